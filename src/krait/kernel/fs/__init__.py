@@ -1,0 +1,1 @@
+"""Files: the VFS, the page cache and one folder for each file system."""
