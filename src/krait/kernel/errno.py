@@ -1,0 +1,151 @@
+"""The error numbers of Linux on x86-64 and aarch64.
+
+From include/uapi/asm-generic/errno-base.h and errno.h.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.lang import u32
+
+EPERM: Final = u32(1)  # Operation not permitted
+ENOENT: Final = u32(2)  # No such file or directory
+ESRCH: Final = u32(3)  # No such process
+EINTR: Final = u32(4)  # Interrupted system call
+EIO: Final = u32(5)  # Input/output error
+ENXIO: Final = u32(6)  # No such device or address
+E2BIG: Final = u32(7)  # Argument list too long
+ENOEXEC: Final = u32(8)  # Exec format error
+EBADF: Final = u32(9)  # Bad file descriptor
+ECHILD: Final = u32(10)  # No child processes
+EAGAIN: Final = u32(11)  # Resource temporarily unavailable
+ENOMEM: Final = u32(12)  # Cannot allocate memory
+EACCES: Final = u32(13)  # Permission denied
+EFAULT: Final = u32(14)  # Bad address
+ENOTBLK: Final = u32(15)  # Block device required
+EBUSY: Final = u32(16)  # Device or resource busy
+EEXIST: Final = u32(17)  # File exists
+EXDEV: Final = u32(18)  # Invalid cross-device link
+ENODEV: Final = u32(19)  # No such device
+ENOTDIR: Final = u32(20)  # Not a directory
+EISDIR: Final = u32(21)  # Is a directory
+EINVAL: Final = u32(22)  # Invalid argument
+ENFILE: Final = u32(23)  # Too many open files in system
+EMFILE: Final = u32(24)  # Too many open files
+ENOTTY: Final = u32(25)  # Inappropriate ioctl for device
+ETXTBSY: Final = u32(26)  # Text file busy
+EFBIG: Final = u32(27)  # File too large
+ENOSPC: Final = u32(28)  # No space left on device
+ESPIPE: Final = u32(29)  # Illegal seek
+EROFS: Final = u32(30)  # Read-only file system
+EMLINK: Final = u32(31)  # Too many links
+EPIPE: Final = u32(32)  # Broken pipe
+EDOM: Final = u32(33)  # Numerical argument out of domain
+ERANGE: Final = u32(34)  # Numerical result out of range
+EDEADLK: Final = u32(35)  # Resource deadlock avoided
+ENAMETOOLONG: Final = u32(36)  # File name too long
+ENOLCK: Final = u32(37)  # No locks available
+ENOSYS: Final = u32(38)  # Function not implemented
+ENOTEMPTY: Final = u32(39)  # Directory not empty
+ELOOP: Final = u32(40)  # Too many levels of symbolic links
+ENOMSG: Final = u32(42)  # No message of desired type
+EIDRM: Final = u32(43)  # Identifier removed
+ECHRNG: Final = u32(44)  # Channel number out of range
+EL2NSYNC: Final = u32(45)  # Level 2 not synchronized
+EL3HLT: Final = u32(46)  # Level 3 halted
+EL3RST: Final = u32(47)  # Level 3 reset
+ELNRNG: Final = u32(48)  # Link number out of range
+EUNATCH: Final = u32(49)  # Protocol driver not attached
+ENOCSI: Final = u32(50)  # No CSI structure available
+EL2HLT: Final = u32(51)  # Level 2 halted
+EBADE: Final = u32(52)  # Invalid exchange
+EBADR: Final = u32(53)  # Invalid request descriptor
+EXFULL: Final = u32(54)  # Exchange full
+ENOANO: Final = u32(55)  # No anode
+EBADRQC: Final = u32(56)  # Invalid request code
+EBADSLT: Final = u32(57)  # Invalid slot
+EBFONT: Final = u32(59)  # Bad font file format
+ENOSTR: Final = u32(60)  # Device not a stream
+ENODATA: Final = u32(61)  # No data available
+ETIME: Final = u32(62)  # Timer expired
+ENOSR: Final = u32(63)  # Out of streams resources
+ENONET: Final = u32(64)  # Machine is not on the network
+ENOPKG: Final = u32(65)  # Package not installed
+EREMOTE: Final = u32(66)  # Object is remote
+ENOLINK: Final = u32(67)  # Link has been severed
+EADV: Final = u32(68)  # Advertise error
+ESRMNT: Final = u32(69)  # Srmount error
+ECOMM: Final = u32(70)  # Communication error on send
+EPROTO: Final = u32(71)  # Protocol error
+EMULTIHOP: Final = u32(72)  # Multihop attempted
+EDOTDOT: Final = u32(73)  # RFS specific error
+EBADMSG: Final = u32(74)  # Bad message
+EOVERFLOW: Final = u32(75)  # Value too large for defined data type
+ENOTUNIQ: Final = u32(76)  # Name not unique on network
+EBADFD: Final = u32(77)  # File descriptor in bad state
+EREMCHG: Final = u32(78)  # Remote address changed
+ELIBACC: Final = u32(79)  # Can not access a needed shared library
+ELIBBAD: Final = u32(80)  # Accessing a corrupted shared library
+ELIBSCN: Final = u32(81)  # .lib section in a.out corrupted
+ELIBMAX: Final = u32(82)  # Attempting to link in too many shared libraries
+ELIBEXEC: Final = u32(83)  # Cannot exec a shared library directly
+EILSEQ: Final = u32(84)  # Invalid or incomplete multibyte or wide character
+ERESTART: Final = u32(85)  # Interrupted system call should be restarted
+ESTRPIPE: Final = u32(86)  # Streams pipe error
+EUSERS: Final = u32(87)  # Too many users
+ENOTSOCK: Final = u32(88)  # Socket operation on non-socket
+EDESTADDRREQ: Final = u32(89)  # Destination address required
+EMSGSIZE: Final = u32(90)  # Message too long
+EPROTOTYPE: Final = u32(91)  # Protocol wrong type for socket
+ENOPROTOOPT: Final = u32(92)  # Protocol not available
+EPROTONOSUPPORT: Final = u32(93)  # Protocol not supported
+ESOCKTNOSUPPORT: Final = u32(94)  # Socket type not supported
+EOPNOTSUPP: Final = u32(95)  # Operation not supported
+EPFNOSUPPORT: Final = u32(96)  # Protocol family not supported
+EAFNOSUPPORT: Final = u32(97)  # Address family not supported by protocol
+EADDRINUSE: Final = u32(98)  # Address already in use
+EADDRNOTAVAIL: Final = u32(99)  # Cannot assign requested address
+ENETDOWN: Final = u32(100)  # Network is down
+ENETUNREACH: Final = u32(101)  # Network is unreachable
+ENETRESET: Final = u32(102)  # Network dropped connection on reset
+ECONNABORTED: Final = u32(103)  # Software caused connection abort
+ECONNRESET: Final = u32(104)  # Connection reset by peer
+ENOBUFS: Final = u32(105)  # No buffer space available
+EISCONN: Final = u32(106)  # Transport endpoint is already connected
+ENOTCONN: Final = u32(107)  # Transport endpoint is not connected
+ESHUTDOWN: Final = u32(108)  # Cannot send after transport endpoint shutdown
+ETOOMANYREFS: Final = u32(109)  # Too many references: cannot splice
+ETIMEDOUT: Final = u32(110)  # Connection timed out
+ECONNREFUSED: Final = u32(111)  # Connection refused
+EHOSTDOWN: Final = u32(112)  # Host is down
+EHOSTUNREACH: Final = u32(113)  # No route to host
+EALREADY: Final = u32(114)  # Operation already in progress
+EINPROGRESS: Final = u32(115)  # Operation now in progress
+ESTALE: Final = u32(116)  # Stale file handle
+EUCLEAN: Final = u32(117)  # Structure needs cleaning
+ENOTNAM: Final = u32(118)  # Not a XENIX named type file
+ENAVAIL: Final = u32(119)  # No XENIX semaphores available
+EISNAM: Final = u32(120)  # Is a named type file
+EREMOTEIO: Final = u32(121)  # Remote I/O error
+EDQUOT: Final = u32(122)  # Disk quota exceeded
+ENOMEDIUM: Final = u32(123)  # No medium found
+EMEDIUMTYPE: Final = u32(124)  # Wrong medium type
+ECANCELED: Final = u32(125)  # Operation canceled
+ENOKEY: Final = u32(126)  # Required key not available
+EKEYEXPIRED: Final = u32(127)  # Key has expired
+EKEYREVOKED: Final = u32(128)  # Key has been revoked
+EKEYREJECTED: Final = u32(129)  # Key was rejected by service
+EOWNERDEAD: Final = u32(130)  # Owner died
+ENOTRECOVERABLE: Final = u32(131)  # State not recoverable
+ERFKILL: Final = u32(132)  # Operation not possible due to RF-kill
+
+EWOULDBLOCK: Final = EAGAIN
+EDEADLOCK: Final = EDEADLK
+ENOTSUP: Final = EOPNOTSUPP
+
+# Between the parts of a kernel only, never seen by a program: include/linux/errno.h.
+ERESTARTSYS: Final = u32(512)  # restart if the handler has SA_RESTART
+ERESTARTNOINTR: Final = u32(513)  # always restart
+ERESTARTNOHAND: Final = u32(514)  # restart if no handler runs
+ERESTART_RESTARTBLOCK: Final = u32(516)  # restart with the time that is left

@@ -1,0 +1,58 @@
+"""The names that kernel code imports: kernel Python's types and built-in functions, as CPython sees them.
+
+`docs/kernel-python.md` describes the language. Nothing here imports the rest of Krait.
+"""
+
+from krait.kernel.lang.addresses import (
+    address_of,
+    asm,
+    asm_do,
+    at,
+    function_address,
+    load,
+    reference,
+    slice_at,
+    store,
+    symbol_address,
+)
+from krait.kernel.lang.atomics import Atomic, Order, PerCpu, Volatile, fence, pinned
+from krait.kernel.lang.bits import (
+    align_down,
+    align_up,
+    byteswap,
+    count_leading_zeros,
+    count_trailing_zeros,
+    popcount,
+)
+from krait.kernel.lang.contexts import (
+    aligned,
+    export,
+    extern,
+    interrupt,
+    no_raise,
+    no_sleep,
+    section,
+    sleeps,
+)
+from krait.kernel.lang.endian import be16, be32, be64
+from krait.kernel.lang.enums import width
+from krait.kernel.lang.errors import Errno, Panic
+from krait.kernel.lang.integers import Int, i8, i16, i32, i64, u8, u16, u32, u64, usize
+from krait.kernel.lang.layout import Packed, offset_of, size_of, view
+from krait.kernel.lang.logs import log, panic, static_assert
+from krait.kernel.lang.markers import borrowed, inline, register
+from krait.kernel.lang.objects import Buffer, Counted, Owned, Struct, Weak
+from krait.kernel.lang.slices import Array, Slice, Text, text
+from krait.kernel.lang.syscalls import SyscallEntry, syscall
+from krait.kernel.lang.users import UserPointer, UserSlice
+
+__all__ = [
+    "Array", "Atomic", "Buffer", "Counted", "Errno", "Int", "Order", "Owned", "Packed", "Panic",
+    "PerCpu", "Slice", "Struct", "SyscallEntry", "Text", "UserPointer", "UserSlice", "Volatile",
+    "Weak", "address_of", "align_down", "align_up", "aligned", "asm", "asm_do", "at", "be16",
+    "be32", "be64", "borrowed", "byteswap", "count_leading_zeros", "count_trailing_zeros",
+    "export", "extern", "fence", "function_address", "i8", "i16", "i32", "i64", "inline",
+    "interrupt", "load", "log", "no_raise", "no_sleep", "offset_of", "panic", "pinned", "popcount",
+    "reference", "register", "section", "size_of", "slice_at", "sleeps", "static_assert", "store",
+    "symbol_address", "syscall", "text", "u8", "u16", "u32", "u64", "usize", "view", "width",
+]  # fmt: skip
