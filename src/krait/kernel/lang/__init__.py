@@ -1,4 +1,4 @@
-"""The names that kernel code imports: kernel Python's types and built-in functions, as CPython sees them.
+"""The names that kernel code imports: the types and built-in functions of kernel Python.
 
 `docs/kernel-python.md` describes the language. Nothing here imports the rest of Krait.
 """

@@ -1,6 +1,7 @@
 """Raw addresses and instructions, for modules that declare `unsafe: Final = True`.
 
-The compiler refuses these functions everywhere else. There is no interpreted version: such modules are tested compiled.
+The compiler refuses these functions everywhere else. There is no interpreted version: such modules
+are tested compiled.
 """
 
 from __future__ import annotations
@@ -66,7 +67,10 @@ def asm(
     fixed: tuple[str, ...] = (),
     clobbers: tuple[str, ...] = (),
 ) -> T:
-    """Run instructions in GCC's syntax; `%0` is the result, the inputs follow; `fixed` gives their constraints."""
+    """Run instructions in GCC's syntax.
+
+    `%0` is the result, the inputs follow; `fixed` gives their constraints.
+    """
     _not_here()
 
 

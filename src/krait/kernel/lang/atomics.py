@@ -9,7 +9,7 @@ from enum import IntEnum
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from krait.kernel.lang import annotations
+from krait.kernel.lang import hints
 from krait.kernel.lang.integers import Int
 from krait.kernel.lang.panics import Panic
 
@@ -37,14 +37,12 @@ class Atomic(Generic[T]):
         @classmethod
         def __krait_inline__(cls, kinds: Any, arguments: Any, _keywords: Any) -> Self:
             kind = kinds[0]
-            made = cls(
-                annotations.convert(kind, arguments[0]) if arguments else annotations.zero(kind)
-            )
+            made = cls(hints.convert(kind, arguments[0]) if arguments else hints.zero(kind))
             made._kind = kind
             return made
 
     def _convert(self, value: Any) -> Any:
-        return annotations.convert(getattr(self, "_kind", None), value)
+        return hints.convert(getattr(self, "_kind", None), value)
 
     def load(self, *, order: Order = Order.SEQUENTIAL) -> T:
         """Read."""

@@ -34,11 +34,12 @@ def byteswap(value: Width, /) -> Width:
 
 def align_up(value: Width, alignment: Width, /) -> Width:
     """Round up to a multiple of `alignment`, a power of two; panic when that overflows."""
-    return align_down(value + (alignment - 1), alignment)
+    kind = type(value)
+    return align_down(kind(int(value) + int(alignment) - 1), alignment)
 
 
 def align_down(value: Width, alignment: Width, /) -> Width:
     """Round down to a multiple of `alignment`, a power of two."""
     if int(alignment).bit_count() != 1:
         raise Panic(f"alignment {int(alignment)} is no power of two")
-    return value & -int(alignment)  # type: ignore[return-value]
+    return type(value)(int(value) & -int(alignment))

@@ -1,9 +1,10 @@
 """What a function promises, and where it goes.
 
-`@no_raise`, `@no_sleep` and `@interrupt` are proved by the compiler over everything that the function calls; `@sleeps`
-marks a primitive that may put the thread to sleep. `@export` and `@extern` name a symbol for assembly to call or to
-provide; `@section` and `@aligned` place a function, a class's objects or one prebuilt object. Interpreted, they only
-leave a note, in `__krait_marks__`.
+`@no_raise`, `@no_sleep` and `@interrupt` are proved by the compiler over everything that the
+function calls; `@sleeps` marks a primitive that may put the thread to sleep. `@export` and
+`@extern` name a symbol for assembly to call or to provide; `@section` and `@aligned` place a
+function, a class's objects or one prebuilt object. Interpreted, they only leave a note, in
+`__krait_marks__`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Big-endian numbers, for packets and for disk formats that are not ours.
 
-They are values with an order of bytes and no arithmetic: `.host` gives the number, `be16(number)` makes one. So a field
-of a packet cannot be added to or compared by size without the swap.
+They are values with an order of bytes and no arithmetic: `.host` gives the number, `be16(number)`
+makes one. So a field of a packet cannot be added to or compared by size without the swap.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Enumerations keep Python's spelling; only their width is ours.
 
-`class Mode(IntEnum)` and `class OpenFlags(IntFlag)` are 32 bits wide; `@width(u64)` says otherwise where the ABI does.
+`class Mode(IntEnum)` and `class OpenFlags(IntFlag)` are 32 bits wide; `@width(u64)` says otherwise
+where the ABI does.
 """
 
 from __future__ import annotations

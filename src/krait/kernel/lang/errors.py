@@ -1,7 +1,7 @@
 """What kernel code raises: `Errno`, which callers handle, and `Panic`, which nobody does.
 
-Compiled, an `Errno` is an error return and a panic stops the machine. Interpreted, a panic is a `BaseException`, so that
-no `except Errno` or `except Exception` swallows it.
+Compiled, an `Errno` is an error return and a panic stops the machine. Interpreted, a panic is a
+`BaseException`, so that no `except Errno` or `except Exception` swallows it.
 """
 
 from __future__ import annotations

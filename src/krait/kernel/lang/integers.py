@@ -1,12 +1,14 @@
 """Integers of fixed width: `u8` to `u64` and `i8` to `i64`.
 
-Each width is a class of its own and widths never mix: `u8(1) + u16(1)` is a `TypeError` here and an error of mypy and of
-the compiler. A plain Python integer takes the width of the other side. A result outside the range is a panic, as is a
-conversion that would lose bits; `wrapping_*`, `checked_*` and `truncate` say what else is meant. Division is Python's:
-it rounds down, for signed numbers too.
+Each width is a class of its own and widths never mix: `u8(1) + u16(1)` is a `TypeError` here and an
+error of mypy and of the compiler. A plain Python integer takes the width of the other side. A
+result outside the range is a panic, as is a conversion that would lose bits; `wrapping_*`,
+`checked_*` and `truncate` say what else is meant. Division is Python's: it rounds down, for signed
+numbers too.
 
-To mypy these classes are unrelated to `int` (its plugin lets an `int` stand where a width is expected, never the other
-way round). At run time they derive from `int`, so that host tools can index lists and pack structures with them.
+To mypy these classes are unrelated to `int` (its plugin lets an `int` stand where a width is
+expected, never the other way round), and mypy refuses to take them for a truth value. At run time
+they derive from `int`, so that host tools can index lists and pack structures with them.
 """
 
 from __future__ import annotations
@@ -42,14 +44,12 @@ class Int(_Number):
         __slots__ = ()
 
         def __new__(cls, value: int, /) -> Self:
+            """Convert, with a panic if bits would be lost."""
             if not isinstance(value, int):
                 raise TypeError(f"{cls.__name__}() takes an integer, not {type(value).__name__}")
             if not cls.low <= value <= cls.high:
                 raise Panic(f"{int(value)} does not fit {cls.__name__}")
             return int.__new__(cls, value)
-
-        def __bool__(self) -> NoReturn:
-            raise TypeError("a number has no truth value: compare it, as in `n != 0`")
 
         def __repr__(self) -> str:
             return f"{type(self).__name__}({int(self)})"
@@ -68,7 +68,7 @@ class Int(_Number):
         """Check a result."""
         if not cls.low <= value <= cls.high:
             raise Panic(f"overflow: {value} does not fit {cls.__name__}")
-        return int.__new__(cls, value)  # type: ignore[type-var, return-value]
+        return int.__new__(cls, value)  # type: ignore[type-var]
 
     @classmethod
     def _same(cls, other: Int | int, /) -> int:
@@ -89,6 +89,11 @@ class Int(_Number):
     def _bits(cls, other: Int | int, /) -> int:
         """Give the other side of `&`: a negative constant such as `~0xFFF` keeps the high bits."""
         return int(other) if type(other) is int else cls._same(other)
+
+    @classmethod
+    def _comparable(cls, other: Int | int, /) -> int:
+        """Give the other side of a comparison, where a constant may lie outside of the range."""
+        return cls._same(other) if isinstance(other, Int) else int(other)
 
     @classmethod
     def _shift(cls, count: Int | int, /) -> int:
@@ -180,16 +185,16 @@ class Int(_Number):
         return self._fit(abs(int(self)))
 
     def __lt__(self, other: Self, /) -> bool:
-        return int(self) < self._same(other)
+        return int(self) < self._comparable(other)
 
     def __le__(self, other: Self, /) -> bool:
-        return int(self) <= self._same(other)
+        return int(self) <= self._comparable(other)
 
     def __gt__(self, other: Self, /) -> bool:
-        return int(self) > self._same(other)
+        return int(self) > self._comparable(other)
 
     def __ge__(self, other: Self, /) -> bool:
-        return int(self) >= self._same(other)
+        return int(self) >= self._comparable(other)
 
     if not TYPE_CHECKING:
 

@@ -1,8 +1,9 @@
 """Bytes with a declared layout: packets, disk structures, what programs pass to system calls.
 
-A `Packed` class has no padding and no alignment; its integers are little-endian unless declared `be16` and so on.
-`view(Header, packet, 14)` checks once that the header fits and then reads and writes the packet's own bytes. The sizes
-given here are those of the ABI, so `static_assert(size_of(UdpHeader) == 8)` holds in both worlds.
+A `Packed` class has no padding and no alignment; its integers are little-endian unless declared
+`be16` and so on. `view(Header, packet, 14)` checks once that the header fits and then reads and
+writes the packet's own bytes. The sizes given here are those of the ABI, so
+`static_assert(size_of(UdpHeader) == 8)` holds in both worlds.
 """
 
 from __future__ import annotations
@@ -10,18 +11,19 @@ from __future__ import annotations
 import enum
 import typing
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from krait.kernel.lang import annotations
+from krait.kernel.lang import hints
 from krait.kernel.lang.endian import BigEndian
 from krait.kernel.lang.enums import width_of
 from krait.kernel.lang.integers import Int, u8, u64
 from krait.kernel.lang.markers import Inline, Register
 from krait.kernel.lang.objects import MISSING, Field, Struct
 from krait.kernel.lang.panics import Panic
-from krait.kernel.lang.slices import Array, Slice
+from krait.kernel.lang.slices import Array, Slice, slice_over
 
 P = TypeVar("P", bound="Packed")
+START: Final = u64(0)
 
 
 class Codec(NamedTuple):
@@ -94,18 +96,18 @@ class _PackedField:
         origin = typing.get_origin(kind) or kind
         if origin is Array:
             element = typing.get_args(kind)[0]
-            return memory if element is u8 else _ElementArray(memory, element)
+            return memory if element is u8 else _elements(memory, element)
         if issubclass(origin, Packed):
-            return origin._over(memory)  # type: ignore[attr-defined]
+            return origin._over(memory)
         return codec(kind).decode(bytes(memory))
 
     def __set__(self, target: Any, value: Any) -> None:
         kind, (offset, size) = self.field.kind, layout(type(target))[self.field.name]
         if isinstance(self.field.default, Inline):
             raise TypeError(f"{self.field.name} is embedded and is not reassigned")
-        value = annotations.convert(kind, value)
+        value = hints.convert(kind, value)
         memory = target._bytes.part(offset, offset + size)
-        memory.copy_from(Slice(codec(kind).encode(value), 0, size, u8))  # type: ignore[call-arg]
+        memory.copy_from(slice_over(codec(kind).encode(value), 0, size, u8))
 
 
 class _ElementArray(Slice[Any]):
@@ -122,7 +124,7 @@ class _ElementArray(Slice[Any]):
             return self._codec.decode(bytes(self._place(index)))
 
         def __setitem__(self, index: int, value: Any, /) -> None:
-            raw = self._codec.encode(annotations.convert(self._kind, value))
+            raw = self._codec.encode(hints.convert(self._kind, value))
             self._place(index).copy_from(Slice(raw, 0, len(raw), u8))
 
         def _place(self, index: int) -> Slice:
@@ -132,13 +134,25 @@ class _ElementArray(Slice[Any]):
             return self._store.part(int(index) * size, (int(index) + 1) * size)
 
 
-def view(kind: type[P], memory: Slice[u8], offset: u64 = u64(0), /) -> P:
+def _elements(memory: Slice[u8], kind: Any) -> Slice[Any]:
+    make: Any = _ElementArray
+    made: Slice[Any] = make(memory, kind)
+    return made
+
+
+def _packed(kind: Any, memory: Slice[u8]) -> Any:
+    """Make an object over existing bytes."""
+    return kind._over(memory)
+
+
+def view(kind: type[P], memory: Slice[u8], offset: u64 = START, /) -> P:
     """Read bytes from `offset` on as a packed structure; panic if they are too few."""
-    return kind._over(memory.part(offset, offset + u64(size_of(kind))))  # type: ignore
+    made: P = _packed(kind, memory.part(offset, offset + u64(size_of(kind))))
+    return made
 
 
 def layout(kind: type[Struct]) -> dict[str, tuple[int, int]]:
-    """Give offset and size of each field of a packed class, or of a plain one laid out as C does."""
+    """Give offset and size of each field: packed, or laid out as C does."""
     places: dict[str, tuple[int, int]] = {}
     offset = 0
     for name, field in kind.__krait_fields__.items():
@@ -223,7 +237,9 @@ def codec(kind: Any) -> Codec:
             )
         if issubclass(kind, Packed):
             size = size_of(kind)
-            return Codec(size, 1, lambda raw: kind._over(Slice(bytearray(raw), 0, size, u8)), bytes)  # type: ignore
+            return Codec(
+                size, 1, lambda raw: _packed(kind, slice_over(bytearray(raw), 0, size, u8)), bytes
+            )
         if issubclass(kind, tuple) and hasattr(kind, "_fields"):
             return _tuple_codec(kind)
     return Codec(8, 8, _no_bytes, _no_bytes)  # a reference
@@ -231,8 +247,8 @@ def codec(kind: Any) -> Codec:
 
 def _tuple_codec(kind: Any) -> Codec:
     """Lay out a NamedTuple as C lays out a structure."""
-    hints = {n: annotations._spelling(kind.__annotations__[n]) for n in kind._fields}
-    parts = [codec(annotations.resolve(hints[n], kind.__module__)) for n in kind._fields]
+    written = {n: hints.spelling(kind.__annotations__[n]) for n in kind._fields}
+    parts = [codec(hints.resolve(written[n], kind.__module__)) for n in kind._fields]
     offsets, end = [], 0
     for part in parts:
         end += -end % part.align

@@ -1,7 +1,7 @@
 """Telling the world: log lines, panics, assertions of the build.
 
-Formats are parsed at build time and know `{}`, `{:x}`, `{:d}` and `{:c}`; arguments are integers, booleans, enumerations
-and `Text`.
+Formats are parsed at build time and know `{}`, `{:x}`, `{:d}` and `{:c}`; arguments are integers,
+booleans, enumerations and `Text`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def panic(form: str, *arguments: object) -> NoReturn:
 
 
 def static_assert(ok: bool, why: str = "", /) -> None:
-    """Fail the build unless `ok`; sizes and offsets in it are checked again in the generated code."""
+    """Fail the build unless `ok`; the generated code checks sizes and offsets again."""
     if not ok:
         raise AssertionError(why or "static assertion failed")
 

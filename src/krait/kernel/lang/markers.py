@@ -1,8 +1,8 @@
 """What stands on the right of a field's declaration when the value is not a plain default.
 
-`lock: Mutex = inline()` embeds an object, `name: Array[u8] = inline(256)` an array, `users: Atomic[u32] = inline(0)` a
-number; `data: Slice[u8] = borrowed("buffer")` names the field that keeps the slice's memory alive;
-`status: Volatile[u8] = register(5)` gives a device register its offset.
+`lock: Mutex = inline()` embeds an object, `name: Array[u8] = inline(256)` an array, `users:
+Atomic[u32] = inline(0)` a number; `data: Slice[u8] = borrowed("buffer")` names the field that keeps
+the slice's memory alive; `status: Volatile[u8] = register(5)` gives a device register its offset.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class Register(NamedTuple):
 
 
 def inline(*arguments: Any, align: int = 0, **keywords: Any) -> Any:
-    """Embed the declared object in place; it is never reassigned. `inline(n)` gives an array its length."""
+    """Embed the declared object in place, for good; `inline(n)` gives an array its length."""
     return Inline(arguments, keywords, align)
 
 

@@ -1,9 +1,10 @@
 """Lets mypy accept a plain `int` where kernel Python expects a width.
 
-`n + 1` and `size: u32 = 0` are right in kernel Python, whose literals take the width of the other side, while a `u32` is
-no `int` and no `u64`. mypy has such a one-way rule inside it, by which an `int` may stand for a `float`: a type's
-promotions. This plugin adds our widths, and every class derived from them, to the promotions of `int`. The list is an
-internal of mypy, so mypy's version is pinned.
+`n + 1` and `size: u32 = 0` are right in kernel Python, whose literals take the width of the other
+side, while a `u32` is no `int` and no `u64`. mypy has such a one-way rule inside it, by which an
+`int` may stand for a `float`: a type's promotions. This plugin adds our widths, and every class
+derived from them, to the promotions of `int`. The list is an internal of mypy, so mypy's version is
+pinned.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ WIDTHS = ("u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64")
 
 
 class KernelPython(Plugin):
-    """Adds to the promotions of `int` whenever mypy asks about a name in a module that has our widths."""
+    """Adds to the promotions of `int` whenever mypy asks about one of our widths."""
 
     def get_type_analyze_hook(self, fullname: str) -> Callable[[AnalyzeTypeContext], Type] | None:
         """Look at every type that is written down; change none."""

@@ -1,19 +1,21 @@
-"""Objects: `Struct`, which lives in place, and `Counted`, which lives as long as something refers to it.
+"""Objects: `Struct` lives in place, `Counted` as long as something refers to it.
 
-A class declares its fields as annotations; an object is made with keywords and there is no `__init__`:
+A class declares its fields as annotations; an object is made with keywords and there is no
+`__init__`:
 
     class Vnode(Counted):
         lock: Mutex = inline()            # embedded
         parent: Vnode | None = None       # a reference, which keeps the parent alive
         mode: Mode                        # must be given: Vnode(mode=Mode.READ)
 
-A `Struct` is embedded in another object, built at module level (then it is part of the kernel image) or local to a
-function. A `Counted` comes from the kernel heap and goes when its last reference does; CPython's own counts agree, so
-`__del__` runs at the same points in both worlds.
+A `Struct` is embedded in another object, built at module level (then it is part of the kernel
+image) or local to a function. A `Counted` comes from the kernel heap and goes when its last
+reference does; CPython's own counts agree, so `__del__` runs at the same points in both worlds.
 """
 
 from __future__ import annotations
 
+import inspect
 import typing
 import weakref
 from typing import (
@@ -27,10 +29,10 @@ from typing import (
     dataclass_transform,
 )
 
-from krait.kernel.lang import annotations
-from krait.kernel.lang.integers import u64
-from krait.kernel.lang.markers import Borrowed, Inline, Register, borrowed, inline, register
-from krait.kernel.lang.slices import Slice
+from krait.kernel.lang import hints
+from krait.kernel.lang.integers import Int, u64
+from krait.kernel.lang.markers import Borrowed, Inline, Register
+from krait.kernel.lang.slices import Slice, slice_over
 
 T = TypeVar("T")
 MISSING = object()  # a field without a default
@@ -47,10 +49,10 @@ class Field(NamedTuple):
     @property
     def kind(self) -> Any:
         """The declared type as a value."""
-        return annotations.resolve(self.annotation, self.owner.__module__)
+        return hints.resolve(self.annotation, self.owner.__module__)
 
 
-@dataclass_transform(kw_only_default=True, field_specifiers=(inline, borrowed, register))
+@dataclass_transform(kw_only_default=True)
 class Struct:
     """Fields in place, identity, methods; one base class."""
 
@@ -68,8 +70,8 @@ class Struct:
         fields: dict[str, Field] = {}
         for base in reversed(cls.__mro__[1:]):
             fields.update(getattr(base, "__krait_fields__", {}))
-        for name, annotation in cls.__dict__.get("__annotations__", {}).items():
-            if not annotations.is_constant(annotation):
+        for name, annotation in inspect.get_annotations(cls).items():
+            if not hints.is_constant(annotation):
                 fields[name] = Field(name, annotation, cls.__dict__.get(name, MISSING), cls)
         cls.__krait_fields__ = fields
 
@@ -83,13 +85,14 @@ class Struct:
             field = self.__krait_fields__.get(name)
             if field is None:
                 if name.startswith("__") and name.endswith("__"):
-                    return object.__setattr__(self, name, value)
+                    object.__setattr__(self, name, value)
+                return
                 raise TypeError(f"{type(self).__name__} has no field {name}")
             if isinstance(field.default, Inline):
                 raise TypeError(
                     f"{name} is embedded in {type(self).__name__} and is not reassigned"
                 )
-            object.__setattr__(self, name, annotations.convert(field.kind, value))
+            object.__setattr__(self, name, hints.convert(field.kind, value))
 
         def __bool__(self) -> typing.NoReturn:
             raise TypeError("a reference has no truth value: use `is None`")
@@ -108,14 +111,14 @@ def _start_field(target: Struct, field: Field, values: dict[str, Any]) -> None:
     if isinstance(default, Inline):
         if field.name in values:
             raise TypeError(f"{field.name} is embedded and made with its owner")
-        part = annotations.embed(field.kind, default.arguments, default.keywords)
+        part = hints.embed(field.kind, default.arguments, default.keywords)
         object.__setattr__(target, field.name, part)
     elif field.name in values:
         setattr(target, field.name, values.pop(field.name))
     elif isinstance(default, Borrowed):
         kinds = typing.get_args(field.kind)
-        empty = Slice([], 0, 0, kinds[0] if kinds else None)  # type: ignore[call-arg]
-        object.__setattr__(target, field.name, empty)
+        element = kinds[0] if kinds else None
+        object.__setattr__(target, field.name, slice_over([], 0, 0, element))
     elif default is MISSING:
         raise TypeError(f"{type(target).__name__} needs {field.name}=")
     elif not isinstance(default, Register):
@@ -171,11 +174,12 @@ class Buffer(Counted, Generic[T]):
     else:
 
         @property
-        def slice(self) -> Slice[T]: ...
+        def slice(self) -> Slice[T]:
+            """The elements, borrowed from the buffer."""
 
-        def __getitem__(self, index: object, /) -> T: ...
+        def __getitem__(self, index: Int | int, /) -> T: ...
 
-        def __setitem__(self, index: object, value: T, /) -> None: ...
+        def __setitem__(self, index: Int | int, value: T, /) -> None: ...
 
 
 Owned = typing.Annotated[

@@ -1,8 +1,9 @@
 """Slices and arrays: memory with a length.
 
-A `Slice[T]` borrows: it is an address and a length, every index is checked, and `part` makes a narrower one. It is not
-stored, unless the field says who owns the memory (`borrowed`). An `Array[T]` owns its elements in place and turns into a
-slice when passed. Byte strings of the kernel are slices of `u8`, under the name `Text`.
+A `Slice[T]` borrows: it is an address and a length, every index is checked, and `part` makes a
+narrower one. It is not stored, unless the field says who owns the memory (`borrowed`). An
+`Array[T]` owns its elements in place and turns into a slice when passed. Byte strings of the kernel
+are slices of `u8`, under the name `Text`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import typing
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, Generic, Self, TypeVar
 
-from krait.kernel.lang import annotations
+from krait.kernel.lang import hints
 from krait.kernel.lang.integers import Int, u8, u64
 from krait.kernel.lang.panics import Panic
 
@@ -28,6 +29,10 @@ class Slice(Generic[T]):
         def __getitem__(self, index: Int | int, /) -> T: ...
 
         def __setitem__(self, index: Int | int, value: T, /) -> None: ...
+
+        def __bytes__(self) -> bytes: ...
+
+        def _narrow(self, start: int, stop: int) -> Slice[T]: ...
 
     else:
         __slots__ = ("_kind", "_start", "_store", "length")
@@ -55,7 +60,10 @@ class Slice(Generic[T]):
         def _in(self, value: Any) -> Any:
             if isinstance(self._store, bytes):
                 raise Panic("constant data is not written")
-            return annotations.convert(self._kind, value)
+            return hints.convert(self._kind, value)
+
+        def _narrow(self, start: int, stop: int) -> Slice:
+            return Slice(self._store, self._start + start, stop - start, self._kind)
 
         def _span(self) -> slice:
             return slice(self._start, self._start + int(self.length))
@@ -85,7 +93,7 @@ class Slice(Generic[T]):
         """Give elements `start` up to but without `stop`."""
         if not 0 <= start <= stop <= self.length:
             raise Panic(f"part {int(start)}..{int(stop)} of {int(self.length)} elements")
-        return Slice(self._store, self._start + int(start), int(stop) - int(start), self._kind)  # type: ignore
+        return self._narrow(int(start), int(stop))
 
     def copy_from(self, other: Slice[T], /) -> None:
         """Copy all elements of a slice of the same length; the two may overlap."""
@@ -119,11 +127,11 @@ class Array(Slice[T]):
 
         def __init__(self, kind: Any, length: int, values: Any = None) -> None:
             if values is not None:
-                store = [annotations.convert(kind, each) for each in values]
+                store = [hints.convert(kind, each) for each in values]
             elif isinstance(kind, type) and issubclass(kind, Int):
                 store = [0] * int(length)
             else:
-                store = [annotations.zero(kind) for _ in range(int(length))]
+                store = [hints.zero(kind) for _ in range(int(length))]
             super().__init__(bytearray(store) if kind is u8 else store, 0, length, kind)
 
         @classmethod
@@ -136,4 +144,11 @@ Text = Slice[u8]
 
 def text(literal: bytes, /) -> Text:
     """Make a constant byte string."""
-    return Slice(literal, 0, len(literal), u8)  # type: ignore[call-arg]
+    return slice_over(literal, 0, len(literal), u8)
+
+
+def slice_over(store: Any, start: int, length: int, kind: Any) -> Slice[Any]:
+    """Borrow part of a Python sequence; build-time code and tests pass data in with it."""
+    make: Any = Slice
+    made: Slice[Any] = make(store, start, length, kind)
+    return made

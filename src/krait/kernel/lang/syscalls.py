@@ -3,10 +3,10 @@
     @syscall("pipe2", flags=OpenFlags.CLOEXEC | OpenFlags.NONBLOCK)
     def pipe2(ends: UserPointer[i32], flags: OpenFlags) -> None: ...
 
-The decorator adds to `REGISTERED` at build time; the kernel makes its dispatch table from that list, and the compiler
-turns `entry.invoke(...)` into a routine that decodes the registers by the declared types: `u32`, `i32` and enumerations
-take the low 32 bits, `u64`, `i64` and `UserPointer` one register, `UserSlice` two. None becomes 0 and `Errno` its
-negative.
+The decorator adds to `REGISTERED` at build time; the kernel makes its dispatch table from that
+list, and the compiler turns `entry.invoke(...)` into a routine that decodes the registers by the
+declared types: `u32`, `i32` and enumerations take the low 32 bits, `u64`, `i64` and `UserPointer`
+one register, `UserSlice` two. None becomes 0 and `Errno` its negative.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
-from krait.kernel.lang import annotations
+from krait.kernel.lang import hints
 from krait.kernel.lang.enums import width_of
 from krait.kernel.lang.errors import Errno
 from krait.kernel.lang.integers import Int, i64, u64
@@ -40,7 +40,7 @@ class SyscallEntry(NamedTuple):
         registers = iter((a0, a1, a2, a3, a4, a5))
         function = self.function
         arguments = [
-            _decode(annotations.resolve(each.annotation, function.__module__), registers)
+            _decode(hints.resolve(each.annotation, function.__module__), registers)
             for each in inspect.signature(function).parameters.values()
         ]
         try:
@@ -72,7 +72,7 @@ def _decode(kind: Any, registers: typing.Iterator[u64]) -> Any:
         return made
     if origin is UserPointer:
         pointer = UserPointer[Any](next(registers))
-        pointer._kind = typing.get_args(kind)[0]  # type: ignore[attr-defined]
+        pointer._kind = typing.get_args(kind)[0]
         return pointer
     if issubclass(origin, enum.Enum):
         return origin(int(width_of(origin).truncate(next(registers))))

@@ -1,20 +1,21 @@
 """The program's memory: an allegation until it is copied.
 
-A system call receives addresses that may point anywhere. `UserSlice` (address and length) and `UserPointer` (one address)
-can only be copied from and to, each copy checks the range, and a fault in it becomes EFAULT. Interpreted, `memory`
-stands for the program's address space: tests map byte arrays into it.
+A system call receives addresses that may point anywhere. `UserSlice` (address and length) and
+`UserPointer` (one address) can only be copied from and to, each copy checks the range, and a fault
+in it becomes EFAULT. Interpreted, `memory` stands for the program's address space: tests map byte
+arrays into it.
 """
 
 from __future__ import annotations
 
 import typing
-from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
-from krait.kernel.lang import annotations, layout
+from krait.kernel.lang import hints, layout
 from krait.kernel.lang.errors import Errno
 from krait.kernel.lang.integers import Int, u8, u32, u64
 from krait.kernel.lang.panics import Panic
-from krait.kernel.lang.slices import Slice
+from krait.kernel.lang.slices import Slice, slice_over
 
 T = TypeVar("T")
 EFAULT: Final = u32(14)
@@ -62,12 +63,14 @@ memory = UserMemory()
 class _User(Generic[T]):
     """What both kinds share."""
 
+    _kind: Any = None
+
     def _codec(self) -> layout.Codec:
         return layout.codec(self._element())
 
     def _element(self) -> Any:
         made_as = getattr(self, "__orig_class__", None)
-        return getattr(self, "_kind", None) or (typing.get_args(made_as)[0] if made_as else u8)
+        return self._kind or (typing.get_args(made_as)[0] if made_as else u8)
 
     def _read(self, address: int, size: int) -> bytes:
         raw = memory.read(address, size)
@@ -81,7 +84,7 @@ class _User(Generic[T]):
 
 
 class UserPointer(_User[T]):
-    """The address of one `T`, or of a row of them, in the program; one register of a system call."""
+    """The address of one `T` or a row of them in the program; one register of a system call."""
 
     address: u64
 
@@ -110,7 +113,7 @@ class UserPointer(_User[T]):
     def store_at(self, index: u64, value: T, /) -> None:
         """Copy out element `index`."""
         form = self._codec()
-        raw = form.encode(annotations.convert(self._element(), value))
+        raw = form.encode(hints.convert(self._element(), value))
         self._write(int(self.address) + int(index) * form.size, raw)
 
     def copy_in(self, into: T, /) -> None:
@@ -119,7 +122,7 @@ class UserPointer(_User[T]):
 
     def copy_out(self, value: T, /) -> None:
         """Give a packed structure to the program."""
-        self._write(int(self.address), bytes(self._bytes_of(value)))  # type: ignore[call-overload]
+        self._write(int(self.address), bytes(self._bytes_of(value)))
 
     @staticmethod
     def _bytes_of(packed: Any) -> Slice[u8]:
@@ -148,9 +151,6 @@ class UserSlice(_User[T]):
         narrower._kind = self._element()
         return narrower
 
-    if TYPE_CHECKING:
-        _kind: Any
-
     def copy_in(self, into: Slice[T], /) -> None:
         """Copy all elements into the kernel; EFAULT if they are not all there."""
         if self.copy_in_nofault(into) < self._size():
@@ -176,7 +176,7 @@ class UserSlice(_User[T]):
         return u64(memory.write(int(self.address), b"".join(form.encode(each) for each in data)))
 
     def fault_in(self) -> None:
-        """Bring the pages in, so that the next copy without faults succeeds; EFAULT if they do not exist."""
+        """Bring the pages in for the next copy without faults; EFAULT if they do not exist."""
         self._read(int(self.address), self._size())
 
     def _size(self) -> int:
@@ -188,4 +188,4 @@ class UserSlice(_User[T]):
 
 
 def _row(raw: bytes) -> Slice[u8]:
-    return Slice(raw, 0, len(raw), u8)  # type: ignore[call-arg]
+    return slice_over(raw, 0, len(raw), u8)

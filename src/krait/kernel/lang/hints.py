@@ -1,7 +1,8 @@
 """Annotations as values: what a declared type is, what it converts, what its zero is.
 
-Kernel modules postpone the evaluation of annotations, and some of the names in them exist only for type checkers. So an
-annotation is evaluated late, in the module that declares it, and a name that is not there becomes a placeholder.
+Kernel modules postpone the evaluation of annotations, and some of the names in them exist only for
+type checkers. So an annotation is evaluated late, in the module that declares it, and a name that
+is not there becomes a placeholder.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def resolve(annotation: Any, module: str) -> Any:
     key = (module, annotation)
     if key not in _resolved:
         names = _Names(vars(sys.modules[module]) if module in sys.modules else {})
-        value = eval(annotation, {"__builtins__": {}}, names)  # type: ignore[arg-type]
+        value = eval(annotation, {"__builtins__": {}}, names)
         if names.missing:
             return value
         _resolved[key] = value
@@ -94,7 +95,7 @@ def convert(kind: Any, value: Any) -> Any:
 def zero(kind: Any) -> Any:
     """Make the value that zeroed memory of this type reads as."""
     for member in members(kind):
-        origin = typing.get_origin(member) or member
+        origin: Any = typing.get_origin(member) or member
         if member is None or member is type(None) or not isinstance(origin, type):
             return None
         if issubclass(origin, enum.Flag):
@@ -106,7 +107,7 @@ def zero(kind: Any) -> Any:
         if issubclass(origin, tuple) and hasattr(origin, "_fields"):
             hints = origin.__annotations__
             return origin(
-                *(zero(resolve(_spelling(hints[f]), origin.__module__)) for f in origin._fields)
+                *(zero(resolve(spelling(hints[f]), origin.__module__)) for f in origin._fields)
             )
         if type(None) in members(kind):
             return None
@@ -114,18 +115,19 @@ def zero(kind: Any) -> Any:
             return None
         if hasattr(origin, "__krait_inline__"):
             return origin.__krait_inline__(typing.get_args(member), (), {})
-        return origin(0)
+        made: Any = origin
+        return made(0)
     return False
 
 
 def embed(kind: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """Make an embedded part of the declared type."""
-    origin = typing.get_origin(kind) or kind
+    origin: Any = typing.get_origin(kind) or kind
     if hasattr(origin, "__krait_inline__"):
         return origin.__krait_inline__(typing.get_args(kind), arguments, keywords)
     return origin(*arguments, **keywords)
 
 
-def _spelling(annotation: Any) -> Any:
+def spelling(annotation: Any) -> Any:
     """Undo the `ForwardRef` that `NamedTuple` wraps strings in."""
     return annotation.__forward_arg__ if isinstance(annotation, typing.ForwardRef) else annotation
