@@ -1,0 +1,1 @@
+"""The Linux ABI: one module for each family of system calls, programs, signals, tasks."""

@@ -1,0 +1,72 @@
+"""A process: what its threads share.
+
+There is one process so far, but nothing in the kernel is reached except through a `Process`, so
+that `fork` only has to make a second one. The descriptor table, the address space and the file
+system context are objects of their own, because clone(2) can share each of them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.fs_context import FsContext
+from krait.kernel.lang import Array, Counted, inline, u32, u64
+from krait.kernel.linux.credentials import Credentials
+from krait.kernel.linux.descriptors import DescriptorTable
+from krait.kernel.linux.limits import Limits
+from krait.kernel.linux.signal_state import PendingSignals, SignalActions
+from krait.kernel.mm.address_space import AddressSpace
+from krait.kernel.sched.spin_lock import SpinLock
+
+if TYPE_CHECKING:
+    from krait.kernel.linux.task import Task
+
+AUXILIARY_WORDS: Final = 48
+"""Room for 24 entries of the auxiliary vector."""
+
+
+class Process(Counted):
+    """One running program and everything it owns."""
+
+    pid: u32 = 1
+    parent_pid: u32 = 0
+    group_id: u32 = 1
+    session_id: u32 = 1
+    space: AddressSpace
+    descriptors: DescriptorTable
+    fs: FsContext
+    leader: Task | None = None
+    """The thread whose id is the process's. Cleared when the process ends, which breaks the cycle."""
+
+    credentials: Credentials = inline()
+    limits: Limits = inline()
+
+    signal_lock: SpinLock = inline()
+    """Guards `pending`, `actions` and the signal state of every task of this process."""
+    actions: SignalActions = inline()
+    pending: PendingSignals = inline()
+
+    executable: Dentry | None = None
+    code_start: u64 = 0
+    code_end: u64 = 0
+    data_start: u64 = 0
+    data_end: u64 = 0
+    stack_start: u64 = 0
+    argument_start: u64 = 0
+    argument_end: u64 = 0
+    environment_start: u64 = 0
+    environment_end: u64 = 0
+    vdso_base: u64 = 0
+    auxiliary: Array[u64] = inline(AUXILIARY_WORDS)
+    auxiliary_length: u64 = 0
+
+    started_ns: u64 = 0
+    personality: u32 = 0
+    dumpable: u32 = 1
+    parent_death_signal: u32 = 0
+    oom_score_adjustment: u64 = 0
+    child_subreaper: bool = False
+    timer_slack_ns: u64 = 50_000
+    membarrier_registered: u32 = 0
+    exit_started: bool = False

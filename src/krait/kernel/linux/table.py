@@ -1,0 +1,85 @@
+"""The system call table: every registered call at its number, `unknown_call` at the others.
+
+Importing the families registers their calls; which families are in the kernel is decided here. A
+number that no one registered answers ENOSYS and is logged once, by name.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.config import config
+from krait.kernel.errno import ENOSYS
+from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, Text, inline, log, text, u32, u64
+from krait.kernel.lang.syscalls import REGISTERED
+from krait.kernel.linux import (
+    exit_calls,
+    futex_calls,
+    identity_calls,
+    limit_calls,
+    memory_calls,
+    process_calls,
+    random_calls,
+    schedule_calls,
+    signal_calls,
+    system_calls,
+    task_calls,
+    time_calls,
+)
+from krait.kernel.linux.numbers import LIMIT, NAMES, NUMBERS
+from krait.kernel.linux.task import current_task
+
+FAMILIES: Final = (
+    exit_calls,
+    futex_calls,
+    identity_calls,
+    limit_calls,
+    memory_calls,
+    process_calls,
+    random_calls,
+    schedule_calls,
+    signal_calls,
+    system_calls,
+    task_calls,
+    time_calls,
+)
+
+CALL_NAMES: Final[list[Text]] = [
+    text(NAMES.get(number, "?").encode()) for number in range(LIMIT)
+]
+
+
+class UnknownCalls(Struct):
+    """Which unknown numbers have been logged."""
+
+    logged: Array[u64] = inline((LIMIT + 63) // 64)
+
+
+unknown_calls = UnknownCalls()
+
+
+def unknown_call() -> None:
+    """Refuse a call that Krait does not have."""
+    number = u32.truncate(current_task().frame().orig_rax)
+    if number < LIMIT:
+        word = u64(number >> 6)
+        bit = u64(1) << (number & 63)
+        if unknown_calls.logged[word] & bit == 0:
+            unknown_calls.logged[word] |= bit
+            log("system call {} ({}) is not implemented", CALL_NAMES[number], number)
+    raise Errno(ENOSYS)
+
+
+def make_table() -> list[SyscallEntry]:
+    """Order the registered calls by number; build time only."""
+    table = [SyscallEntry(text(b"unknown"), unknown_call, u64(0))] * LIMIT
+    for entry in REGISTERED:
+        number = NUMBERS[bytes(entry.name).decode()]
+        if table[number].function is not unknown_call:
+            raise ValueError(f"system call {bytes(entry.name).decode()} is registered twice")
+        table[number] = entry
+    return table
+
+
+TABLE: Final[list[SyscallEntry]] = make_table()
+TRACING: Final = config.strace

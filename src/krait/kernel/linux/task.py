@@ -1,0 +1,65 @@
+"""A task: a thread that runs program code (unsafe: the trap frame is found by its address).
+
+`work` is what the way in and out of a system call looks at, all in one word: while it is zero a
+call costs a table jump and nothing else. Tracing, pending signals and a mask to restore are bits of
+it.
+
+Invariant of the unsafe part: while a task is in the kernel, the registers of its program lie at the
+top of its kernel stack; entry code puts them there, and a stack is never empty before they are.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.lang import at, inline, panic, size_of, u32, u64
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.signal_state import TaskSignals
+from krait.kernel.sched.thread import Thread, current
+
+unsafe: Final = True
+
+WORK_TRACE: Final = 1
+"""Print each call."""
+WORK_SIGNAL: Final = 2
+"""A signal that is not blocked may be pending."""
+WORK_RESTORE_MASK: Final = 4
+"""`signals.saved_mask` is to be restored on the way out."""
+
+NO_DEADLINE: Final = 0
+
+
+class Task(Thread):
+    """What Linux calls a thread: `gettid`, a signal mask, robust futexes."""
+
+    process: Process
+    work: u32 = 0
+    signals: TaskSignals = inline()
+    clear_child_tid: u64 = 0
+    robust_list: u64 = 0
+    restart_deadline_ns: u64 = NO_DEADLINE
+    """When a sleep that a signal without a handler interrupted is to end; restart_syscall(2)."""
+
+    def take_restart_deadline(self) -> u64:
+        """Give the deadline of the interrupted sleep that is being restarted, once; 0 if none is."""
+        deadline_ns = self.restart_deadline_ns
+        self.restart_deadline_ns = NO_DEADLINE
+        return deadline_ns
+
+    def frame(self) -> TrapFrame:
+        """Give the program's registers, which lie at the top of the kernel stack."""
+        return at(TrapFrame, self.kernel_stack_top - size_of(TrapFrame))
+
+
+def current_task() -> Task:
+    """Give the running task; only program threads make system calls."""
+    thread = current()
+    if isinstance(thread, Task):
+        return thread
+    panic("thread {} is not a program's", thread.tid)
+
+
+def current_process() -> Process:
+    """Give the running process."""
+    return current_task().process
