@@ -1,1 +1,1 @@
-"""ROFS: Krait's read-only file system for program images, page-aligned, checksummed, mapped in place."""
+"""ROFS: the read-only file system of program images: page-aligned, checksummed, mapped in place."""

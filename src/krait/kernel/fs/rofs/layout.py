@@ -120,6 +120,7 @@ class Inode(Packed):
     flags: u32  # InodeFlags
     first: u64  # first data page; first directory entry; offset of a target in the strings
     count: u64  # pages; directory entries; unused
+    reserved: u64
 
 
 class DirectoryEntry(Packed):

@@ -1,0 +1,319 @@
+"""A manifest: which file of the host (or which bytes) becomes which path of the guest.
+
+Images keep the host's layout: `/usr/bin/python3` is there under that name, and every symbolic
+link on the way to it is a symbolic link in the image too, because programs look at their own path
+(CPython finds its library from it). `Manifest.add_host` therefore walks a path component by
+component as the kernel would (path_resolution(7)) and records each link and directory it meets.
+
+The text form is OSv's (`usr.manifest`), one entry a line:
+
+    /guest/path: host/path          a file, or a directory with all below it
+    /guest/path: ->target           a symbolic link
+    /guest/dir/**: host/dir/**      a directory with all below it, OSv's spelling
+    # a comment; a line `[manifest]` is ignored
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+from krait.image.errors import ImageError
+
+LINKS_MAX = 40  # MAXSYMLINKS, include/linux/namei.h
+
+
+class Attributes(NamedTuple):
+    """What the guest's stat(2) reports of an entry."""
+
+    mode: int  # type and permissions
+    uid: int = 0
+    gid: int = 0
+    mtime_ns: int = 0
+    nlink: int = 1
+    size: int = 0
+    identity: tuple[int, int] | None = None  # (device, inode) on the host, for hard links
+
+
+class Entry(NamedTuple):
+    """One path of the guest. A regular file has either `host` or `data`; a link has `target`."""
+
+    attributes: Attributes
+    host: str | None = None
+    data: bytes | None = None
+    target: str | None = None
+
+    @property
+    def is_directory(self) -> bool:
+        """Whether the entry is a directory."""
+        return stat.S_ISDIR(self.attributes.mode)
+
+    @property
+    def is_link(self) -> bool:
+        """Whether the entry is a symbolic link."""
+        return stat.S_ISLNK(self.attributes.mode)
+
+    @property
+    def is_file(self) -> bool:
+        """Whether the entry is a regular file."""
+        return stat.S_ISREG(self.attributes.mode)
+
+
+def attributes_of(status: os.stat_result) -> Attributes:
+    """Keep from a stat what an image stores."""
+    return Attributes(
+        mode=status.st_mode,
+        uid=status.st_uid,
+        gid=status.st_gid,
+        mtime_ns=status.st_mtime_ns,
+        nlink=status.st_nlink,
+        size=status.st_size,
+        identity=(status.st_dev, status.st_ino) if status.st_nlink > 1 else None,
+    )
+
+
+class Manifest:
+    """Guest paths and what they hold; also remembers every host path that was looked at.
+
+    `inputs` maps each host path that decided something to its stat, or to None where there was
+    nothing. A cached image is fresh as long as all of these are unchanged.
+    """
+
+    def __init__(self) -> None:
+        """Start with nothing, not even a root directory."""
+        self.entries: dict[str, Entry] = {}
+        self.inputs: dict[str, os.stat_result | None] = {}
+
+    def lstat(self, path: str) -> os.stat_result | None:
+        """Stat a host path without following a link, once; None when there is nothing."""
+        try:
+            return self.inputs[path]
+        except KeyError:
+            pass
+        try:
+            status: os.stat_result | None = os.lstat(path)
+        except (OSError, ValueError):
+            status = None
+        self.inputs[path] = status
+        return status
+
+    def add_host(self, path: str) -> str | None:
+        """Add the host's file at `path` under the same path, with links and folders on the way.
+
+        Returns the real path it leads to, or None when there is nothing. A directory is added
+        without its contents.
+        """
+        return self._walk(path, LINKS_MAX)
+
+    def _walk(self, path: str, links_left: int) -> str | None:
+        """Resolve an absolute path, adding what is met."""
+        if path in self.entries and not self.entries[path].is_link:
+            return path
+        status = self.lstat("/")
+        real = "/"
+        if status is not None and "/" not in self.entries:
+            self._add_status("/", status)
+        components = [part for part in path.split("/") if part not in ("", ".")]
+        for index, name in enumerate(components):
+            if name == "..":
+                real = os.path.dirname(real)
+                continue
+            here = real + name if real == "/" else f"{real}/{name}"
+            known = self.entries.get(here)
+            if known is not None and not known.is_link:
+                real = here
+                continue
+            status = self.lstat(here)
+            if status is None:
+                return None
+            if not stat.S_ISLNK(status.st_mode):
+                self._add_status(here, status)
+                real = here
+                continue
+            if links_left == 0:
+                return None
+            target = os.readlink(here)
+            self.entries[here] = Entry(attributes_of(status), target=target)
+            rest = "/".join(components[index + 1 :])
+            return self._walk(os.path.join(real, target, rest).rstrip("/") or "/", links_left - 1)
+        return real
+
+    def _add_status(self, path: str, status: os.stat_result) -> None:
+        """Record a file, directory or device of the host under its own path."""
+        mode = status.st_mode
+        if stat.S_ISREG(mode):
+            self.entries[path] = Entry(attributes_of(status), host=path)
+        elif stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
+            return  # nobody is at the other end
+        else:
+            self.entries[path] = Entry(attributes_of(status))
+
+    def add_tree(
+        self,
+        path: str,
+        *,
+        skip_directories: frozenset[str] = frozenset(),
+        skip_suffixes: tuple[str, ...] = (),
+    ) -> None:
+        """Add a host directory with everything below it, leaving out what is named to be skipped.
+
+        Links below it are kept as links; what they lead to is added when it exists.
+        """
+        real = self.add_host(path)
+        if real is None:
+            return
+        pending = [real]
+        while pending:
+            directory = pending.pop()
+            try:
+                found = sorted(os.listdir(directory))
+            except OSError:
+                continue
+            self.lstat(directory)
+            for name in found:
+                if name.endswith(skip_suffixes) if skip_suffixes else False:
+                    continue
+                here = directory + name if directory == "/" else f"{directory}/{name}"
+                status = self.lstat(here)
+                if status is None:
+                    continue
+                if stat.S_ISDIR(status.st_mode):
+                    if name in skip_directories:
+                        continue
+                    self._add_status(here, status)
+                    pending.append(here)
+                elif stat.S_ISLNK(status.st_mode):
+                    self.add_host(here)
+                else:
+                    self._add_status(here, status)
+
+    def add_copy(self, host: str, guest: str) -> None:
+        """Copy a host file, or a directory with all below it, to another path of the guest."""
+        status = os.stat(host)
+        self.inputs[host] = os.lstat(host)
+        guest = self.place(guest)
+        if not stat.S_ISDIR(status.st_mode):
+            self.entries[guest] = Entry(attributes_of(status), host=host)
+            return
+        self.entries[guest] = Entry(attributes_of(status))
+        for name in sorted(os.listdir(host)):
+            from_path = os.path.join(host, name)
+            to_path = os.path.join(guest, name)
+            below = self.lstat(from_path)
+            if below is None:
+                continue
+            if stat.S_ISLNK(below.st_mode):
+                target = os.readlink(from_path)
+                self.entries[to_path] = Entry(attributes_of(below), target=target)
+            elif stat.S_ISDIR(below.st_mode):
+                self.add_copy(from_path, to_path)
+            elif stat.S_ISREG(below.st_mode):
+                self.entries[to_path] = Entry(attributes_of(below), host=from_path)
+
+    def add_data(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
+        """Add a file made of `data`."""
+        size = len(data)
+        self.entries[self.place(path)] = Entry(
+            Attributes(stat.S_IFREG | mode, size=size), data=data
+        )
+
+    def add_link(self, path: str, target: str) -> None:
+        """Add a symbolic link."""
+        attributes = Attributes(stat.S_IFLNK | 0o777, size=len(os.fsencode(target)))
+        self.entries[self.place(path)] = Entry(attributes, target=target)
+
+    def place(self, path: str) -> str:
+        """Make the directory of a guest path; returns the path with that directory's links gone."""
+        path = os.path.normpath(path)
+        if path == "/":
+            return path
+        return os.path.join(self.make_directories(os.path.dirname(path)), os.path.basename(path))
+
+    def make_directories(self, path: str, *, mode: int = 0o755) -> str:
+        """Make sure that a directory exists: as on the host where there is one, else a new one.
+
+        Returns its path without links.
+        """
+        real = self.resolve(path) or self.add_host(path)
+        if real is not None and real in self.entries and self.entries[real].is_directory:
+            return real
+        if path == "/":
+            self.entries["/"] = Entry(Attributes(stat.S_IFDIR | mode))
+            return path
+        here = os.path.join(self.make_directories(os.path.dirname(path)), os.path.basename(path))
+        if here in self.entries and not self.entries[here].is_directory:
+            raise ImageError(f"{here} is needed as a directory, but is a file in the image")
+        self.entries[here] = Entry(Attributes(stat.S_IFDIR | mode))
+        return here
+
+    def resolve(self, path: str) -> str | None:
+        """Follow a guest path through the manifest's own links; None when it leads nowhere."""
+        for _ in range(LINKS_MAX):
+            real = ""
+            components = [part for part in path.split("/") if part not in ("", ".")]
+            for index, name in enumerate(components):
+                if name == "..":
+                    real = os.path.dirname(real) if real else ""
+                    real = "" if real == "/" else real
+                    continue
+                here = f"{real}/{name}"
+                entry = self.entries.get(here)
+                if entry is None:
+                    return None
+                if entry.is_link and entry.target is not None:
+                    rest = "/".join(components[index + 1 :])
+                    path = os.path.join(real or "/", entry.target, rest)
+                    break
+                real = here
+            else:
+                real = real or "/"
+                return real if real in self.entries else None
+        return None
+
+    def files(self) -> Iterator[tuple[str, Entry]]:
+        """Yield the regular files, sorted by path."""
+        for path in sorted(self.entries):
+            if self.entries[path].is_file:
+                yield path, self.entries[path]
+
+
+def parse_manifest(text: str, base: str, manifest: Manifest) -> None:
+    """Add the entries of a manifest file; host paths are relative to the folder `base`."""
+    for number, raw in enumerate(text.splitlines(), 1):
+        line = raw.strip()
+        if not line or line.startswith(("#", "[")):
+            continue
+        guest, separator, source = line.partition(":")
+        guest, source = guest.strip(), source.strip()
+        if not separator or not guest.startswith("/") or not source:
+            raise ImageError(f"manifest line {number}: expected '/guest/path: host/path': {line}")
+        if source.startswith("->"):
+            manifest.add_link(guest, source[2:].strip())
+            continue
+        if source.endswith("/**") != guest.endswith("/**"):
+            raise ImageError(f"manifest line {number}: '/**' must end both sides: {line}")
+        guest, source = guest.removesuffix("/**") or "/", source.removesuffix("/**")
+        host = os.path.normpath(os.path.join(base, source))
+        try:
+            manifest.add_copy(host, guest)
+        except OSError as error:
+            reason = (error.strerror or str(error)).lower()
+            raise ImageError(f"manifest line {number}: {host}: {reason}") from None
+
+
+def format_manifest(manifest: Manifest) -> str:
+    """Write a manifest as text; directories are implied by what they hold."""
+    return "".join(f"{line}\n" for line in _format_lines(manifest.entries.items()))
+
+
+def _format_lines(entries: Iterable[tuple[str, Entry]]) -> Iterator[str]:
+    """Yield one line an entry, sorted."""
+    for path, entry in sorted(entries):
+        if entry.is_link:
+            yield f"{path}: ->{entry.target}"
+        elif entry.host is not None:
+            yield f"{path}: {entry.host}"
+        elif entry.data is not None:
+            yield f"# {path}: {len(entry.data)} bytes made by krait"
