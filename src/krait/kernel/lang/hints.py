@@ -47,21 +47,33 @@ class _Names(Mapping[str, Any]):
         return len(self.module)
 
 
-_resolved: dict[tuple[str, str], Any] = {}
+_resolved: dict[tuple[int, str], Any] = {}
 
 
-def resolve(annotation: Any, module: str) -> Any:
-    """Evaluate an annotation of the named module."""
+def names_of(owner: Any) -> dict[str, Any]:
+    """Give the names that annotations in a class are looked up in."""
+    kept: dict[str, Any] | None = owner.__dict__.get("__krait_names__")
+    return kept if kept is not None else vars(sys.modules[owner.__module__])
+
+
+def resolve(annotation: Any, module: dict[str, Any]) -> Any:
+    """Evaluate an annotation among the names of a module."""
     if not isinstance(annotation, str):
         return annotation
-    key = (module, annotation)
+    key = (id(module), annotation)
     if key not in _resolved:
-        names = _Names(vars(sys.modules[module]) if module in sys.modules else {})
+        names = _Names(module)
         value = eval(annotation, {"__builtins__": {}}, names)
         if names.missing:
             return value
         _resolved[key] = value
     return _resolved[key]
+
+
+def tuple_kinds(kind: Any) -> list[Any]:
+    """Give the types of a NamedTuple's fields."""
+    module = names_of(kind)
+    return [resolve(spelling(kind.__annotations__[name]), module) for name in kind._fields]
 
 
 def is_constant(annotation: Any) -> bool:
@@ -105,10 +117,7 @@ def zero(kind: Any) -> Any:
         if origin is bool:
             continue
         if issubclass(origin, tuple) and hasattr(origin, "_fields"):
-            hints = origin.__annotations__
-            return origin(
-                *(zero(resolve(spelling(hints[f]), origin.__module__)) for f in origin._fields)
-            )
+            return origin(*(zero(each) for each in tuple_kinds(origin)))
         if type(None) in members(kind):
             return None
         if issubclass(origin, Unknown):

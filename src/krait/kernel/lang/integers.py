@@ -179,6 +179,8 @@ class Int(_Number):
         return self._fit(~int(self) & self.high if self.low == 0 else ~int(self))
 
     def __neg__(self) -> Self:
+        if self.low == 0:
+            raise Panic(f"unary minus on {type(self).__name__}")
         return self._fit(-int(self))
 
     def __abs__(self) -> Self:

@@ -247,8 +247,7 @@ def codec(kind: Any) -> Codec:
 
 def _tuple_codec(kind: Any) -> Codec:
     """Lay out a NamedTuple as C lays out a structure."""
-    written = {n: hints.spelling(kind.__annotations__[n]) for n in kind._fields}
-    parts = [codec(hints.resolve(written[n], kind.__module__)) for n in kind._fields]
+    parts = [codec(each) for each in hints.tuple_kinds(kind)]
     offsets, end = [], 0
     for part in parts:
         end += -end % part.align

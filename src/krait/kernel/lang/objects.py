@@ -39,17 +39,18 @@ MISSING = object()  # a field without a default
 
 
 class Field(NamedTuple):
-    """A declared field; `annotation` is as written, in `owner`'s module."""
+    """A declared field; `annotation` is as written, among the `names` of `owner`'s module."""
 
     name: str
     annotation: Any
     default: Any
     owner: type[Struct]
+    names: dict[str, Any]
 
     @property
     def kind(self) -> Any:
         """The declared type as a value."""
-        return hints.resolve(self.annotation, self.owner.__module__)
+        return hints.resolve(self.annotation, self.names)
 
 
 @dataclass_transform(kw_only_default=True)
@@ -72,7 +73,8 @@ class Struct:
             fields.update(getattr(base, "__krait_fields__", {}))
         for name, annotation in inspect.get_annotations(cls).items():
             if not hints.is_constant(annotation):
-                fields[name] = Field(name, annotation, cls.__dict__.get(name, MISSING), cls)
+                default = cls.__dict__.get(name, MISSING)
+                fields[name] = Field(name, annotation, default, cls, hints.names_of(cls))
         cls.__krait_fields__ = fields
 
     if not TYPE_CHECKING:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any, NamedTuple, ParamSpec, TypeVar
@@ -40,7 +41,9 @@ class SyscallEntry(NamedTuple):
         registers = iter((a0, a1, a2, a3, a4, a5))
         function = self.function
         arguments = [
-            _decode(hints.resolve(each.annotation, function.__module__), registers)
+            _decode(
+                hints.resolve(each.annotation, vars(sys.modules[function.__module__])), registers
+            )
             for each in inspect.signature(function).parameters.values()
         ]
         try:
