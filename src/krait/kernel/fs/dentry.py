@@ -1,0 +1,274 @@
+"""Dentries: names that have been looked up, with what they led to.
+
+A `Dentry` joins a parent, a name and a vnode, or no vnode when the name is known to be missing. All
+are in one hash table by (parent, name); a path walk is one probe for each component and touches no
+file system when it hits. The idea is Linux's dcache (Documentation/filesystems/vfs.rst); here the
+table is a cache in the strict sense: an entry that nobody but the table refers to can go at any
+time, and nobody else has to know. Who holds a `Dentry` (an open file, a current directory, a child)
+keeps it and its parents in the table, so that a file in use has one dentry.
+
+`covered` and `mounted` join two trees: `mounted` is the root of what is mounted on a dentry,
+`covered` leads from such a root back to the dentry it is mounted on.
+
+Everything here runs without sleeping, apart from allocations, and so needs no lock while kernel
+code is not preempted; an SMP kernel puts one spin lock a bucket here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from krait.kernel.errno import ENOENT
+from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import (
+    Array,
+    Buffer,
+    Counted,
+    Errno,
+    Struct,
+    Text,
+    inline,
+    reference_count,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.mm import frames
+
+SHORT_NAME: Final = 24
+FIRST_BUCKETS: Final = 128
+LIMIT_LEAST: Final = 256
+EVICTED_AT_ONCE: Final = 64
+
+
+class Dentry(Counted):
+    """A name in a directory."""
+
+    parent: Dentry | None = None
+    vnode: Vnode | None = None  # None: there is no such file
+    hash: u32 = 0
+    serial: u32 = 0
+    name_length: u32 = 0
+    cached: bool = False
+    unlinked: bool = False
+    recent: bool = False
+    short_name: Array[u8] = inline(SHORT_NAME)
+    long_name: Buffer[u8] | None = None
+    next_in_bucket: Dentry | None = None
+    mounted: Dentry | None = None
+    mount_source: Callable[[], Vnode] | None = None
+    covered: Dentry | None = None
+
+    def name(self) -> Text:
+        """Return the name, which stays valid as long as the dentry keeps it."""
+        if (long := self.long_name) is not None:
+            return long.slice
+        return self.short_name.part(0, u64(self.name_length))
+
+    def set_name(self, name: Text) -> None:
+        """Take a copy of a name; raises ENOMEM before anything has changed."""
+        if name.length <= SHORT_NAME:
+            self.short_name.part(0, name.length).copy_from(name)
+            self.long_name = None
+        else:
+            long = Buffer[u8](length=name.length)
+            long.slice.copy_from(name)
+            self.long_name = long
+        self.name_length = u32(name.length)
+
+    def present(self) -> Vnode:
+        """Return the vnode; raises ENOENT when there is no such file."""
+        vnode = self.vnode
+        if vnode is None:
+            raise Errno(ENOENT)
+        return vnode
+
+
+class DentryCache(Struct):
+    """The hash table."""
+
+    buckets: Buffer[Dentry | None] | None = None
+    mask: u64 = 0
+    count: u64 = 0
+    limit: u64 = 0
+    hand: u64 = 0
+    last_serial: u32 = 0
+
+    def find(self, parent: Dentry, name: Text, hash: u32) -> Dentry | None:
+        """Return the cached dentry for a name in a directory."""
+        buckets = self.buckets
+        if buckets is None:
+            return None
+        entry = buckets[self.bucket(parent, hash)]
+        while entry is not None:
+            if (
+                entry.hash == hash
+                and entry.parent is parent
+                and entry.name().equals(name)
+            ):
+                entry.recent = True
+                return entry
+            entry = entry.next_in_bucket
+        return None
+
+    def add(self, parent: Dentry, name: Text, hash: u32, vnode: Vnode | None) -> Dentry:
+        """Make and cache a dentry."""
+        entry = self.make(name, vnode)
+        entry.parent = parent
+        entry.hash = hash
+        self.insert(entry)
+        return entry
+
+    def make(self, name: Text, vnode: Vnode | None) -> Dentry:
+        """Make a dentry that has no parent and is in no table."""
+        self.last_serial = self.last_serial.wrapping_add(1)
+        entry = Dentry(vnode=vnode, serial=self.last_serial)
+        entry.set_name(name)
+        return entry
+
+    def insert(self, entry: Dentry) -> None:
+        """Put a dentry with a parent into the table."""
+        buckets = self.buckets
+        if buckets is None or self.count > self.mask:
+            buckets = self.grow()
+        if self.count >= self.limit:
+            self.shrink(u64(EVICTED_AT_ONCE))
+        parent = entry.parent
+        assert parent is not None, "a cached dentry has a parent"
+        index = self.bucket(parent, entry.hash)
+        entry.next_in_bucket = buckets[index]
+        entry.cached = True
+        buckets[index] = entry
+        self.count += 1
+
+    def remove(self, entry: Dentry) -> None:
+        """Take a dentry out of the table."""
+        buckets = self.buckets
+        parent = entry.parent
+        if not entry.cached or buckets is None or parent is None:
+            return
+        index = self.bucket(parent, entry.hash)
+        at = buckets[index]
+        if at is entry:
+            buckets[index] = entry.next_in_bucket
+        else:
+            while at is not None:
+                follower = at.next_in_bucket
+                if follower is entry:
+                    at.next_in_bucket = entry.next_in_bucket
+                    break
+                at = follower
+        entry.next_in_bucket = None
+        entry.cached = False
+        self.count -= 1
+
+    def unlink(self, entry: Dentry) -> None:
+        """Forget a name whose file has lost it; who still holds the dentry sees `unlinked`."""
+        self.remove(entry)
+        entry.unlinked = True
+
+    def move(self, entry: Dentry, parent: Dentry, name: Text, hash: u32) -> None:
+        """Give a dentry a new place, after its file has been renamed."""
+        self.remove(entry)
+        entry.set_name(name)
+        entry.parent = parent
+        entry.hash = hash
+        self.insert(entry)
+
+    def shrink(self, wanted: u64) -> u64:
+        """Drop up to `wanted` dentries that only the table holds; return how many were dropped.
+
+        The hand goes round the buckets; an entry used since its last visit gets a second chance
+        (the clock algorithm, Corbato 1968).
+        """
+        buckets = self.buckets
+        if buckets is None:
+            return u64(0)
+        dropped: u64 = 0
+        visits: u64 = 0
+        while dropped < wanted and visits <= 2 * self.mask:
+            index = self.hand & self.mask
+            self.hand += 1
+            visits += 1
+            dropped += self.shrink_bucket(buckets, index)
+        return dropped
+
+    def shrink_bucket(self, buckets: Buffer[Dentry | None], index: u64) -> u64:
+        """Drop what can go from one bucket."""
+        dropped: u64 = 0
+        kept: Dentry | None = None
+        entry = buckets[index]
+        buckets[index] = None
+        while entry is not None:
+            follower = entry.next_in_bucket
+            entry.next_in_bucket = None
+            if reference_count(entry) == 1 and not entry.recent and entry.mounted is None:
+                entry.cached = False
+                self.count -= 1
+                dropped += 1
+            else:
+                entry.recent = False
+                entry.next_in_bucket = kept
+                kept = entry
+            entry = follower
+        buckets[index] = kept
+        return dropped
+
+    def grow(self) -> Buffer[Dentry | None]:
+        """Double the table, or make the first."""
+        old = self.buckets
+        if old is None:
+            fresh = Buffer[Dentry | None](length=u64(FIRST_BUCKETS))
+            self.limit = max(frames.total() // 8, u64(LIMIT_LEAST))
+        else:
+            fresh = Buffer[Dentry | None](length=old.length * 2)
+        self.mask = fresh.length - 1
+        if old is not None:
+            for index in range(old.length):
+                self.rehash(old, fresh, index)
+        self.buckets = fresh
+        return fresh
+
+    def rehash(
+        self, old: Buffer[Dentry | None], fresh: Buffer[Dentry | None], index: usize
+    ) -> None:
+        """Move one bucket's entries to the new table."""
+        entry = old[index]
+        old[index] = None
+        while entry is not None:
+            follower = entry.next_in_bucket
+            parent = entry.parent
+            assert parent is not None, "a cached dentry has a parent"
+            target = self.bucket(parent, entry.hash)
+            entry.next_in_bucket = fresh[target]
+            fresh[target] = entry
+            entry = follower
+
+    def bucket(self, parent: Dentry, hash: u32) -> u64:
+        """Return the bucket of a name in a directory."""
+        mixed = hash ^ parent.serial.wrapping_mul(0x9E3779B1)  # 2^32 / golden ratio
+        return u64(mixed ^ (mixed >> 15)) & self.mask
+
+
+dentries = DentryCache()
+
+
+def hash_name(name: Text) -> u32:
+    """Hash a name (FNV-1a, as ROFS does)."""
+    result: u32 = FNV_START
+    for byte in name:
+        result = (result ^ u32(byte)).wrapping_mul(FNV_PRIME)
+    return result
+
+
+def make_root(vnode: Vnode) -> Dentry:
+    """Make the dentry of a file system's root."""
+    return dentries.make(Text.empty(), vnode)
+
+
+def make_anonymous(vnode: Vnode, name: Text) -> Dentry:
+    """Make a dentry in no directory, for a pipe, socket or memory file; it shows as `name`."""
+    return dentries.make(name, vnode)

@@ -1,0 +1,135 @@
+"""File: an open file description (open(2)): a position, status flags and what they apply to.
+
+Descriptors refer to files, several to one after dup or fork. Kinds of file extend `File`; a body
+here raises what Linux gives for an operation that a kind does not have. A file without a vnode (an
+epoll instance, an eventfd) is as good as any other.
+
+`access` is the access mode (O_ACCMODE) and never changes; `flags` are the status flags that
+fcntl(F_SETFL) may change. The system call layer checks the access mode with `check_readable` and
+`check_writable` before it calls `read` and `write`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
+from krait.kernel.fs.open_flags import ACCESS_MODE, APPEND, NONBLOCK, PATH, SETTABLE, WRITE_ONLY
+from krait.kernel.fs.vnode import DirectoryEntry, Vnode
+from krait.kernel.lang import Counted, Errno, Slice, UserSlice, i64, u8, u32, u64, usize
+from krait.kernel.mm.pager import Pager
+
+if TYPE_CHECKING:
+    from krait.kernel.fs.dentry import Dentry
+    from krait.kernel.fs.poll import PollTable
+
+READABLE = u32(0x1 | 0x40)  # POLLIN | POLLRDNORM
+WRITABLE = u32(0x4 | 0x100)  # POLLOUT | POLLWRNORM
+
+
+class File(Counted):
+    """An open file description."""
+
+    flags: u32  # status flags and access mode, as F_GETFL shows them
+    offset: u64 = 0
+    dentry: Dentry | None = None
+    vnode: Vnode | None = None
+    counted_writer: bool = False  # holds `vnode.begin_write`
+
+    @property
+    def is_readable(self) -> bool:
+        """Tell whether the file was opened for reading."""
+        return self.flags & (ACCESS_MODE | PATH) != WRITE_ONLY and self.flags & PATH == 0
+
+    @property
+    def is_writable(self) -> bool:
+        """Tell whether the file was opened for writing."""
+        return self.flags & ACCESS_MODE != 0 and self.flags & PATH == 0
+
+    @property
+    def is_nonblocking(self) -> bool:
+        """Tell whether reads and writes must not wait."""
+        return self.flags & NONBLOCK != 0
+
+    @property
+    def is_appending(self) -> bool:
+        """Tell whether writes go to the end."""
+        return self.flags & APPEND != 0
+
+    def check_readable(self) -> None:
+        """Raise EBADF when the file is not open for reading."""
+        if not self.is_readable:
+            raise Errno(EBADF)
+
+    def check_writable(self) -> None:
+        """Raise EBADF when the file is not open for writing."""
+        if not self.is_writable:
+            raise Errno(EBADF)
+
+    def set_status_flags(self, flags: u32) -> None:
+        """Change the status flags (F_SETFL); other bits are ignored, as Linux does."""
+        self.flags = (self.flags & ~u32(SETTABLE)) | (flags & SETTABLE)
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Read at the file's position and move it; 0 at the end."""
+        raise Errno(EINVAL)
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Write at the file's position and move it."""
+        raise Errno(EINVAL)
+
+    def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
+        """Read at an offset (pread); the position stays."""
+        raise Errno(ESPIPE)
+
+    def write_at(self, offset: u64, data: UserSlice[u8]) -> usize:
+        """Write at an offset (pwrite); the position stays."""
+        raise Errno(ESPIPE)
+
+    def seek(self, offset: i64, whence: u32) -> u64:
+        """Move the position and return it (lseek)."""
+        raise Errno(ESPIPE)
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Return the POLL* events that hold now; with a table, also have its owner woken."""
+        return READABLE | WRITABLE
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Do what ioctl(2) asks of this kind of file."""
+        raise Errno(ENOTTY)
+
+    def next_entry(self, name: Slice[u8]) -> DirectoryEntry:
+        """Return the directory entry at `offset`, which is its cursor; name in `name`.
+
+        The caller sets `offset` to `next` once it has taken the entry.
+        """
+        raise Errno(ENOTDIR)
+
+    def pager(self, *, writable: bool) -> Pager:
+        """Return whose pages mmap shows; `writable` for shared mappings that may be written."""
+        raise Errno(ENODEV)
+
+    def truncate(self, size: u64) -> None:
+        """Set the size (ftruncate)."""
+        raise Errno(EINVAL)
+
+    def sync(self) -> None:
+        """Make what was written safe (fsync)."""
+        raise Errno(EINVAL)
+
+    def close_descriptor(self, owner: u64) -> None:
+        """Act on one descriptor being closed, while others may refer to the file.
+
+        `owner` identifies the process: POSIX drops its record locks at this moment.
+        """
+
+    def release_vnode(self) -> None:
+        """Give back what the file holds of its vnode; a kind's `__del__` calls it."""
+        vnode = self.vnode
+        if vnode is not None and self.counted_writer:
+            self.counted_writer = False
+            vnode.end_write()
+
+    def __del__(self) -> None:
+        """Give back what the file holds."""
+        self.release_vnode()
