@@ -88,7 +88,7 @@ class Struct:
             if field is None:
                 if name.startswith("__") and name.endswith("__"):
                     object.__setattr__(self, name, value)
-                return
+                    return
                 raise TypeError(f"{type(self).__name__} has no field {name}")
             if isinstance(field.default, Inline):
                 raise TypeError(
