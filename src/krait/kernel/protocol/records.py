@@ -1,5 +1,7 @@
-"""Wire layouts of what the kernel writes and reads; `outcome`, `control` and `console_frames` say
-what each is for."""
+"""Wire layouts of what the kernel writes and reads.
+
+What each is for is said in `outcome`, `control` and `console_frames`.
+"""
 
 from __future__ import annotations
 

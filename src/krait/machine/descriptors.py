@@ -1,0 +1,109 @@
+"""Gives the guest's consoles the user's own files, so that no byte of output passes through Python.
+
+QEMU puts what it writes to into non-blocking mode, and that is a property of the open file, shared
+with every process that has it: a shell's next command would find its terminal non-blocking. So
+terminals and pipes are opened anew through /proc/self/fd, which gives an open file of our own.
+Regular files cannot be: their position is shared on purpose (`(krait run …; date) > log`), and
+non-blocking means nothing to them. Sockets cannot be either, and are restored after the run.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+
+from krait.machine.machine import Channel
+
+INPUT, OUTPUT, ERRORS = 0, 1, 2
+
+
+class Standard:
+    """What the user's three standard descriptors are."""
+
+    __slots__ = ("closed", "kinds", "terminals")
+
+    def __init__(self) -> None:
+        self.closed = _open_missing()
+        self.kinds = [os.fstat(number) for number in (INPUT, OUTPUT, ERRORS)]
+        self.terminals = [
+            stat.S_ISCHR(kind.st_mode) and os.isatty(number)
+            for number, kind in enumerate(self.kinds)
+        ]
+
+    def is_empty_input(self) -> bool:
+        """Whether there is nothing to forward: stdin is closed or /dev/null."""
+        return INPUT in self.closed or _is_null(self.kinds[INPUT])
+
+    def has_reader_to_lose(self) -> bool:
+        """Whether standard output can lose its reader, which on Linux is a SIGPIPE."""
+        mode = self.kinds[OUTPUT].st_mode
+        return OUTPUT not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+
+    def output_for_child(self) -> int:
+        """A descriptor to become the hypervisor's standard output; the caller closes it."""
+        return self._writable(OUTPUT)
+
+    def errors_channel(self) -> tuple[Channel, int]:
+        """A channel to standard error, and the descriptor to inherit and to close (or -1)."""
+        kind = self.kinds[ERRORS]
+        if ERRORS in self.closed or _is_null(kind):
+            return Channel(Channel.NOWHERE), -1
+        descriptor = self._writable(ERRORS)
+        if stat.S_ISSOCK(kind.st_mode):
+            return Channel(Channel.SOCKET, descriptor=descriptor), descriptor
+        if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
+            return Channel(Channel.DESCRIPTOR, descriptor=descriptor), descriptor
+        path = f"/proc/self/fd/{descriptor}"
+        return Channel(Channel.PATH, path=path), descriptor
+
+    def _writable(self, number: int) -> int:
+        """A descriptor for the same file whose non-blocking mode is nobody else's, if possible."""
+        if self.terminals[number] or stat.S_ISFIFO(self.kinds[number].st_mode):
+            try:
+                return _above_standard(
+                    os.open(f"/proc/self/fd/{number}", os.O_WRONLY | os.O_NOCTTY)
+                )
+            except OSError:
+                pass  # a terminal of another user, say after su(1): share it
+        return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 10)
+
+
+class BlockingModes:
+    """Remembers how descriptors block, and puts it back."""
+
+    __slots__ = ("_flags",)
+
+    def __init__(self) -> None:
+        self._flags = {
+            number: fcntl.fcntl(number, fcntl.F_GETFL) for number in (INPUT, OUTPUT, ERRORS)
+        }
+
+    def restore(self) -> None:
+        """Undo what the hypervisor did to files that it shared with us."""
+        for number, flags in self._flags.items():
+            if fcntl.fcntl(number, fcntl.F_GETFL) != flags:
+                fcntl.fcntl(number, fcntl.F_SETFL, flags)
+
+
+def _open_missing() -> set[int]:
+    """Open /dev/null where a standard descriptor is closed, so that no new file takes its place."""
+    missing = set()
+    for number in (INPUT, OUTPUT, ERRORS):
+        try:
+            os.fstat(number)
+        except OSError:
+            missing.add(os.open(os.devnull, os.O_RDWR))  # the lowest free descriptor: this one
+    return missing
+
+
+def _is_null(kind: os.stat_result) -> bool:
+    return stat.S_ISCHR(kind.st_mode) and kind.st_rdev == os.makedev(1, 3)
+
+
+def _above_standard(descriptor: int) -> int:
+    if descriptor > ERRORS:
+        return descriptor
+    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
+    os.close(descriptor)
+    return moved
