@@ -1,0 +1,89 @@
+"""The local interrupt controller of a CPU, and its timer.
+
+Registers are as in Intel SDM 3A, 11.4. Under QEMU and KVM the timer counts at 1 GHz whatever the
+host (qemu, hw/intc/apic_common.c: the virtual clock undivided; Linux, arch/x86/kvm/lapic.h
+APIC_BUS_CYCLE_NS = 1), so it is a clock too: `sched/clock.py` measures the time stamp counter by it.
+It counts down from what it is given, once, and interrupts at zero.
+
+Unsafe: the registers lie at a fixed physical address, mapped once by `start` and for good; each
+access is one aligned 32-bit load or store.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.device_memory import map_device
+from krait.kernel.arch.x86_64.ports import out8
+from krait.kernel.lang import Packed, Struct, Volatile, at, register, u16, u32, u64
+
+unsafe: Final = True
+
+PHYSICAL: Final = u64(0xFEE0_0000)
+REGISTERS_BYTES: Final = u64(4096)
+
+SOFTWARE_ENABLE: Final = u32(1 << 8)
+MASKED: Final = u32(1 << 16)
+DIVIDE_BY_1: Final = u32(0b1011)
+
+TIMER_VECTOR: Final = u32(0xEF)
+SPURIOUS_VECTOR: Final = u32(0xFF)
+
+LEGACY_MASK_1: Final = u16(0x21)
+LEGACY_MASK_2: Final = u16(0xA1)
+"""The mask registers of the two 8259A; where they are missing, nobody listens."""
+
+
+class LocalApic(Packed):
+    """The registers, 16 bytes apart."""
+
+    identity: Volatile[u32] = register(0x20)
+    task_priority: Volatile[u32] = register(0x80)
+    end_of_interrupt: Volatile[u32] = register(0xB0)
+    spurious: Volatile[u32] = register(0xF0)
+    timer_entry: Volatile[u32] = register(0x320)
+    line_0_entry: Volatile[u32] = register(0x350)
+    initial_count: Volatile[u32] = register(0x380)
+    current_count: Volatile[u32] = register(0x390)
+    divide: Volatile[u32] = register(0x3E0)
+
+
+class ApicPlace(Struct):
+    """Where the registers are mapped."""
+
+    address: u64 = 0
+
+
+place = ApicPlace()
+
+
+def start() -> None:
+    """Enable the controller, with its timer still and the 8259A silenced."""
+    out8(LEGACY_MASK_1, 0xFF)
+    out8(LEGACY_MASK_2, 0xFF)
+    place.address = map_device(PHYSICAL, REGISTERS_BYTES)
+    registers = at(LocalApic, place.address)
+    registers.spurious.store(SOFTWARE_ENABLE | SPURIOUS_VECTOR)
+    registers.line_0_entry.store(MASKED)
+    registers.divide.store(DIVIDE_BY_1)
+    registers.timer_entry.store(TIMER_VECTOR)
+
+
+def identity() -> u32:
+    """Give this CPU's number at the interrupt controllers."""
+    return at(LocalApic, place.address).identity.load() >> 24
+
+
+def end_of_interrupt() -> None:
+    """Let the next interrupt come."""
+    at(LocalApic, place.address).end_of_interrupt.store(0)
+
+
+def set_countdown(counts: u32) -> None:
+    """Start the timer anew; 0 stops it."""
+    at(LocalApic, place.address).initial_count.store(counts)
+
+
+def countdown() -> u32:
+    """Give what is left; 0 when the timer has run out."""
+    return at(LocalApic, place.address).current_count.load()

@@ -1,0 +1,71 @@
+/*
+ * Copies between the kernel and a program's memory: the only kernel code that may fault on a
+ * program's address.
+ *
+ * Both routines return the number of bytes not copied. At a fault krait_user_copy() lets the
+ * program's address space bring the page in and goes on; krait_user_copy_nofault() stops, for use
+ * under locks that a fault would need. The table `.krait.exceptions` has for every instruction that
+ * may fault: its address, where to go on if the page cannot be had, and whether it can be brought
+ * in (exceptions.py). Any other fault of the kernel on a low address is a panic.
+ *
+ * Whole words go first, the rest by bytes; RCX and RDX always tell what is left. One, two, four and
+ * eight bytes, what `UserPointer` moves, take one load and one store.
+ */
+
+#include "layout.h"
+
+.macro may_fault instruction, go_on, wait
+    .pushsection .krait.exceptions, "a"
+    .balign 8
+    .quad \instruction, \go_on, \wait
+    .popsection
+.endm
+
+.macro copy_routine name, wait
+    .balign 16
+    .globl \name
+\name:
+    cmpq $8, %rdx
+    jbe 3f
+    movq %rdx, %rcx
+    shrq $3, %rcx
+    andl $7, %edx
+1:  rep movsq
+    movl %edx, %ecx
+2:  rep movsb
+    xorl %eax, %eax
+    ret
+3:  jne 5f
+4:  movq (%rsi), %rax
+6:  movq %rax, (%rdi)
+    xorl %eax, %eax
+    ret
+5:  cmpl $4, %edx
+    jne 9f
+7:  movl (%rsi), %eax
+8:  movl %eax, (%rdi)
+    xorl %eax, %eax
+    ret
+9:  movl %edx, %ecx
+10: rep movsb
+    xorl %eax, %eax
+    ret
+11: leaq (%rdx, %rcx, 8), %rax
+    ret
+12: movq %rcx, %rax
+    ret
+13: movq %rdx, %rax
+    ret
+    may_fault 1b, 11b, \wait
+    may_fault 2b, 12b, \wait
+    may_fault 4b, 13b, \wait
+    may_fault 6b, 13b, \wait
+    may_fault 7b, 13b, \wait
+    may_fault 8b, 13b, \wait
+    may_fault 10b, 12b, \wait
+.endm
+
+    .section .text.krait.hot, "ax"
+    copy_routine krait_user_copy, 1
+    copy_routine krait_user_copy_nofault, 0
+    .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,88 @@
+"""Who handles which interrupt.
+
+A driver registers a handler for a line (`register`) or for a message (`allocate_vector`, whose
+result goes into the device's MSI-X table). A handler runs with interrupts off; it may wake threads,
+arm timers and move bytes, and must not sleep, allocate or free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from krait.kernel.arch.x86_64 import apic, ioapic
+from krait.kernel.errno import ENOSPC, ENXIO
+from krait.kernel.lang import Array, Errno, Struct, inline, u32, u64
+
+FIRST_VECTOR: Final = u32(0x30)
+VECTORS: Final = 32
+
+MESSAGE_ADDRESS: Final = u64(0xFEE0_0000)  # Intel SDM 3A, 11.11.1
+DESTINATION_SHIFT: Final = 12
+
+
+class Handler(Struct):
+    """What one vector does."""
+
+    function: Callable[[u32], None] | None = None
+    argument: u32 = 0
+
+
+class Interrupts(Struct):
+    """The vectors in use."""
+
+    handlers: Array[Handler] = inline(VECTORS)
+    used: u32 = 0
+    timer: Callable[[], None] | None = None
+    strays: u64 = 0
+    """Interrupts that nobody had registered for."""
+
+
+interrupts = Interrupts()
+
+
+def register(line: u32, function: Callable[[u32], None], argument: u32) -> u32:
+    """Call `function(argument)` whenever the line is raised; gives the vector."""
+    if line >= ioapic.PINS:
+        raise Errno(ENXIO)
+    vector = allocate_vector(function, argument)
+    ioapic.route(line, vector)
+    return vector
+
+
+def allocate_vector(function: Callable[[u32], None], argument: u32) -> u32:
+    """Take a free vector; raises ENOSPC when there is none."""
+    if interrupts.used == VECTORS:
+        raise Errno(ENOSPC)
+    index = interrupts.used
+    interrupts.used += 1
+    handler = interrupts.handlers[index]
+    handler.argument = argument
+    handler.function = function
+    return FIRST_VECTOR + index
+
+
+def message_address() -> u64:
+    """Give the address to which a device writes a vector in order to interrupt this CPU."""
+    return MESSAGE_ADDRESS | u64(apic.identity()) << DESTINATION_SHIFT
+
+
+def handle_timer(function: Callable[[], None]) -> None:
+    """Call `function` when the CPU's timer runs out."""
+    interrupts.timer = function
+
+
+def dispatch(vector: u32) -> None:
+    """Handle an interrupt; called with interrupts off."""
+    if vector == apic.TIMER_VECTOR:
+        if (timer := interrupts.timer) is not None:
+            timer()
+    elif FIRST_VECTOR <= vector < FIRST_VECTOR + VECTORS:
+        handler = interrupts.handlers[vector - FIRST_VECTOR]
+        if (function := handler.function) is not None:
+            function(handler.argument)
+    else:
+        interrupts.strays += 1
+        if vector == apic.SPURIOUS_VECTOR:
+            return  # the controller does not wait for an answer to this one
+    apic.end_of_interrupt()

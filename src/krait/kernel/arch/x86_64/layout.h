@@ -1,0 +1,55 @@
+/* Constants that the assembly files and kernel.ld share. Python has its own copy in layout.py;
+ * tests/kernel/test_arch_layout.py compares the two. */
+
+#ifndef KRAIT_LAYOUT_H
+#define KRAIT_LAYOUT_H
+
+#define KERNEL_BASE 0xffffffff80000000 /* virtual minus physical of the kernel image */
+#define KERNEL_PHYSICAL 0x100000
+
+#define PAGE_SIZE 4096
+
+/* Selectors of the one GDT. Program and kernel both run with the first two (ring 0). */
+#define CODE_SELECTOR 0x08
+#define DATA_SELECTOR 0x10
+#define TSS_SELECTOR 0x18
+
+/* TrapFrame (trap_frame.py). */
+#define FRAME_R15 0
+#define FRAME_R14 8
+#define FRAME_R13 16
+#define FRAME_R12 24
+#define FRAME_RBP 32
+#define FRAME_RBX 40
+#define FRAME_R11 48
+#define FRAME_R10 56
+#define FRAME_R9 64
+#define FRAME_R8 72
+#define FRAME_RAX 80
+#define FRAME_RCX 88
+#define FRAME_RDX 96
+#define FRAME_RSI 104
+#define FRAME_RDI 112
+#define FRAME_ORIGINAL_RAX 120
+#define FRAME_ERROR 128
+#define FRAME_RIP 136
+#define FRAME_CS 144
+#define FRAME_RFLAGS 152
+#define FRAME_RSP 160
+#define FRAME_SS 168
+#define FRAME_SIZE 176
+
+/* The head of the per-CPU area (.percpu, cpu_area.py). The compiler's stack protector reads its
+ * canary at %gs:40, which is gcc's and clang's default offset. */
+#define CPU_SELF 0
+#define CPU_FRAME 8        /* TrapFrame at the top of the current thread's kernel stack */
+#define CPU_PROGRAM_RSP 16 /* scratch of the system call entry */
+#define CPU_STACK_LIMIT 24 /* lowest address a trap may still push to on the kernel stack */
+#define CPU_CANARY 40
+
+/* One area a CPU for the stacks that the interrupt stack table names: 1 KiB of head, whose first
+ * word is the CPU's %gs base, and seven stacks of 1 KiB. Aligned to its size. */
+#define IST_AREA_SIZE 8192
+#define IST_STACK_SIZE 1024
+
+#endif

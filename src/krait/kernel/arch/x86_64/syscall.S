@@ -1,0 +1,70 @@
+/*
+ * The `syscall` instruction.
+ *
+ * Program and kernel have the same privilege, so nothing but the CPU's own part of `syscall` is
+ * needed on the way in, and on the way back a plain jump: RIP comes back in RCX and RFLAGS in R11,
+ * as Linux and the System V ABI supplement (A.2.1) have it. Arithmetic flags are not restored, no
+ * program may count on them. `sti` holds interrupts off for one more instruction, which is the jump.
+ *
+ * The frame at the top of the kernel stack is always complete, so a signal, a backtrace or a fork
+ * finds every register. krait_syscall() answers 0 if the program goes on just behind the
+ * instruction with its other registers untouched; else (a signal handler, sigreturn, execve) all of
+ * the frame is loaded. It returns with interrupts off.
+ */
+
+#include "layout.h"
+
+#define RFLAGS_TF 0x100
+#define RFLAGS_DF 0x400
+#define RFLAGS_NT 0x4000
+#define RFLAGS_AC 0x40000
+
+    .section .text.krait.hot, "ax"
+    .balign 64
+    .globl krait_syscall_entry
+krait_syscall_entry:
+    /* RSP is the program's, interrupts are off (SFMASK): only resident memory until it is ours. */
+    movq %rsp, %gs:CPU_PROGRAM_RSP
+    movq %gs:CPU_FRAME, %rsp
+    movq %rcx, FRAME_RIP(%rsp)
+    movq %r11, FRAME_RFLAGS(%rsp)
+    movq %rcx, FRAME_RCX(%rsp)
+    movq %r11, FRAME_R11(%rsp)
+    movq %gs:CPU_PROGRAM_RSP, %rcx
+    movq %rcx, FRAME_RSP(%rsp)
+    movq %rax, FRAME_ORIGINAL_RAX(%rsp)
+    movq %rdi, FRAME_RDI(%rsp)
+    movq %rsi, FRAME_RSI(%rsp)
+    movq %rdx, FRAME_RDX(%rsp)
+    movq %r10, FRAME_R10(%rsp)
+    movq %r8, FRAME_R8(%rsp)
+    movq %r9, FRAME_R9(%rsp)
+    movq %rbx, FRAME_RBX(%rsp)
+    movq %rbp, FRAME_RBP(%rsp)
+    movq %r12, FRAME_R12(%rsp)
+    movq %r13, FRAME_R13(%rsp)
+    movq %r14, FRAME_R14(%rsp)
+    movq %r15, FRAME_R15(%rsp)
+    /* FRAME_CS and FRAME_SS hold their only values since the stack was prepared. */
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    sti
+    call krait_syscall
+    testq %rax, %rax
+    jne krait_return_all
+    movq FRAME_RFLAGS(%rsp), %r11
+    testl $(RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC), %r11d
+    jne krait_return_all
+    movq FRAME_RAX(%rsp), %rax
+    movq FRAME_RIP(%rsp), %rcx
+    movq FRAME_RDI(%rsp), %rdi
+    movq FRAME_RSI(%rsp), %rsi
+    movq FRAME_RDX(%rsp), %rdx
+    movq FRAME_R10(%rsp), %r10
+    movq FRAME_R8(%rsp), %r8
+    movq FRAME_R9(%rsp), %r9
+    movq FRAME_RBP(%rsp), %rbp
+    movq FRAME_RSP(%rsp), %rsp
+    sti
+    jmp *%rcx
+    .section .note.GNU-stack, "", @progbits

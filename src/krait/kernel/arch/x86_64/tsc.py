@@ -1,0 +1,84 @@
+"""The time stamp counter: what one tick is worth.
+
+A rate is kept as a multiplier, nanoseconds per tick in 32.32 fixed point, because a multiplication
+and a shift turn ticks into nanoseconds, here and in the vDSO, for years without overflow.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.cpu import cpuid, read_tsc
+from krait.kernel.lang import Text, u32, u64
+
+SECOND_NS: Final = 1_000_000_000
+LOW: Final = u64(0xFFFF_FFFF)
+
+HYPERVISOR_BIT: Final = u32(1 << 31)  # Intel SDM 2A, CPUID leaf 1, ECX
+HYPERVISOR_LEAF: Final = u32(0x4000_0000)
+TIMING_LEAF: Final = u32(0x4000_0010)  # VMware's convention: EAX = TSC kHz, EBX = APIC timer kHz
+CRYSTAL_LEAF: Final = u32(0x15)
+
+
+def ticks_now() -> u64:
+    """Read the counter."""
+    return read_tsc()
+
+
+def to_ns(ticks: u64, multiplier: u64) -> u64:
+    """Compute ticks * multiplier >> 32 without a 128-bit product; wraps if that exceeds 64 bits."""
+    high = ticks >> 32
+    low = ticks & LOW
+    whole = high.wrapping_mul(multiplier)
+    upper = low.wrapping_mul(multiplier >> 32)
+    lower = low.wrapping_mul(multiplier & LOW) >> 32
+    return whole.wrapping_add(upper).wrapping_add(lower)
+
+
+def multiplier_from(ticks: u64, ns: u64) -> u64:
+    """Give the multiplier by which `ticks` make `ns`; both are positive."""
+    while ns > LOW:
+        ns >>= 1
+        ticks >>= 1
+    return (ns << 32) // max(ticks, u64(1))
+
+
+def rate_hz(multiplier: u64) -> u64:
+    """Give the ticks in a second."""
+    if multiplier == 0:
+        return 0
+    return u64(SECOND_NS << 32) // multiplier
+
+
+def hypervisor_is(signature: Text) -> bool:
+    """Compare the 12 bytes by which a hypervisor names itself."""
+    if cpuid(1, 0).ecx & HYPERVISOR_BIT == 0:
+        return False
+    leaf = cpuid(HYPERVISOR_LEAF, 0)
+    return (
+        leaf.ebx == _word(signature, 0)
+        and leaf.ecx == _word(signature, 4)
+        and leaf.edx == _word(signature, 8)
+    )
+
+
+def _word(bytes: Text, at: u64) -> u32:
+    """Put four bytes together."""
+    return (
+        u32(bytes[at])
+        | u32(bytes[at + 1]) << 8
+        | u32(bytes[at + 2]) << 16
+        | u32(bytes[at + 3]) << 24
+    )
+
+
+def announced_rate_hz() -> u64:
+    """Give the rate that CPUID tells, 0 where it tells none (QEMU's TCG)."""
+    if cpuid(1, 0).ecx & HYPERVISOR_BIT != 0 and cpuid(HYPERVISOR_LEAF, 0).eax >= TIMING_LEAF:
+        if (khz := cpuid(TIMING_LEAF, 0).eax) != 0:
+            return u64(khz) * 1000
+    if cpuid(0, 0).eax >= CRYSTAL_LEAF:
+        ratio = cpuid(CRYSTAL_LEAF, 0)  # Intel SDM 3B, 19.7.3: TSC = crystal * EBX / EAX
+        if ratio.eax != 0 and ratio.ebx != 0 and ratio.ecx != 0:
+            return u64(ratio.ecx) * u64(ratio.ebx) // u64(ratio.eax)
+    return 0
