@@ -41,7 +41,7 @@ from krait.kernel.lang.integers import Int, i8, i16, i32, i64, u8, u16, u32, u64
 from krait.kernel.lang.layout import Packed, offset_of, size_of, view
 from krait.kernel.lang.logs import log, panic, static_assert
 from krait.kernel.lang.markers import borrowed, inline, register
-from krait.kernel.lang.objects import Buffer, Counted, Owned, Struct, Weak
+from krait.kernel.lang.objects import Buffer, Counted, Owned, Struct, Weak, reference_count
 from krait.kernel.lang.slices import Array, Slice, Text, text
 from krait.kernel.lang.syscalls import SyscallEntry, syscall
 from krait.kernel.lang.users import UserPointer, UserSlice
@@ -53,6 +53,6 @@ __all__ = [
     "be32", "be64", "borrowed", "byteswap", "count_leading_zeros", "count_trailing_zeros",
     "export", "extern", "fence", "function_address", "i8", "i16", "i32", "i64", "inline",
     "interrupt", "load", "log", "no_raise", "no_sleep", "offset_of", "panic", "pinned", "popcount",
-    "reference", "register", "section", "size_of", "slice_at", "sleeps", "static_assert", "store",
+    "reference", "reference_count", "register", "section", "size_of", "slice_at", "sleeps", "static_assert", "store",
     "symbol_address", "syscall", "text", "u8", "u16", "u32", "u64", "usize", "view", "width",
 ]  # fmt: skip

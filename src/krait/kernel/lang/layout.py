@@ -128,7 +128,7 @@ class _ElementArray(Slice[Any]):
             self._place(index).copy_from(Slice(raw, 0, len(raw), u8))
 
         def _place(self, index: int) -> Slice:
-            if not 0 <= index < self.length:
+            if not 0 <= int(index) < int(self.length):
                 raise Panic(f"index {int(index)} outside of {int(self.length)} elements")
             size = self._codec.size
             return self._store.part(int(index) * size, (int(index) + 1) * size)

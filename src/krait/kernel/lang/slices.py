@@ -44,12 +44,12 @@ class Slice(Generic[T]):
             self.length = u64(length)
 
         def __getitem__(self, index: int, /) -> Any:
-            if not 0 <= index < self.length:
+            if not 0 <= int(index) < int(self.length):
                 raise Panic(f"index {int(index)} outside of {int(self.length)} elements")
             return self._out(self._store[self._start + int(index)])
 
         def __setitem__(self, index: int, value: Any, /) -> None:
-            if not 0 <= index < self.length:
+            if not 0 <= int(index) < int(self.length):
                 raise Panic(f"index {int(index)} outside of {int(self.length)} elements")
             self._store[self._start + int(index)] = self._in(value)
 
