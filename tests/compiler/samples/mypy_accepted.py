@@ -152,7 +152,7 @@ def f(address: PhysicalAddress, n: u32, kind: Kind, prot: Prot) -> u64:
             x = u64(address) + PAGE
         case Kind.B:
             x = min(u64(1), u64(n))
-    if Prot.WRITE in prot and u32(prot) != 3:
+    if Prot.WRITE in prot and u32(prot) != 3 and Prot(n) != Prot.READ and Kind(n) == kind:
         x += 1
     y = max(u64(n), 4)
     x = x if n == 0 else 5

@@ -51,8 +51,9 @@ __all__ = [
     "PerCpu", "Slice", "Struct", "SyscallEntry", "Text", "UserPointer", "UserSlice", "Volatile",
     "Weak", "address_of", "align_down", "align_up", "aligned", "asm", "asm_do", "at", "be16",
     "be32", "be64", "borrowed", "byteswap", "count_leading_zeros", "count_trailing_zeros",
-    "export", "extern", "fence", "function_address", "i8", "i16", "i32", "i64", "inline",
-    "interrupt", "load", "log", "no_raise", "no_sleep", "offset_of", "panic", "pinned", "popcount",
-    "reference", "reference_count", "register", "section", "size_of", "slice_at", "sleeps", "static_assert", "store",
-    "symbol_address", "syscall", "text", "u8", "u16", "u32", "u64", "usize", "view", "width",
+    "export", "extern", "fence", "function_address", "i16", "i32", "i64", "i8", "inline",
+    "interrupt", "load", "log", "no_raise", "no_sleep", "offset_of", "panic", "pinned",
+    "popcount", "reference", "reference_count", "register", "section", "size_of", "sleeps",
+    "slice_at", "static_assert", "store", "symbol_address", "syscall", "text", "u16", "u32",
+    "u64", "u8", "usize", "view", "width",
 ]  # fmt: skip

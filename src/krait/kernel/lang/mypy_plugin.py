@@ -12,8 +12,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from mypy.nodes import TypeInfo
-from mypy.plugin import AnalyzeTypeContext, ClassDefContext, Plugin
-from mypy.types import Instance, Type
+from mypy.plugin import AnalyzeTypeContext, ClassDefContext, FunctionSigContext, Plugin
+from mypy.types import AnyType, CallableType, FunctionLike, Instance, Type, TypeOfAny
 
 INTEGERS = "krait.kernel.lang.integers"
 WIDTHS = ("u8", "u16", "u32", "u64", "i8", "i16", "i32", "i64")
@@ -32,6 +32,15 @@ class KernelPython(Plugin):
         """Look at every call: a module may use widths without writing one down."""
         if fullname.startswith(INTEGERS):
             self._promote_widths()
+
+    def get_function_signature_hook(
+        self, fullname: str
+    ) -> Callable[[FunctionSigContext], FunctionLike] | None:
+        """Let an enumeration be made from a width, as in `OpenFlags(number)`."""
+        made = self._type(fullname)
+        if made is not None and any(each.fullname == "enum.Enum" for each in made.mro):
+            return _any_argument
+        return None
 
     def get_base_class_hook(self, fullname: str) -> Callable[[ClassDefContext], None] | None:
         """Treat a class derived from a width, such as `PhysicalAddress(u64)`, as a width."""
@@ -57,6 +66,13 @@ class KernelPython(Plugin):
     def _type(self, fullname: str) -> TypeInfo | None:
         found = self.lookup_fully_qualified(fullname) if self._modules else None
         return found.node if found is not None and isinstance(found.node, TypeInfo) else None
+
+
+def _any_argument(context: FunctionSigContext) -> CallableType:
+    """Take a plain integer or any width; the compiler checks which."""
+    signature = context.default_signature
+    kinds: list[Type] = [AnyType(TypeOfAny.explicit) for _ in signature.arg_types]
+    return signature.copy_modified(arg_types=kinds)
 
 
 def plugin(_version: str) -> type[Plugin]:

@@ -56,7 +56,7 @@ class SyscallEntry(NamedTuple):
 REGISTERED: list[SyscallEntry] = []
 
 
-def syscall(name: str, *, flags: int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
+def syscall(name: str, *, flags: Int | int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Register a function as a system call; `flags` are those that it implements."""
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
