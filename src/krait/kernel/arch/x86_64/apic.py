@@ -2,8 +2,8 @@
 
 Registers are as in Intel SDM 3A, 11.4. Under QEMU and KVM the timer counts at 1 GHz whatever the
 host (qemu, hw/intc/apic_common.c: the virtual clock undivided; Linux, arch/x86/kvm/lapic.h
-APIC_BUS_CYCLE_NS = 1), so it is a clock too: `sched/clock.py` measures the time stamp counter by it.
-It counts down from what it is given, once, and interrupts at zero.
+APIC_BUS_CYCLE_NS = 1), so it is a clock too: `sched/clock.py` measures the time stamp counter by
+it. It counts down from what it is given, interrupts at zero and begins again.
 
 Unsafe: the registers lie at a fixed physical address, mapped once by `start` and for good; each
 access is one aligned 32-bit load or store.
@@ -24,6 +24,7 @@ REGISTERS_BYTES: Final = u64(4096)
 
 SOFTWARE_ENABLE: Final = u32(1 << 8)
 MASKED: Final = u32(1 << 16)
+PERIODIC: Final = u32(1 << 17)
 DIVIDE_BY_1: Final = u32(0b1011)
 
 TIMER_VECTOR: Final = u32(0xEF)
@@ -66,7 +67,7 @@ def start() -> None:
     registers.spurious.store(SOFTWARE_ENABLE | SPURIOUS_VECTOR)
     registers.line_0_entry.store(MASKED)
     registers.divide.store(DIVIDE_BY_1)
-    registers.timer_entry.store(TIMER_VECTOR)
+    registers.timer_entry.store(PERIODIC | TIMER_VECTOR)
 
 
 def identity() -> u32:
@@ -85,5 +86,5 @@ def set_countdown(counts: u32) -> None:
 
 
 def countdown() -> u32:
-    """Give what is left; 0 when the timer has run out."""
+    """Give what is left of the running count."""
     return at(LocalApic, place.address).current_count.load()

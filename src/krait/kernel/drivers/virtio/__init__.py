@@ -1,0 +1,1 @@
+"""Devices that were made for virtual machines (OASIS, Virtual I/O Device 1.2)."""

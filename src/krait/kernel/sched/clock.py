@@ -1,0 +1,164 @@
+"""What time it is.
+
+Monotonic time counts nanoseconds from the start of the kernel. Boot does not wait in order to
+calibrate (a millisecond of waiting is a million instructions): until `MEASURE_NS` of uptime the
+time is read from a reference clock, and the first who asks after that finds a rate measured over
+all of it, which is then published to programs (`vdso_data.py`). The rate is measured again over
+longer and longer spans, so that it agrees with the host's clock to some parts in a million after
+seconds. A new rate starts from the time that the old one had reached: monotonic time never jumps.
+
+Real time is monotonic time plus an offset. The offset comes from the battery-backed clock, which
+knows whole seconds only, or from `time=` on the command line where the two agree
+(`drivers/rtc.py`).
+
+Tried before and dropped: calibrating against the PIT at boot, as Linux does, costs 10 to 50 ms and
+fails on a busy host; microvm has neither HPET nor PM timer to check against.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import apic, tsc
+from krait.kernel.arch.x86_64.cpu import interrupts_off
+from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
+from krait.kernel.lang import Order, Struct, u32, u64
+from krait.kernel.sched.reference import LONGEST, Sample, reference
+from krait.kernel.sched.vdso_data import vdso_data
+
+FIRST_COUNTDOWN: Final = u32(100_000_000)
+"""100 ms: when it ends the rate is measured a second time."""
+SHORTEST_NS: Final = u64(1_000)
+MEASURE_NS: Final = u64(10_000_000)
+"""Uptime after which the rate is published."""
+WORTHWHILE_NS: Final = u64(1_000_000)
+"""A shorter span says less than its own jitter."""
+ENOUGH_NS: Final = u64(4_000_000_000)
+"""Measurements over more than this are halved, so that new ones count."""
+
+
+class Clock(Struct):
+    """The measurement behind the published rate."""
+
+    measured_ticks: u64 = 0
+    measured_ns: u64 = 0
+    published_after_ns: u64 = 0
+    """The span over which the published rate was measured."""
+    announced: bool = False
+    """The monitor told the rate; nothing is measured."""
+
+
+clock = Clock()
+
+
+def start() -> None:
+    """Start the reference, or take the rate that the monitor tells."""
+    apic.start()
+    reference.start(FIRST_COUNTDOWN, 0)
+    if (hz := tsc.announced_rate_hz()) != 0:
+        clock.announced = True
+        _publish(multiplier_from(hz, SECOND_NS))
+
+
+def monotonic_ns() -> u64:
+    """Give the nanoseconds since the start of the kernel."""
+    while vdso_data.enabled != 0:
+        sequence = vdso_data.sequence.load(order=Order.RELAXED)
+        elapsed = ticks_now().wrapping_sub(vdso_data.base_tsc)
+        now_ns = vdso_data.base_ns + to_ns(elapsed, vdso_data.multiplier)
+        if vdso_data.sequence.load(order=Order.RELAXED) == sequence:
+            return now_ns  # else an interrupt has published a new rate in between
+    return _early_ns()
+
+
+def realtime_ns() -> u64:
+    """Give the nanoseconds since 1970."""
+    return monotonic_ns().wrapping_add(vdso_data.realtime_offset_ns)
+
+
+def set_realtime(now_ns: u64) -> None:
+    """Say what time it is (clock_settime, or the first reading of a hardware clock)."""
+    with interrupts_off():
+        offset = now_ns.wrapping_sub(monotonic_ns())
+        _begin_write()
+        vdso_data.realtime_offset_ns = offset
+        _end_write()
+
+
+def tick_rate_hz() -> u64:
+    """Give the rate of the time stamp counter, 0 while it is unknown."""
+    return tsc.rate_hz(vdso_data.multiplier)
+
+
+def ticks_to_ns(ticks: u64) -> u64:
+    """Give the nanoseconds that so many ticks take, by the best rate there is."""
+    if vdso_data.multiplier != 0:
+        return to_ns(ticks, vdso_data.multiplier)
+    with interrupts_off():
+        sample = reference.sample(0)
+    if sample.ns == 0:
+        return ticks
+    return to_ns(ticks, multiplier_from(sample.ticks, sample.ns))
+
+
+def countdown_expired() -> None:
+    """Note that the CPU's timer has interrupted."""
+    reference.expired = True
+
+
+def restart_countdown(delay_ns: u64) -> None:
+    """Let the CPU's timer interrupt in `delay_ns` or earlier; interrupts are off."""
+    counts = u32(max(min(delay_ns, LONGEST), SHORTEST_NS))
+    _take(reference.start(counts, vdso_data.multiplier))
+
+
+def _early_ns() -> u64:
+    """Read the reference, and publish a rate once enough time has passed."""
+    with interrupts_off():
+        now_ns = reference.now_ns(0)
+        if now_ns >= MEASURE_NS:
+            sample = reference.sample(0)
+            span_ns = clock.measured_ns + sample.ns
+            if span_ns >= MEASURE_NS // 2:
+                _publish_at(multiplier_from(clock.measured_ticks + sample.ticks, span_ns), now_ns)
+                clock.published_after_ns = span_ns
+        return now_ns
+
+
+def _take(sample: Sample) -> None:
+    """Add a finished measurement, and publish anew when it has doubled what is known."""
+    if clock.announced or sample.ns < WORTHWHILE_NS:
+        return
+    if clock.measured_ns > ENOUGH_NS:
+        clock.measured_ns >>= 1
+        clock.measured_ticks >>= 1
+    clock.measured_ticks += sample.ticks
+    clock.measured_ns += sample.ns
+    if vdso_data.enabled != 0 and clock.measured_ns >= clock.published_after_ns * 2:
+        _publish(multiplier_from(clock.measured_ticks, clock.measured_ns))
+        clock.published_after_ns = min(clock.measured_ns, ENOUGH_NS // 4)
+
+
+def _publish(multiplier: u64) -> None:
+    """Go on at a new rate from the present time."""
+    _publish_at(multiplier, monotonic_ns())
+
+
+def _publish_at(multiplier: u64, now_ns: u64) -> None:
+    """Let programs compute the time: it is `now_ns`, and a tick is worth `multiplier`."""
+    _begin_write()
+    vdso_data.base_tsc = ticks_now()
+    vdso_data.base_ns = now_ns
+    vdso_data.multiplier = multiplier
+    vdso_data.enabled = 1
+    _end_write()
+
+
+def _begin_write() -> None:
+    """Make the sequence odd: readers wait."""
+    vdso_data.sequence.add(1)
+
+
+def _end_write() -> None:
+    """Make it even."""
+    vdso_data.sequence.add(1)

@@ -1,0 +1,361 @@
+"""Giving the CPU to one thread after another.
+
+A thread calls `schedule` once it has said what it waits for (its state is SLEEPING and something
+will make it runnable), or `yield_now`. The switch happens on kernel stacks: `schedule` saves where
+this thread is and returns in another one, which called it earlier. When nobody can run, the thread
+that went to sleep last keeps the CPU and halts it inside `schedule`, so that being woken by a
+device needs no switch at all.
+
+Virtual time is measured in ticks of the time stamp counter, one reading a switch. A timer limits a
+turn to `SLICE_NS` while others wait; otherwise no timer runs (tickless).
+
+Vector registers and FS base stay where they are while a kernel thread runs: only when another
+program's thread takes over are they saved. The page table likewise.
+
+A dying thread cannot free the stack it stands on: it leaves itself in `cpu.departed`, and whoever
+runs next drops it. Nothing on its stack is released, so it must call `exit_current` from a function
+that owns no references.
+
+Unsafe: a thread's saved stack pointer is written and read by assembly. Invariant: it was left by
+`switch_stacks` or `prepare_stack` and names the thread's own kernel stack; interrupts are off from
+the choice of the next thread to the first instruction after the switch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final, NamedTuple, NoReturn
+
+from krait.kernel.arch.x86_64 import context, page_table, per_cpu
+from krait.kernel.arch.x86_64.cpu import (
+    disable_interrupts,
+    enable_interrupts,
+    halt,
+    interrupts_off,
+    read_fs_base,
+    restore_interrupts,
+    write_fs_base,
+)
+from krait.kernel.arch.x86_64.tsc import ticks_now
+from krait.kernel.lang import (
+    Struct,
+    Text,
+    address_of,
+    function_address,
+    no_sleep,
+    panic,
+    sleeps,
+    u32,
+    u64,
+)
+from krait.kernel.sched import clock, timer
+from krait.kernel.sched.cpu import cpu
+from krait.kernel.sched.run_queue import BUCKET_SHIFT, run_queue
+from krait.kernel.sched.space import Space
+from krait.kernel.sched.thread import (
+    NORMAL_WEIGHT,
+    RESCHEDULE,
+    Thread,
+    ThreadState,
+    current,
+    current_thread,
+)
+from krait.kernel.sched.timer import Timer
+from krait.kernel.sched.waiter import Waiter
+
+unsafe: Final = True
+
+SLICE_NS: Final = u64(4_000_000)
+"""How long a thread may run while others wait."""
+WAKE_GRAIN: Final = u64(1 << BUCKET_SHIFT)
+"""A woken thread this much behind in virtual time interrupts the running one's turn."""
+FIRST_KERNEL_TID: Final = u32(0x4000_0000)
+"""Kernel threads are numbered where no program's thread ever is (pid_max is 2**22)."""
+
+
+class SleepTimer(Timer):
+    """Wakes a thread; each has one of its own."""
+
+    thread: Thread | None = None
+
+
+class SliceTimer(Timer):
+    """Ends the running thread's turn."""
+
+
+class Scheduler(Struct):
+    """What belongs to no CPU."""
+
+    next_tid: u32 = FIRST_KERNEL_TID
+    release_stack: Callable[[u64], None] | None = None
+    """Frees the kernel stack that ends at an address; set by `mm`."""
+
+
+scheduler = Scheduler()
+slice_timer = SliceTimer()
+
+
+class Change(NamedTuple):
+    """From one stack to another; `load` 0: stay."""
+
+    save: u64
+    load: u64
+
+
+STAY: Final = Change(u64(0), u64(0))
+
+
+def prepare(thread: Thread) -> None:
+    """Give a new thread what it waits by; raises ENOMEM."""
+    thread.waiter = Waiter()
+    thread.sleep_timer = SleepTimer()
+    thread.virtual_time = run_queue.base << BUCKET_SHIFT
+    thread.started_ns = clock.monotonic_ns()
+    if thread.tid == 0:
+        thread.tid = scheduler.next_tid
+        scheduler.next_tid += 1
+
+
+def become(thread: Thread) -> None:
+    """Let the code that runs now, on `thread.kernel_stack_top`'s stack, be this thread."""
+    prepare(thread)
+    with interrupts_off():
+        thread.state = ThreadState.RUNNING
+        current_thread.set(thread)
+        cpu.turn_began = ticks_now()
+        if thread.vector_area != 0:
+            cpu.program_thread = thread
+        per_cpu.set_kernel_stack(thread.kernel_stack_top)
+        per_cpu.set_work(thread.work)
+
+
+def spawn(entry: Callable[[u64], None], argument: u64, name: Text, stack_top: u64) -> Thread:
+    """Start a kernel thread that calls `entry(argument)` and ends when that returns."""
+    thread = Thread(kernel_stack_top=stack_top, entry=entry, argument=argument)
+    thread.rename(name)
+    begin(thread, _first_steps)
+    return thread
+
+
+def begin(thread: Thread, entry: Callable[[], None]) -> None:
+    """Start a thread on the stack it has; `entry` calls `arrive` first, and never returns."""
+    prepare(thread)
+    thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
+    make_runnable(thread)
+
+
+def arrive() -> None:
+    """Complete the switch to a thread that runs for the first time."""
+    _drop_departed()
+    enable_interrupts()
+
+
+@sleeps
+def schedule() -> None:
+    """Let others run until this thread has been made runnable and its turn has come."""
+    flags = disable_interrupts()
+    change = _choose()
+    if change.load != 0:
+        context.switch_stacks(change.save, change.load)
+        _drop_departed()
+    restore_interrupts(flags)
+
+
+@sleeps
+def schedule_until(thread: Thread, deadline_ns: u64) -> None:
+    """Do the same for this thread, and make it runnable at the deadline."""
+    sleep_timer = thread.sleep_timer
+    assert sleep_timer is not None, "a thread without a timer cannot sleep"
+    sleep_timer.thread = thread
+    timer.arm(sleep_timer, deadline_ns, _wake_sleeper)
+    schedule()
+    timer.cancel(sleep_timer)
+    sleep_timer.thread = None
+
+
+@sleeps
+def yield_now() -> None:
+    """Let others of about the same virtual time run first."""
+    with interrupts_off():
+        if run_queue.is_empty():
+            return
+        thread = current()
+        _charge(thread, ticks_now())
+        thread.state = ThreadState.RUNNABLE
+        run_queue.add(thread)
+    schedule()
+
+
+@sleeps
+def preempt() -> None:
+    """Give up the CPU because `RESCHEDULE` asks for it; called on the way back to program code."""
+    thread = current()
+    clear_work(thread, RESCHEDULE)
+    yield_now()
+
+
+@no_sleep
+def make_runnable(thread: Thread) -> None:
+    """Let a sleeping thread run; one that is not asleep is left alone."""
+    with interrupts_off():
+        if thread.state != ThreadState.SLEEPING:
+            return
+        running = current()
+        now = ticks_now()
+        _charge(running, now)
+        run_queue.advance(running.virtual_time)
+        thread.state = ThreadState.RUNNABLE
+        run_queue.add(thread)
+        if running is thread:
+            return
+        if thread.virtual_time + WAKE_GRAIN < running.virtual_time:
+            add_work(running, RESCHEDULE)
+        elif not slice_timer.armed:
+            timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
+
+
+def interrupt_thread(thread: Thread) -> None:
+    """Say that a signal waits, and end an interruptible sleep."""
+    thread.interrupt_pending = True
+    if thread.interruptible:
+        make_runnable(thread)
+
+
+def add_work(thread: Thread, bits: u32) -> None:
+    """Ask a thread to do something before it goes back to program code."""
+    with interrupts_off():
+        thread.work |= bits
+        if current() is thread:
+            per_cpu.set_work(thread.work)
+
+
+def clear_work(thread: Thread, bits: u32) -> None:
+    """Note that it has been done."""
+    with interrupts_off():
+        thread.work &= ~bits
+        if current() is thread:
+            per_cpu.set_work(thread.work)
+
+
+def use_space(space: Space | None) -> None:
+    """Change the running thread's address space, as execve does."""
+    with interrupts_off():
+        current().space = space
+        _load_space(space)
+
+
+def exit_current() -> NoReturn:
+    """End the running thread; see the module's text for who may call this."""
+    disable_interrupts()
+    _bury()
+    schedule()
+    panic("a dead thread runs")
+
+
+def _bury() -> None:
+    """Mark the running thread dead and let the next one drop it."""
+    thread = current()
+    thread.state = ThreadState.DEAD
+    cpu.departed = thread
+    if cpu.program_thread is thread:
+        cpu.program_thread = None
+
+
+def _drop_departed() -> None:
+    """Free what the last thread to run left behind if it is dead."""
+    departed = cpu.departed
+    if departed is not None:
+        if (release := scheduler.release_stack) is not None:
+            release(departed.kernel_stack_top)
+        cpu.departed = None
+
+
+def _first_steps() -> None:
+    """Run a kernel thread from its first instruction to its last."""
+    arrive()
+    _run_entry()
+    exit_current()
+
+
+def _run_entry() -> None:
+    """Call what the thread was made for."""
+    thread = current()
+    if (entry := thread.entry) is not None:
+        entry(thread.argument)
+
+
+def _choose() -> Change:
+    """Take the next thread and make it the running one; its `load` is 0 if it is so already."""
+    previous = current()
+    _charge(previous, ticks_now())
+    following = run_queue.take()
+    if following is None:
+        following = _idle()
+    cpu.turn_began = ticks_now()
+    following.state = ThreadState.RUNNING
+    if following is previous:
+        return STAY
+    cpu.switches += 1
+    following.switches += 1
+    if not run_queue.is_empty() and not slice_timer.armed:
+        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
+    if following.vector_area != 0:
+        _take_over_program_state(following)
+    per_cpu.set_kernel_stack(following.kernel_stack_top)
+    per_cpu.set_work(following.work)
+    current_thread.set(following)
+    return Change(address_of(previous.saved), following.saved.pointer)
+
+
+def _idle() -> Thread:
+    """Halt the CPU until somebody can run."""
+    began = ticks_now()
+    while True:
+        halt()
+        disable_interrupts()
+        if (following := run_queue.take()) is not None:
+            cpu.idle_ticks += ticks_now() - began
+            return following
+
+
+def _take_over_program_state(thread: Thread) -> None:
+    """Load the registers and the address space of a program's thread, saving the last one's."""
+    previous = cpu.program_thread
+    if previous is not thread:
+        if previous is not None:
+            previous.fs_base = read_fs_base()
+            context.save_vector(previous.vector_area)
+        context.restore_vector(thread.vector_area)
+        write_fs_base(thread.fs_base)
+        cpu.program_thread = thread
+    if cpu.space is not thread.space:
+        _load_space(thread.space)
+
+
+def _load_space(space: Space | None) -> None:
+    """Load a page table; kernel threads run on whichever is loaded."""
+    if space is not None:
+        page_table.activate(space.root)
+        cpu.space = space
+
+
+def _charge(thread: Thread, now: u64) -> None:
+    """Add the running thread's time since it was last added."""
+    ran = now.wrapping_sub(cpu.turn_began)
+    cpu.turn_began = now
+    thread.ran_ticks += ran
+    if thread.weight != NORMAL_WEIGHT:
+        ran = ran * NORMAL_WEIGHT // u64(thread.weight)
+    thread.virtual_time += ran
+
+
+def _wake_sleeper(timer: Timer) -> None:
+    """Wake the thread whose sleep is over."""
+    if isinstance(timer, SleepTimer) and (thread := timer.thread) is not None:
+        make_runnable(thread)
+
+
+def _end_slice(_timer: Timer) -> None:
+    """End the running thread's turn if others wait."""
+    if not run_queue.is_empty():
+        add_work(current(), RESCHEDULE)

@@ -1,0 +1,102 @@
+"""A flow of control with a kernel stack of its own.
+
+The kernel is not preempted: a thread gives up the CPU where it waits or yields, or on the way back
+to program code. What the scheduler keeps of a thread that does not run is its stack pointer; vector
+registers and FS base belong to programs and are kept only for a thread that has a `vector_area`.
+
+`linux.task.Task` derives from this class. What a thread waits by, its `waiter` and `sleep_timer`,
+is allocated once when the thread is made, so that waiting cannot run out of memory.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import IntEnum
+from typing import TYPE_CHECKING, Final
+
+from krait.kernel.lang import Array, Counted, PerCpu, Struct, Text, inline, u8, u32, u64
+
+if TYPE_CHECKING:
+    from krait.kernel.sched.scheduler import SleepTimer
+    from krait.kernel.sched.space import Space
+    from krait.kernel.sched.waiter import Waiter
+
+NAME_BYTES: Final = 16  # as TASK_COMM_LEN, the terminating zero included
+NORMAL_WEIGHT: Final = 1024
+
+RESCHEDULE: Final = u32(0x8000_0000)
+"""The bit of `Thread.work` that asks the thread to give up the CPU before it goes on."""
+
+
+class ThreadState(IntEnum):
+    """Where a thread is."""
+
+    SLEEPING = 0
+    """Waiting to be woken, or not started."""
+    RUNNABLE = 1
+    """In the run queue."""
+    RUNNING = 2
+    DEAD = 3
+
+
+class SavedStack(Struct):
+    """Where the registers of a thread that does not run are."""
+
+    pointer: u64 = 0
+
+
+class Thread(Counted):
+    """Whoever runs code."""
+
+    tid: u32 = 0
+    name: Array[u8] = inline(NAME_BYTES)
+    state: ThreadState = ThreadState.SLEEPING
+    interruptible: bool = False
+    """Asleep in such a way that a signal ends it."""
+    interrupt_pending: bool = False
+    """A signal waits: interruptible waiting raises EINTR."""
+    work: u32 = 0
+    """What is to be done before program code goes on; bits but `RESCHEDULE` are `linux`'s."""
+    weight: u32 = NORMAL_WEIGHT
+    """Its share of the CPU; virtual time advances in inverse proportion."""
+
+    kernel_stack_top: u64 = 0
+    saved: SavedStack = inline()
+    entry: Callable[[u64], None] | None = None
+    argument: u64 = 0
+    space: Space | None = None
+    fs_base: u64 = 0
+    vector_area: u64 = 0
+    """Where the vector registers are kept (XSAVE); 0 for a thread that runs no program."""
+
+    virtual_time: u64 = 0
+    ran_ticks: u64 = 0
+    """Ticks of the time stamp counter spent running, without the present turn."""
+    switches: u64 = 0
+    started_ns: u64 = 0
+
+    next_runnable: Thread | None = None
+    next_waiting: Thread | None = None
+    """The next in the queue of the mutex that this thread waits for."""
+    waiter: Waiter | None = None
+    sleep_timer: SleepTimer | None = None
+
+    def rename(self, name: Text) -> None:
+        """Set the name, cut to 15 bytes."""
+        length = min(name.length, u64(NAME_BYTES - 1))
+        self.name.fill(0)
+        self.name.part(0, length).copy_from(name.part(0, length))
+
+    def name_text(self) -> Text:
+        """Give the name without its padding."""
+        return self.name.part(0, self.name.find(0))
+
+
+current_thread: PerCpu[Thread | None] = PerCpu(None)
+
+
+def current() -> Thread:
+    """Give the running thread."""
+    thread = current_thread.get()
+    assert thread is not None, "there is no thread yet"
+    return thread

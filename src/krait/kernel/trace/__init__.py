@@ -1,0 +1,1 @@
+"""Looking into the running kernel: boot phases now, tracepoints later."""
