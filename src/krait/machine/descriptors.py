@@ -15,41 +15,52 @@ import stat
 
 from krait.machine.machine import Channel
 
-INPUT, OUTPUT, ERRORS = 0, 1, 2
+STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERRORS = 0, 1, 2
 
 
 class Standard:
-    """What the user's three standard descriptors are."""
+    """The three files that stand for the program's standard input, output and errors."""
 
-    __slots__ = ("closed", "kinds", "terminals")
+    __slots__ = ("closed", "errors", "input", "kinds", "output", "terminals")
 
-    def __init__(self) -> None:
-        self.closed = _open_missing()
-        self.kinds = [os.fstat(number) for number in (INPUT, OUTPUT, ERRORS)]
+    def __init__(
+        self,
+        *,
+        input: int = STANDARD_INPUT,
+        output: int = STANDARD_OUTPUT,
+        errors: int = STANDARD_ERRORS,
+    ) -> None:
+        self.input = input
+        self.output = output
+        self.errors = errors
+        self.closed = open_missing()
+        self.kinds = {number: os.fstat(number) for number in (input, output, errors)}
         self.terminals = [
-            stat.S_ISCHR(kind.st_mode) and os.isatty(number)
-            for number, kind in enumerate(self.kinds)
+            number
+            for number, kind in self.kinds.items()
+            if stat.S_ISCHR(kind.st_mode) and os.isatty(number)
         ]
+        """Those that are terminals, standard input first."""
 
     def is_empty_input(self) -> bool:
         """Whether there is nothing to forward: stdin is closed or /dev/null."""
-        return INPUT in self.closed or _is_null(self.kinds[INPUT])
+        return self.input in self.closed or _is_null(self.kinds[self.input])
 
     def has_reader_to_lose(self) -> bool:
         """Whether standard output can lose its reader, which on Linux is a SIGPIPE."""
-        mode = self.kinds[OUTPUT].st_mode
-        return OUTPUT not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+        mode = self.kinds[self.output].st_mode
+        return self.output not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
     def output_for_child(self) -> int:
         """A descriptor to become the hypervisor's standard output; the caller closes it."""
-        return self._writable(OUTPUT)
+        return self._writable(self.output)
 
     def errors_channel(self) -> tuple[Channel, int]:
         """A channel to standard error, and the descriptor to inherit and to close (or -1)."""
-        kind = self.kinds[ERRORS]
-        if ERRORS in self.closed or _is_null(kind):
+        kind = self.kinds[self.errors]
+        if self.errors in self.closed or _is_null(kind):
             return Channel(Channel.NOWHERE), -1
-        descriptor = self._writable(ERRORS)
+        descriptor = self._writable(self.errors)
         if stat.S_ISSOCK(kind.st_mode):
             return Channel(Channel.SOCKET, descriptor=descriptor), descriptor
         if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:
@@ -59,7 +70,7 @@ class Standard:
 
     def _writable(self, number: int) -> int:
         """A descriptor for the same file whose non-blocking mode is nobody else's, if possible."""
-        if self.terminals[number] or stat.S_ISFIFO(self.kinds[number].st_mode):
+        if number in self.terminals or stat.S_ISFIFO(self.kinds[number].st_mode):
             try:
                 return _above_standard(
                     os.open(f"/proc/self/fd/{number}", os.O_WRONLY | os.O_NOCTTY)
@@ -69,15 +80,13 @@ class Standard:
         return fcntl.fcntl(number, fcntl.F_DUPFD_CLOEXEC, 10)
 
 
-class BlockingModes:
-    """Remembers how descriptors block, and puts it back."""
+class FileModes:
+    """Remembers the modes of open files (O_NONBLOCK, O_APPEND), and puts them back."""
 
     __slots__ = ("_flags",)
 
-    def __init__(self) -> None:
-        self._flags = {
-            number: fcntl.fcntl(number, fcntl.F_GETFL) for number in (INPUT, OUTPUT, ERRORS)
-        }
+    def __init__(self, standard: Standard) -> None:
+        self._flags = {number: fcntl.fcntl(number, fcntl.F_GETFL) for number in standard.kinds}
 
     def restore(self) -> None:
         """Undo what the hypervisor did to files that it shared with us."""
@@ -86,10 +95,10 @@ class BlockingModes:
                 fcntl.fcntl(number, fcntl.F_SETFL, flags)
 
 
-def _open_missing() -> set[int]:
+def open_missing() -> set[int]:
     """Open /dev/null where a standard descriptor is closed, so that no new file takes its place."""
     missing = set()
-    for number in (INPUT, OUTPUT, ERRORS):
+    for number in (STANDARD_INPUT, STANDARD_OUTPUT, STANDARD_ERRORS):
         try:
             os.fstat(number)
         except OSError:
@@ -102,7 +111,7 @@ def _is_null(kind: os.stat_result) -> bool:
 
 
 def _above_standard(descriptor: int) -> int:
-    if descriptor > ERRORS:
+    if descriptor > STANDARD_ERRORS:
         return descriptor
     moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
     os.close(descriptor)

@@ -40,7 +40,7 @@ class Qemu(Machine):
     def __init__(self, name: str = "microvm") -> None:
         if name not in _BOARDS:
             known = ", ".join(BOARDS)
-            raise MachineError(f"unknown machine '{name}'; there are: {known}", status=2)
+            raise MachineError(f"unknown machine '{name}'; there are: {known}")
         self.name = name
 
     def program(self) -> str:

@@ -24,7 +24,7 @@ from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.control import MessageType
 from krait.machine import outcome
 from krait.machine.boot_line import boot_line
-from krait.machine.descriptors import ERRORS, INPUT, OUTPUT, BlockingModes, Standard
+from krait.machine.descriptors import STANDARD_ERRORS, FileModes, Standard
 from krait.machine.errors import STATUS_SIGNAL, STATUS_TIMEOUT, MachineError
 from krait.machine.loop import BROKEN, READABLE, Loop
 from krait.machine.machine import Channel, Guest, Machine, Plumbing
@@ -79,15 +79,13 @@ class Session:
         """Run the guest to its end."""
         with contextlib.ExitStack() as stack:
             stack.callback(self._owned.close_all)
-            stack.callback(BlockingModes().restore)
+            stack.callback(FileModes(self._standard).restore)
             self._control, theirs = socket.socketpair()
             stack.callback(self._control.close)
             plumbing = self._make_channels(self._owned.add(theirs.detach()))
             command = self._machine.command(self._guest, plumbing, self._accelerator)
             stack.callback(SignalWatch(self._loop, self._owned, self._take_signal).restore)
-            if self._standard.terminals[INPUT]:
-                output_too = self._standard.terminals[OUTPUT]
-                stack.callback(RawTerminal(INPUT, output_too=output_too).restore)
+            self._take_terminal(stack)
             started = time.monotonic()
             self._spawn(command)
             try:
@@ -96,6 +94,12 @@ class Session:
                 wait_status = self._reap()
             self._drain()
             return self._outcome(wait_status)
+
+    def _take_terminal(self, stack: contextlib.ExitStack) -> None:
+        standard = self._standard
+        if standard.input in standard.terminals:
+            output_too = standard.output in standard.terminals
+            stack.callback(RawTerminal(standard.input, output_too=output_too).restore)
 
     def _make_channels(self, control: int) -> Plumbing:
         """Make what the consoles end in, and the words that describe it to the kernel."""
@@ -129,17 +133,17 @@ class Session:
             self._input_source, self._input_sink = self._owned.pipe()
 
     def _describe_terminals(self) -> None:
-        names = {
-            INPUT: boot_words.TERMINAL_INPUT,
-            OUTPUT: boot_words.TERMINAL_OUTPUT,
-            ERRORS: boot_words.TERMINAL_ERRORS,
-        }
-        present = [number for number in names if self._standard.terminals[number]]
-        if present:
-            rows, columns = window_size(present[0])
-            listed = b",".join(names[number] for number in present)
+        standard = self._standard
+        if standard.terminals:
+            names = {
+                standard.input: boot_words.TERMINAL_INPUT,
+                standard.output: boot_words.TERMINAL_OUTPUT,
+                standard.errors: boot_words.TERMINAL_ERRORS,
+            }
+            listed = b",".join(names[number] for number in standard.terminals)
+            size = b"%dx%d" % window_size(standard.terminals[0])
             self._guest.words.append((boot_words.TERMINALS, listed))
-            self._guest.words.append((boot_words.WINDOW, b"%dx%d" % (rows, columns)))
+            self._guest.words.append((boot_words.WINDOW, size))
 
     def _store_long_words(self) -> str | None:
         _, rest = boot_line(self._guest.words, self._guest.extra_words)
@@ -160,9 +164,9 @@ class Session:
         leash, _ = self._owned.pipe()
         os.set_inheritable(leash, True)
         actions = [
-            (os.POSIX_SPAWN_DUP2, self._input_source, INPUT),
-            (os.POSIX_SPAWN_DUP2, self._output, OUTPUT),
-            (os.POSIX_SPAWN_DUP2, self._complaint_writer, ERRORS),
+            (os.POSIX_SPAWN_DUP2, self._input_source, 0),
+            (os.POSIX_SPAWN_DUP2, self._output, 1),
+            (os.POSIX_SPAWN_DUP2, self._complaint_writer, 2),
         ]
         try:
             self._pid = os.posix_spawn(
@@ -190,10 +194,11 @@ class Session:
         loop.on(self._complaint_reader, READABLE, self._take_complaints)
         loop.on(self._control.fileno(), READABLE, self._take_control)
         if self._standard.has_reader_to_lose():
-            loop.on(OUTPUT, 0, self._lose_reader)
+            loop.on(self._standard.output, 0, self._lose_reader)
         if self._input_sink >= 0:
-            escape = Escape() if self._standard.terminals[INPUT] else None
-            InputForwarder(loop, INPUT, self._input_sink, escape=escape, quit_machine=self._quit)
+            source = self._standard.input
+            escape = Escape() if source in self._standard.terminals else None
+            InputForwarder(loop, source, self._input_sink, escape=escape, quit_machine=self._quit)
         while self._running and self._stopped is None:
             loop.step(self._wait_ms(started))
 
@@ -252,7 +257,7 @@ class Session:
 
     def _lose_reader(self, events: int) -> None:
         if events & BROKEN:
-            self._loop.off(OUTPUT)
+            self._loop.off(self._standard.output)
             self._stop(Outcome(STATUS_SIGNAL + signal.SIGPIPE, "stopped"))
 
     def _take_log(self, events: int) -> None:
@@ -277,11 +282,9 @@ class Session:
 
     def _take_signal(self, number: int) -> None:
         if number == signal.SIGWINCH:
-            for descriptor in (INPUT, OUTPUT, ERRORS):
-                if self._standard.terminals[descriptor]:
-                    size = struct.pack("<HH", *window_size(descriptor))
-                    self._send(MessageType.WINDOW_SIZE, size)
-                    break
+            if self._standard.terminals:
+                size = struct.pack("<HH", *window_size(self._standard.terminals[0]))
+                self._send(MessageType.WINDOW_SIZE, size)
         elif number in FORWARDED:
             self._forward(number)
 
@@ -307,7 +310,7 @@ def _own_path(descriptor: int) -> str:
 
 def _write_errors(data: bytes) -> None:
     with contextlib.suppress(OSError):
-        os.write(ERRORS, data)
+        os.write(STANDARD_ERRORS, data)
 
 
 def _last_line(text: bytes) -> str:

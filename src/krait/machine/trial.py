@@ -15,6 +15,9 @@ _LOAD_ADDRESS = 0x100000
 _XEN_ELFNOTE_PHYS32_ENTRY = 18
 _START_INFO_COMMAND_LINE = 24  # offset of cmdline_paddr in hvm_start_info
 
+STATUS = 2 * 0x10 + 1
+"""What QEMU ends with when one of these kernels has ended it (hw/misc/debugexit.c)."""
+
 _STOP = bytes((0xB0, 0x10, 0xE6, outcome.EXIT_PORT, 0xF4))  # mov $16, %al; out %al, $0xf4; hlt
 
 

@@ -1,0 +1,121 @@
+"""The kernel that a run boots: found by one check of the sources, built when they have changed.
+
+The check is a signature over path, size and time of every source file of the kernel and of its
+compiler: 2 ms for some 300 files. What the compiler itself caches (objects by content) only
+matters when the signature differs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+
+from krait.errors import UserError
+from krait.machine.cache_folder import cache_folder
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CONFIGURATIONS = ("default", "debug", "least")
+
+_SOURCES = ("kernel", "compiler")
+_SUFFIXES = (".py", ".S", ".ld", ".h", ".c")
+_PACKAGE = os.path.dirname(os.path.abspath(__file__))
+
+
+class Kernel:
+    """A built kernel: what boots, and the file with its symbols."""
+
+    __slots__ = ("path", "symbols")
+
+    def __init__(self, path: str, symbols: str) -> None:
+        self.path = path
+        self.symbols = symbols
+
+
+def find_kernel(
+    configuration: str = "default", announce: Callable[[str], None] | None = None
+) -> Kernel:
+    """The kernel of a configuration, built first if its sources have changed."""
+    signature = source_signature()
+    folder = kernel_folder()
+    if (kernel := _known(folder, configuration, signature)) is not None:
+        return kernel
+    os.makedirs(folder, exist_ok=True)
+    with _lock(os.path.join(folder, "lock")):
+        if (kernel := _known(folder, configuration, signature)) is not None:
+            return kernel
+        if announce is not None:
+            announce("building the kernel; the first time takes about a minute")
+        kernel = _build(configuration, os.path.join(folder, configuration))
+        _remember(folder, configuration, signature, kernel)
+        return kernel
+
+
+def kernel_folder() -> str:
+    """Where the kernels of this checkout are."""
+    import hashlib
+
+    checkout = hashlib.blake2b(_PACKAGE.encode(), digest_size=8).hexdigest()
+    return os.path.join(cache_folder(), "kernel", checkout)
+
+
+def source_signature() -> str:
+    """Changes when a source file of the kernel or of the compiler does."""
+    import hashlib
+
+    digest = hashlib.blake2b(digest_size=16)
+    for part in _SOURCES:
+        for line in sorted(_describe(os.path.join(_PACKAGE, part))):
+            digest.update(line.encode())
+    return digest.hexdigest()
+
+
+def _describe(folder: str) -> Iterator[str]:
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            if entry.name.endswith(_SUFFIXES):
+                kind = entry.stat()
+                yield f"{entry.path} {kind.st_size} {kind.st_mtime_ns}\n"
+            elif entry.is_dir() and entry.name != "__pycache__":
+                yield from _describe(entry.path)
+
+
+def _known(folder: str, configuration: str, signature: str) -> Kernel | None:
+    with contextlib.suppress(OSError, ValueError):
+        with open(os.path.join(folder, f"{configuration}.manifest"), encoding="utf-8") as file:
+            known, path, symbols = file.read().split("\n")[:3]
+        if known == signature and os.path.exists(path):
+            return Kernel(path, symbols)
+    return None
+
+
+def _remember(folder: str, configuration: str, signature: str, kernel: Kernel) -> None:
+    path = os.path.join(folder, f"{configuration}.manifest")
+    temporary = f"{path}.{os.getpid()}"
+    with open(temporary, "w", encoding="utf-8") as file:
+        file.write(f"{signature}\n{kernel.path}\n{kernel.symbols}\n")
+    os.replace(temporary, path)
+
+
+def _build(configuration: str, folder: str) -> Kernel:
+    from krait.site_packages import add_site_packages
+
+    add_site_packages()
+    from krait.compiler.build import build_kernel
+
+    if configuration not in CONFIGURATIONS:
+        known = ", ".join(CONFIGURATIONS)
+        raise UserError(f"unknown kernel configuration '{configuration}'; there are: {known}")
+    image = build_kernel(configuration, folder)
+    return Kernel(str(image.path), str(image.symbols))
+
+
+@contextlib.contextmanager
+def _lock(path: str) -> Iterator[None]:
+    """Two first runs at once build one kernel."""
+    with open(path, "w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

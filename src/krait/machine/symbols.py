@@ -1,0 +1,86 @@
+"""Turns kernel addresses in the log into Python functions, files and lines.
+
+The kernel prints a backtrace as lines `  at 0xffffffff80012345`: it has no tables of its own, they
+would be larger than it is. The unstripped ELF beside it has them (DWARF, by way of `#line`), and
+binutils' addr2line reads them; it is started only when there is an address to resolve.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+
+_ADDRESS = re.compile(rb"^\s+at 0x(ffffffff[0-9a-f]{8})\s*$")
+_PREFIX = "krait_"
+_MODULE_END = "__"
+
+
+class LogSymboliser:
+    """Passes the kernel's log on by lines, with the places that its addresses stand for."""
+
+    def __init__(self, symbols: str | None) -> None:
+        self._symbols = symbols
+        self._partial = b""
+        self._in_backtrace = False
+
+    def feed(self, data: bytes) -> bytes:
+        """The complete lines so far, symbolised."""
+        lines = (self._partial + data).split(b"\n")
+        self._partial = lines.pop()
+        return b"".join(line + b"\n" for line in self._with_places(lines))
+
+    def rest(self) -> bytes:
+        """What came after the last line end."""
+        rest, self._partial = self._partial, b""
+        return rest
+
+    def _with_places(self, lines: list[bytes]) -> list[bytes]:
+        wanted: dict[int, int] = {}
+        for index, line in enumerate(lines):
+            if match := _ADDRESS.match(line):
+                # A return address may belong to the next line; the first address is exact.
+                wanted[index] = int(match[1], 16) - (1 if self._in_backtrace else 0)
+            self._in_backtrace = match is not None
+        if wanted and self._symbols is not None:
+            places = resolve(self._symbols, list(wanted.values()))
+            for index, place in zip(wanted, places, strict=True):
+                if place:
+                    lines[index] = lines[index].rstrip() + b"  " + place.encode()
+        return lines
+
+
+def resolve(symbols: str, addresses: list[int]) -> list[str]:
+    """`function (file:line)` for each address, '' where nothing is known."""
+    tool = shutil.which("addr2line")
+    if tool is None or not os.path.exists(symbols):
+        return [""] * len(addresses)
+    import subprocess  # a run without a backtrace does not need it
+
+    command = [tool, "-f", "-e", symbols, *(hex(address) for address in addresses)]
+    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    lines = output.splitlines()
+    if len(lines) != 2 * len(addresses):
+        return [""] * len(addresses)
+    return [_place(*lines[2 * index : 2 * index + 2]) for index in range(len(addresses))]
+
+
+def python_name(symbol: str) -> str:
+    """`krait_fs_path__Dentry_lookup` as `fs.path: Dentry.lookup`, as far as can be told."""
+    if not symbol.startswith(_PREFIX) or _MODULE_END not in symbol:
+        return symbol
+    module, _, name = symbol[len(_PREFIX) :].partition(_MODULE_END)
+    if name[:1].isupper() and "_" in name:
+        name = name.replace("_", ".", 1)
+    return f"{module}: {name}"
+
+
+def _place(symbol: str, position: str) -> str:
+    if symbol == "??":
+        return ""
+    file, _, line = position.rpartition(":")
+    line = line.split(" ")[0]  # addr2line adds "(discriminator 2)"
+    if file.startswith("?"):
+        return python_name(symbol)
+    _, found, inside = file.rpartition("/src/krait/")
+    return f"{python_name(symbol)} ({'src/krait/' + inside if found else file}:{line})"

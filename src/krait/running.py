@@ -1,0 +1,236 @@
+"""Runs a program: its image, a kernel, a machine and the boot words put together.
+
+Both the command line (`krait.cli.run`) and the Python API (`krait.run`) come here. What is imported
+at the top is what a run needs whose image and kernel are cached; the rest is imported where a run
+turns out to need it.
+"""
+
+from __future__ import annotations
+
+import os
+
+from krait.errors import UserError
+from krait.kernel.protocol import boot_words
+from krait.kernels import Kernel, find_kernel
+from krait.machine import accelerator
+from krait.machine.machine import MEBIBYTE, Guest, Machine
+from krait.machine.qemu import Qemu
+from krait.machine.session import Session
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from krait.machine.accelerator import Choice
+    from krait.machine.descriptors import Standard
+    from krait.machine.outcome import Outcome
+
+DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
+_IN_MEMORY_LIMIT_BYTES = 4 * MEBIBYTE
+"""Images up to this size are loaded whole (initrd); larger ones are disks, read on demand."""
+_KERNEL_RESERVE_BYTES = 2 * MEBIBYTE
+_OWN_VARIABLES = "KRAIT_"
+_DEFAULT_ENVIRONMENT = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+}
+
+
+class Request:
+    """What a user asks for. Sizes in bytes, times in seconds."""
+
+    def __init__(self, program: str, arguments: list[str]) -> None:
+        self.program = program
+        self.arguments = arguments
+        self.memory_bytes: int | None = None
+        self.cpus = 1
+        self.environment: dict[str, str] = {}
+        self.volumes: list[tuple[str, str]] = []
+        self.directory: str | None = None
+        self.timeout_s: float | None = None
+        self.machine = "microvm"
+        self.accelerator = "auto"
+        self.root = "auto"
+        self.configuration = "default"
+        self.kernel: str | None = None
+        self.image: str | None = None
+        self.kernel_words = ""
+        self.traces_calls = False
+        self.charts_boot = False
+        self.announce: Callable[[str], None] = _say_nothing
+
+
+class Plan:
+    """A request made concrete: what would be started."""
+
+    __slots__ = ("accelerator", "guest", "kernel", "machine", "program", "timeout_s")
+
+    def __init__(
+        self,
+        program: str,
+        guest: Guest,
+        kernel: Kernel,
+        machine: Machine,
+        choice: Choice,
+        timeout_s: float | None,
+    ) -> None:
+        self.program = program
+        self.guest = guest
+        self.kernel = kernel
+        self.machine = machine
+        self.accelerator = choice
+        self.timeout_s = timeout_s
+
+
+def host_environment() -> dict[str, str]:
+    """The user's environment, without what is meant for Krait itself."""
+    return {
+        name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
+    }
+
+
+def default_environment() -> dict[str, str]:
+    """For programs that shall learn nothing from the host's environment."""
+    return dict(_DEFAULT_ENVIRONMENT)
+
+
+def plan(request: Request) -> Plan:
+    """Find or build what the run needs. Raises UserError."""
+    machine = Qemu(request.machine)
+    machine.program()
+    choice = accelerator.choose(request.accelerator)
+    image = _Image(request)
+    kernel = _kernel(request)
+    memory_bytes = request.memory_bytes or max(DEFAULT_MEMORY_BYTES, image.least_memory)
+    on_disk = _is_on_disk(request.root, image.size, memory_bytes)
+    if not on_disk and image.size + _KERNEL_RESERVE_BYTES > memory_bytes:
+        needed = -(-(image.size + _KERNEL_RESERVE_BYTES) // MEBIBYTE)
+        raise UserError(
+            f"{request.program}: its image alone needs {needed} MiB of memory; "
+            f"try -m {needed}M or --root disk"
+        )
+    guest = Guest(
+        kernel=kernel.path,
+        image=image.path,
+        image_on_disk=on_disk,
+        memory_bytes=memory_bytes,
+        cpus=request.cpus,
+        words=_words(request, image, on_disk=on_disk),
+        extra_words=request.kernel_words,
+    )
+    return Plan(request.program, guest, kernel, machine, choice, request.timeout_s)
+
+
+def run(
+    planned: Plan, standard: Standard, write_log: Callable[[bytes], None] | None = None
+) -> Outcome:
+    """Run what has been planned."""
+    return Session(
+        planned.machine,
+        planned.guest,
+        accelerator=planned.accelerator.name,
+        standard=standard,
+        timeout_s=planned.timeout_s,
+        program=planned.program,
+        write_log=write_log,
+    ).run()
+
+
+def parse_memory(text: str) -> int:
+    """Bytes of `64M`, `2G`, `512K`; MiB where there is no unit, as for QEMU."""
+    units = {"K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
+    number = text.strip().upper().removesuffix("B").removesuffix("I")
+    unit = units["M"]
+    if number[-1:] in units:
+        unit = units[number[-1]]
+        number = number[:-1]
+    if not number.isascii() or not number.isdigit() or int(number) == 0:
+        raise UserError(f"'{text}' is not a size of memory; write for example 64M or 2G")
+    return int(number) * unit
+
+
+class _Image:
+    """The root file system of a run, and how the program starts in it."""
+
+    def __init__(self, request: Request) -> None:
+        self.environment = dict(request.environment)
+        if request.image is not None:
+            self._take_given(request, request.image)
+            return
+        from krait.image.prepare import prepare_image
+
+        prepared = prepare_image(
+            request.program,
+            request.arguments,
+            environment=request.environment,
+            volumes=request.volumes,
+            workdir=request.directory,
+            announce=request.announce,
+        )
+        self.path = str(prepared.path)
+        self.size = prepared.size
+        self.program = prepared.program_guest_path
+        self.argv = prepared.argv
+        self.directory = prepared.cwd
+        self.least_memory = prepared.least_memory
+        self.environment.update(prepared.environment_changes)
+        for note in prepared.notes:
+            request.announce(note)
+
+    def _take_given(self, request: Request, path: str) -> None:
+        try:
+            self.size = os.stat(path).st_size
+        except OSError as error:
+            raise UserError(f"{path}: {error.strerror}") from None
+        self.path = os.path.abspath(path)
+        self.program = request.program
+        self.argv = [request.program, *request.arguments]
+        self.directory = request.directory or "/"
+        self.least_memory = 0
+
+
+def _kernel(request: Request) -> Kernel:
+    if request.kernel is None:
+        return find_kernel(request.configuration, request.announce)
+    if not os.path.isfile(request.kernel):
+        raise UserError(f"{request.kernel}: no such kernel file")
+    path = os.path.abspath(request.kernel)
+    return Kernel(path, path)
+
+
+def _is_on_disk(root: str, size: int, memory_bytes: int) -> bool:
+    if root == "auto":
+        return size > min(_IN_MEMORY_LIMIT_BYTES, memory_bytes // 2)
+    if root not in ("initrd", "disk"):
+        raise UserError(f"unknown root '{root}'; there are: auto, initrd, disk")
+    return root == "disk"
+
+
+def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[bytes, bytes]]:
+    """The kernel command line of a run."""
+    root = boot_words.ROOT_DISK if on_disk else boot_words.ROOT_INITRD
+    words = [(boot_words.ROOT, root), (boot_words.PROGRAM, os.fsencode(image.program))]
+    words += [(boot_words.ARGUMENT, os.fsencode(argument)) for argument in image.argv]
+    words.append((boot_words.DIRECTORY, os.fsencode(image.directory)))
+    words.append((boot_words.HOST_NAME, os.uname().nodename.encode()))
+    words.append((boot_words.USER, b"%d" % os.getuid()))
+    words.append((boot_words.GROUP, b"%d" % os.getgid()))
+    words.append((boot_words.FILE_MASK, b"%o" % _file_mask()))
+    if request.traces_calls:
+        words.append((boot_words.TRACE_CALLS, b"1"))
+    if request.charts_boot:
+        words.append((boot_words.BOOT_CHART, b"1"))
+    for name, value in image.environment.items():
+        words.append((boot_words.ENVIRONMENT, os.fsencode(f"{name}={value}")))
+    return words
+
+
+def _file_mask() -> int:
+    mask = os.umask(0o022)
+    os.umask(mask)
+    return mask
+
+
+def _say_nothing(text: str) -> None:
+    """Nobody is listening."""
