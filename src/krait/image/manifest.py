@@ -78,13 +78,15 @@ class Manifest:
     """Guest paths and what they hold; also remembers every host path that was looked at.
 
     `inputs` maps each host path that decided something to its stat, or to None where there was
-    nothing. A cached image is fresh as long as all of these are unchanged.
+    nothing; `listed` names the directories whose contents were taken. A cached image is fresh as
+    long as these are unchanged; a directory that was only passed through may change.
     """
 
     def __init__(self) -> None:
         """Start with nothing, not even a root directory."""
         self.entries: dict[str, Entry] = {}
         self.inputs: dict[str, os.stat_result | None] = {}
+        self.listed: set[str] = set()
 
     def lstat(self, path: str) -> os.stat_result | None:
         """Stat a host path without following a link, once; None when there is nothing."""
@@ -150,6 +152,16 @@ class Manifest:
         else:
             self.entries[path] = Entry(attributes_of(status))
 
+    def add_one(self, path: str) -> None:
+        """Add a path whose directory is there already; a link is not followed."""
+        status = self.lstat(path)
+        if status is None:
+            return
+        if stat.S_ISLNK(status.st_mode):
+            self.entries[path] = Entry(attributes_of(status), target=os.readlink(path))
+        else:
+            self._add_status(path, status)
+
     def add_tree(
         self,
         path: str,
@@ -172,6 +184,7 @@ class Manifest:
             except OSError:
                 continue
             self.lstat(directory)
+            self.listed.add(directory)
             for name in found:
                 if name.endswith(skip_suffixes) if skip_suffixes else False:
                     continue
@@ -198,6 +211,7 @@ class Manifest:
             self.entries[guest] = Entry(attributes_of(status), host=host)
             return
         self.entries[guest] = Entry(attributes_of(status))
+        self.listed.add(host)
         for name in sorted(os.listdir(host)):
             from_path = os.path.join(host, name)
             to_path = os.path.join(guest, name)

@@ -30,30 +30,14 @@ from krait.image.rofs_writer import (
 from krait.kernel.fs.rofs import layout
 
 METADATA: Final = "metadata"
-_SUPERBLOCK_FIELDS: Final = [
-    "magic",
-    "version",
-    "page_size",
-    "page_count",
-    "level2_first_page",
-    "level2_page_count",
-    "level1_first_page",
-    "level1_page_count",
-    "inode_first_page",
-    "inode_count",
-    "directory_first_page",
-    "directory_entry_count",
-    "string_first_page",
-    "string_length",
-    "hlt_first_page",
-    "hlt_count",
-    "data_first_page",
-    "root_inode",
-    "reserved",
-    "build_id",
-    "level2_checksums",
-    "checksum",
-]
+_SUPERBLOCK_FIELDS: Final = (
+    *("magic", "version", "page_size", "page_count"),
+    *("level2_first_page", "level2_page_count", "level1_first_page", "level1_page_count"),
+    *("inode_first_page", "inode_count", "directory_first_page", "directory_entry_count"),
+    *("string_first_page", "string_length", "hlt_first_page", "hlt_count"),
+    *("data_first_page", "root_inode", "reserved"),
+    *("build_id", "level2_checksums", "checksum"),
+)
 
 
 class Inode(NamedTuple):
@@ -68,7 +52,7 @@ class Inode(NamedTuple):
     rdev: int
     flags: int
     first: int
-    count: int
+    extent: int  # `count` in the layout
 
 
 class Listed(NamedTuple):
@@ -181,12 +165,12 @@ class RofsReader:
 
     def directory(self, inode: Inode) -> list[tuple[bytes, int]]:
         """List a directory: names and inode numbers, in stored order."""
-        if inode.first + inode.count > self.superblock["directory_entry_count"]:
+        if inode.first + inode.extent > self.superblock["directory_entry_count"]:
             raise ImageError("damaged image: a directory lies outside its area")
         raw = self._bytes(
             self.superblock["directory_first_page"],
             inode.first * DIRECTORY_ENTRY.size,
-            inode.count * DIRECTORY_ENTRY.size,
+            inode.extent * DIRECTORY_ENTRY.size,
         )
         found = []
         for number, offset, digest, length, _type, _ in DIRECTORY_ENTRY.iter_unpack(raw):
@@ -206,7 +190,7 @@ class RofsReader:
 
     def contents(self, inode: Inode, owner: str) -> bytes:
         """Read a file, verifying its pages."""
-        if inode.count != pages_for(inode.size):
+        if inode.extent != pages_for(inode.size):
             raise ImageError(f"damaged image: {owner} has a wrong number of pages")
         return self._bytes(inode.first, 0, inode.size, owner)
 

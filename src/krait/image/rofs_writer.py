@@ -205,9 +205,8 @@ def write_rofs(
         if entry.is_file:
             page = _copy_file(path, entry, page, output, checksums)
 
-    for area, content in zip(
-        areas, (inodes, plan.directories, plan.strings, plan.hlt_table), strict=True
-    ):
+    contents = [bytes(inodes), bytes(plan.directories), bytes(plan.strings), plan.hlt_table]
+    for area, content in zip(areas, contents, strict=True):
         _write_area(area, content, output, checksums)
 
     level1_content = struct.pack(f"<{page_count}I", *checksums)
@@ -280,12 +279,12 @@ def _checksum_pages(covered_pages: int) -> tuple[int, int]:
 
 def _write_area(
     area: _Area,
-    content: bytes | bytearray,
+    content: bytes,
     output: BinaryIO,
     checksums: list[int] | None = None,
 ) -> list[int]:
     """Write an area padded to whole pages; returns its checksums, also stored by page number."""
-    padded = memoryview(bytes(content) + bytes(area.pages * PAGE - len(content)))
+    padded = memoryview(content + bytes(area.pages * PAGE - len(content)))
     output.seek(area.first * PAGE)
     output.write(padded)
     sums = [crc32c(padded[at : at + PAGE]) for at in range(0, len(padded), PAGE)]

@@ -1,0 +1,197 @@
+"""The closure of a run: everything that must be in the image for a program to run as on the host.
+
+In this order: the program behind PATH and shims, its interpreters, their shared libraries, what a
+language's finder knows, libraries that are loaded later, the files every C library reads, the files
+that the command line names, volumes and manifests, and the directories that each system has.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Final, NamedTuple
+
+from krait.image.elf import PT_INTERP, PT_LOAD, Elf, is_elf, read_elf
+from krait.image.errors import ImageError
+from krait.image.fast_path import WRAPPERS, Request
+from krait.image.finders import command_files, etc_files, loaded_later, perl, python
+from krait.image.library_search import LibrarySearch, is_musl
+from krait.image.manifest import Manifest, parse_manifest
+from krait.image.program import Resolved, resolve_program
+
+PF_W: Final = 2
+STACK_AND_HEAP: Final = 256 << 10
+WRAPPERS_MAX: Final = 4
+
+
+class Closure(NamedTuple):
+    """What an image is made from."""
+
+    manifest: Manifest
+    program: Resolved
+    notes: list[str]
+    hlt_candidates: list[str]  # real paths of ELF files to search for `hlt`
+    least_memory: int
+
+
+class _Builder:
+    """Collects the closure of one request."""
+
+    def __init__(self, request: Request) -> None:
+        """Start with an empty manifest."""
+        self.request = request
+        self.manifest = Manifest()
+        self.environment = dict(request.environment)
+        self.search = LibrarySearch(self.manifest, self.environment, request.workdir)
+        self.notes: list[str] = []
+        self.programs: dict[str, Elf] = {}  # by real path
+
+    def add_program(self, program: str, arguments: list[str], depth: int = 0) -> Resolved:
+        """Add a program with all it needs, and the one that a wrapper like `env` will execute."""
+        request = self.request
+        resolved = resolve_program(
+            program, arguments, self.manifest, self.environment, request.workdir
+        )
+        self.environment.update(resolved.environment)
+        for script in resolved.scripts:
+            self.manifest.add_host(script)
+        self.manifest.add_host(resolved.path)
+        for path in resolved.executables:
+            elf = self.add_executable(path)
+            finder = _finder_of(path)
+            if finder is not None:
+                shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
+                finder(self, path, elf, shell_words)
+        name = os.path.basename(resolved.path)
+        if name in WRAPPERS and depth < WRAPPERS_MAX:
+            self._add_wrapped(arguments, depth + 1)
+        return resolved
+
+    def add_executable(self, path: str) -> Elf:
+        """Add an ELF program and its libraries."""
+        real = self.manifest.add_host(path) or path
+        elf = read_elf(real)._replace(path=path)
+        self.programs[real] = elf
+        self.search.add_program(path, elf)
+        return elf
+
+    def _add_wrapped(self, arguments: list[str], depth: int) -> None:
+        """Add the program that a wrapper names, if one of its words can be found."""
+        for index, word in enumerate(arguments):
+            if word.startswith("-") or "=" in word or word.replace(".", "").isdigit():
+                continue
+            try:
+                self.add_program(word, arguments[index + 1 :], depth)
+            except ImageError as error:
+                self.notes.append(error.message)
+            return
+
+    def add_volumes(self) -> None:
+        """Copy what `-v HOST:GUEST` and manifest files name."""
+        for host, guest in self.request.volumes:
+            if not guest.startswith("/"):
+                raise ImageError(f"-v {host}:{guest}: the guest's path must begin with '/'")
+            try:
+                self.manifest.add_copy(os.path.join(self.request.workdir, host), guest)
+            except OSError as error:
+                reason = (error.strerror or str(error)).lower()
+                raise ImageError(f"-v {host}:{guest}: {host}: {reason}") from None
+        for path in self.request.extra_manifests:
+            try:
+                with open(path, encoding="utf-8", errors="surrogateescape") as file:
+                    text = file.read()
+            except OSError as error:
+                raise ImageError(f"{path}: {(error.strerror or str(error)).lower()}") from None
+            self.manifest.lstat(os.path.abspath(path))
+            parse_manifest(text, os.path.dirname(os.path.abspath(path)), self.manifest)
+
+    def hlt_candidates(self) -> list[str]:
+        """Choose the files that may rely on `hlt`: programs, and the libraries of musl."""
+        chosen = list(self.programs)
+        interpreters = {elf.interpreter for elf in self.programs.values() if elf.interpreter}
+        if any(map(is_musl, interpreters)):
+            chosen += [os.path.realpath(path) for path in interpreters]
+            chosen += list(self.search.loaded)
+        return list(dict.fromkeys(chosen))
+
+    def least_memory(self) -> int:
+        """Estimate what the programs write to at least: data segments, a stack, a heap."""
+        loaded = [*self.programs.values(), *(one.elf for one in self.search.loaded.values())]
+        written = sum(
+            segment.memory_size
+            for elf in loaded
+            for segment in elf.segments
+            if segment.type == PT_LOAD and segment.flags & PF_W
+        )
+        return written + STACK_AND_HEAP
+
+
+def build_closure(request: Request) -> Closure:
+    """Collect everything that a request's image holds; raises ImageError."""
+    builder = _Builder(request)
+    manifest, environment = builder.manifest, builder.environment
+    etc_files.add_folders(manifest, environment, request.workdir)
+    program = builder.add_program(request.program, request.arguments)
+    named = command_files.add_command_files(
+        request.arguments, manifest, request.workdir, builder.notes
+    )
+    for path in named:
+        _add_named_elf(builder, path)
+    loaded_later.add_loaded_later(builder.programs.values(), builder.search, environment)
+    etc_files.add_databases(manifest, environment)
+    builder.add_volumes()
+    changes = {
+        name: value
+        for name, value in builder.environment.items()
+        if request.environment.get(name) != value
+    }
+    return Closure(
+        manifest,
+        program._replace(environment=changes),
+        builder.notes,
+        builder.hlt_candidates(),
+        builder.least_memory(),
+    )
+
+
+def _add_named_elf(builder: _Builder, path: str) -> None:
+    """Add the libraries of an ELF file that an argument names; it may be data all the same."""
+    if not is_elf(path):
+        return
+    try:
+        elf = read_elf(os.path.realpath(path))
+    except ImageError:
+        return
+    if any(segment.type == PT_INTERP for segment in elf.segments):
+        try:
+            builder.search.add_program(path, elf)
+        except ImageError as error:
+            builder.notes.append(error.message)
+            builder.search.missing.clear()
+    else:
+        builder.search.add_library(path)
+
+
+def _finder_of(path: str) -> Callable[[_Builder, str, Elf, list[str]], None] | None:
+    """Choose a language's finder by the program's name."""
+    for name in (os.path.basename(path), os.path.basename(os.path.realpath(path))):
+        for start, finder in FINDERS.items():
+            if name.rstrip("0123456789.t") == start.rstrip("0123456789."):
+                return finder
+    return None
+
+
+def _find_python(builder: _Builder, path: str, elf: Elf, arguments: list[str]) -> None:
+    """Call Python's finder."""
+    python.add_python(path, elf, builder.search, arguments, builder.environment, builder.notes)
+
+
+def _find_perl(builder: _Builder, path: str, _elf: Elf, _arguments: list[str]) -> None:
+    """Call Perl's finder."""
+    perl.add_perl(path, builder.search, builder.environment, builder.notes)
+
+
+FINDERS: Final[Mapping[str, Callable[[_Builder, str, Elf, list[str]], None]]] = {
+    "python": _find_python,
+    "perl": _find_perl,
+}

@@ -1,0 +1,315 @@
+"""Finds the image of an earlier run, in a few milliseconds.
+
+This is the only part of the image builder that a cached run executes, so it imports nothing but
+what the interpreter has loaded anyway. A record of an earlier build lists every host path that had
+a part in it, each with the time of its last change (ctime, which content, permissions and renames
+all move) and its size, or as absent. If a stat of each gives the same, the image is the right one.
+
+What chooses the record is all that can change the closure without changing a file: the program,
+the paths among the arguments, names of modules in Python code, and some variables.
+"""
+
+from __future__ import annotations
+
+import array
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+
+FORMAT = b"krait image record 1\n"
+VARIABLES = (
+    *("PATH", "HOME", "TERM", "TERMINFO", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH"),
+    *("LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "PERL5LIB", "PERLLIB", "VIRTUAL_ENV"),
+)
+VARIABLE_ENDS = ("ENV_VERSION", "ENV_ROOT")  # PYENV_VERSION, RBENV_ROOT, ...
+VARIABLE_STARTS = ("LC_", "ASDF_", "MISE_")
+WRAPPERS = frozenset(
+    ("env", "nice", "nohup", "setsid", "stdbuf", "timeout", "time", "ionice", "taskset", "chrt")
+)  # programs that execute one of their arguments
+GUEST_OWN = ("/proc", "/dev", "/sys")
+SEPARATOR = "\0"
+
+
+class PreparedImage:
+    """An image that is ready to boot, and what to run in it."""
+
+    __slots__ = (
+        "argv",
+        "cwd",
+        "environment_changes",
+        "from_cache",
+        "least_memory",
+        "notes",
+        "path",
+        "program_guest_path",
+        "size",
+    )
+
+    def __init__(
+        self,
+        *,
+        path: str,
+        size: int,
+        program_guest_path: str,
+        argv: list[str],
+        cwd: str,
+        environment_changes: dict[str, str],
+        notes: list[str],
+        least_memory: int,
+        from_cache: bool,
+    ) -> None:
+        """Take the facts; `least_memory` counts the program's own memory, not kernel and image."""
+        self.path = path
+        self.size = size
+        self.program_guest_path = program_guest_path
+        self.argv = argv
+        self.cwd = cwd
+        self.environment_changes = environment_changes
+        self.notes = notes
+        self.least_memory = least_memory
+        self.from_cache = from_cache
+
+
+class Request:
+    """What the user asked for, and the key under which its record is kept."""
+
+    __slots__ = (
+        "arguments",
+        "cache_folder",
+        "environment",
+        "extra_manifests",
+        "key",
+        "program",
+        "volumes",
+        "workdir",
+    )
+
+    def __init__(
+        self,
+        program: str,
+        arguments: Sequence[str],
+        environment: Mapping[str, str],
+        *,
+        volumes: Sequence[tuple[str, str]] = (),
+        workdir: str | None = None,
+        extra_manifests: Sequence[str] = (),
+        cache_folder: str | None = None,
+    ) -> None:
+        """Collect what decides about the image."""
+        self.program = program
+        self.arguments = list(arguments)
+        self.environment = environment
+        self.volumes = list(volumes)
+        self.workdir = workdir or os.getcwd()
+        self.extra_manifests = list(extra_manifests)
+        self.cache_folder = cache_folder or default_cache_folder(os.environ)
+        self.key = self._key()
+
+    def _key(self) -> str:
+        """Join all that chooses the record."""
+        name = os.path.basename(self.program)
+        if name in WRAPPERS:
+            words = list(self.arguments)
+        elif name.startswith("python"):
+            words = sorted(imported_names(self.arguments))
+        else:
+            words = []
+        variables = [
+            f"{key}={value}"
+            for key, value in sorted(self.environment.items())
+            if key in VARIABLES or key.startswith(VARIABLE_STARTS) or key.endswith(VARIABLE_ENDS)
+        ]
+        return repr(
+            (
+                _builder_stamp(),
+                self.program,
+                self.workdir,
+                list(named_paths(self.arguments, self.workdir)),
+                words,
+                variables,
+                self.volumes,
+                self.extra_manifests,
+            )
+        )
+
+    @property
+    def record_path(self) -> str:
+        """Where the record is kept. Two keys may share a name: the record holds the whole key."""
+        # FNV-1a over the key: `hashlib` would take longer to import than all else here.
+        digest = 0xCBF29CE484222325
+        for byte in self.key.encode("utf-8", "surrogateescape"):
+            digest = (digest ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
+        return os.path.join(self.cache_folder, "records", f"{digest:016x}")
+
+
+def default_cache_folder(environment: Mapping[str, str]) -> str:
+    """Return `$XDG_CACHE_HOME/krait`, or `~/.cache/krait` (XDG Base Directory Specification)."""
+    base = environment.get("XDG_CACHE_HOME", "")
+    if not base.startswith("/"):
+        base = os.path.join(os.path.expanduser("~"), ".cache")
+    return os.path.join(base, "krait")
+
+
+def named_paths(arguments: Iterable[str], workdir: str) -> Iterable[str]:
+    """Yield the absolute form of each argument, or of what follows its `=`, that exists."""
+    for argument in arguments:
+        candidates = [argument]
+        before, separator, after = argument.partition("=")
+        if separator and before.startswith("-"):
+            candidates = [after]
+        for candidate in candidates:
+            if not candidate or candidate.startswith("-") or len(candidate) > 4096:
+                continue
+            path = os.path.join(workdir, candidate)
+            if (path + "/").startswith(tuple(f"{folder}/" for folder in GUEST_OWN)):
+                continue
+            try:
+                os.lstat(path)
+            except (OSError, ValueError):
+                continue
+            yield path
+
+
+def imported_names(arguments: Iterable[str]) -> set[str]:
+    """Return modules that Python code among the arguments imports, the standard library's apart."""
+    names: set[str] = set()
+    previous = ""
+    for argument in arguments:
+        if previous == "-m":
+            names.add(argument.partition(".")[0])
+        elif "import" in argument:
+            words = argument.replace(";", " ").replace(",", " , ").replace("(", " ( ").split()
+            taking = False
+            for index, word in enumerate(words):
+                if word in ("import", "from"):
+                    taking = word == "from" or index < 2 or words[index - 2] != "from"
+                elif taking and word != ",":
+                    names.add(word.partition(".")[0])
+                    taking = index + 1 < len(words) and words[index + 1] == ","
+                elif word == "(" and index and words[index - 1] == "__import__":
+                    names.add(words[index + 1].strip("'\")") if index + 1 < len(words) else "")
+        previous = argument
+    return names - sys.stdlib_module_names | (names & {"zoneinfo"})
+
+
+def find_prepared(request: Request) -> PreparedImage | None:
+    """Return the image of an earlier run if nothing it was made from has changed since."""
+    try:
+        with open(request.record_path, "rb") as file:
+            raw = file.read()
+    except OSError:
+        return None
+    head, _, stamps_raw = raw.removeprefix(FORMAT).partition(b"\n\n")
+    fields = head.decode("utf-8", "surrogateescape").split(SEPARATOR)
+    if not raw.startswith(FORMAT) or _unescape(fields[0]) != request.key:
+        return None
+    try:
+        record = _decode(fields)
+        stamps = array.array("q")
+        stamps.frombytes(stamps_raw)
+        if stamps.tolist() != stamps_of(record["present"]) or not _all_absent(record["absent"]):
+            return None
+        if os.stat(record["facts"][0]).st_size != int(record["facts"][1]):
+            return None
+        return _prepared(request, record)
+    except (OSError, ValueError, IndexError, KeyError):
+        return None  # the record or the image is gone or damaged: it is made anew
+
+
+def stamps_of(paths: Iterable[str]) -> list[int]:
+    """List change time and size of each path, without following a last link."""
+    stamps: list[int] = []
+    for status in map(os.lstat, paths):
+        stamps.append(status.st_ctime_ns)
+        stamps.append(status.st_size)
+    return stamps
+
+
+def write_record(
+    request: Request,
+    image: PreparedImage,
+    *,
+    argv_head: list[str],
+    present: list[str],
+    stamps: list[int],
+    absent: list[str],
+) -> None:
+    """Remember a build. `argv_head` is what stands before the user's own arguments."""
+    facts = [image.path, str(image.size), image.program_guest_path, str(image.least_memory)]
+    changes = [f"{name}={value}" for name, value in image.environment_changes.items()]
+    fields = [request.key]
+    for group in (facts, argv_head, changes, image.notes, present, absent):
+        fields.append(str(len(group)))
+        fields.extend(group)
+    head = SEPARATOR.join(_escape(field) for field in fields)
+    body = head.encode("utf-8", "surrogateescape") + b"\n\n" + array.array("q", stamps).tobytes()
+    os.makedirs(os.path.dirname(request.record_path), exist_ok=True)
+    temporary = f"{request.record_path}.{os.getpid()}"
+    with open(temporary, "wb") as file:
+        file.write(FORMAT + body)
+    os.replace(temporary, request.record_path)
+
+
+def _prepared(request: Request, record: dict[str, list[str]]) -> PreparedImage:
+    """Make the result from a record and the arguments of this run."""
+    path, size, program, least_memory = record["facts"]
+    return PreparedImage(
+        path=path,
+        size=int(size),
+        program_guest_path=program,
+        argv=[*record["argv_head"], *request.arguments],
+        cwd=request.workdir,
+        environment_changes={
+            change.partition("=")[0]: change.partition("=")[2] for change in record["changes"]
+        },
+        notes=record["notes"],
+        least_memory=int(least_memory),
+        from_cache=True,
+    )
+
+
+def _decode(fields: list[str]) -> dict[str, list[str]]:
+    """Split the fields of a record into its groups."""
+    record: dict[str, list[str]] = {}
+    at = 1
+    for name in ("facts", "argv_head", "changes", "notes", "present", "absent"):
+        count = int(fields[at])
+        group = fields[at + 1 : at + 1 + count]
+        if len(group) != count:
+            raise ValueError("the record is cut short")
+        record[name] = [_unescape(f) for f in group] if any("\\" in f for f in group) else group
+        at += 1 + count
+    return record
+
+
+def _all_absent(paths: Iterable[str]) -> bool:
+    """Tell whether there is still nothing at these paths."""
+    for path in paths:
+        try:
+            os.lstat(path)
+        except (OSError, ValueError):
+            continue
+        return False
+    return True
+
+
+def _escape(text: str) -> str:
+    """Keep newlines out of a record's head: an empty line ends it."""
+    return text.replace("\\", "\\\\").replace("\n", "\\n") if "\\" in text or "\n" in text else text
+
+
+def _unescape(text: str) -> str:
+    """Undo `_escape`."""
+    if "\\" not in text:
+        return text
+    return "\\".join(part.replace("\\n", "\n") for part in text.split("\\\\"))
+
+
+def _builder_stamp() -> int:
+    """Change whenever the image builder itself does."""
+    folder = os.path.dirname(__file__)
+    total = 0
+    for place in (folder, os.path.join(folder, "finders")):
+        with os.scandir(place) as found:
+            total += sum(entry.stat().st_mtime_ns for entry in found if entry.name.endswith(".py"))
+    return total

@@ -1,0 +1,90 @@
+"""Files and directories that the command line names go into the image, under the same path.
+
+An argument counts when it is a path that exists, or ends in one after `=`. What only the guest's
+own file systems hold (`/proc`, `/dev`, `/sys`) is left to them.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from typing import Final
+
+from krait.image.elf import is_elf
+from krait.image.fast_path import named_paths
+from krait.image.manifest import Manifest
+
+ENTRIES_MAX: Final = 20_000
+BYTES_MAX: Final = 1 << 30
+
+
+def add_command_files(
+    arguments: Iterable[str], manifest: Manifest, workdir: str, notes: list[str]
+) -> list[str]:
+    """Add what the arguments name; returns the ELF files among them."""
+    budget = _Budget()
+    programs = []
+    for path in named_paths(arguments, workdir):
+        if os.path.normpath(path) == "/":
+            notes.append("'/' is not copied: the guest's root holds what the program needs")
+            continue
+        real = manifest.add_host(path)
+        if real is None:
+            continue
+        if os.path.isdir(real):
+            _add_directory(real, manifest, budget)
+        elif budget.refuses(os.lstat(real)):
+            manifest.entries.pop(real, None)
+        elif not os.access(real, os.R_OK):
+            manifest.entries.pop(real, None)
+            notes.append(f"{path} cannot be read and is not in the image")
+        elif is_elf(real):
+            programs.append(path)
+    if budget.exceeded:
+        limit = f"{ENTRIES_MAX} files or {BYTES_MAX >> 20} MiB"
+        notes.append(f"the arguments name more than {limit}; the rest is not in the image")
+    return programs
+
+
+class _Budget:
+    """How much may still be copied."""
+
+    def __init__(self) -> None:
+        """Start with all of it."""
+        self.entries = ENTRIES_MAX
+        self.size = BYTES_MAX
+        self.exceeded = False
+
+    def refuses(self, status: os.stat_result) -> bool:
+        """Take a file's share; True when there is not enough."""
+        size = status.st_size if stat.S_ISREG(status.st_mode) else 0
+        if self.entries < 1 or self.size < size:
+            self.exceeded = True
+            return True
+        self.entries -= 1
+        self.size -= size
+        return False
+
+
+def _add_directory(path: str, manifest: Manifest, budget: _Budget) -> None:
+    """Add a directory breadth first, so that a limit cuts the deepest."""
+    pending = [path]
+    for directory in pending:
+        try:
+            names = sorted(os.listdir(directory))
+        except OSError:
+            continue
+        manifest.lstat(directory)
+        manifest.listed.add(directory)
+        for name in names:
+            here = os.path.join(directory, name)
+            status = manifest.lstat(here)
+            if status is None or os.path.ismount(here):
+                continue
+            if budget.refuses(status):
+                return
+            if stat.S_ISDIR(status.st_mode):
+                pending.append(here)
+            if not stat.S_ISREG(status.st_mode) or os.access(here, os.R_OK):
+                manifest.add_one(here)
