@@ -1,0 +1,1 @@
+"""Real programs: each runs on the host and in a virtual machine, and must do the same in both."""
