@@ -88,14 +88,15 @@ class _Builder:
 
     def add_volumes(self) -> None:
         """Copy what `-v HOST:GUEST` and manifest files name."""
-        for host, guest in self.request.volumes:
+        for volume in self.request.volumes:
+            host, _, guest = volume.partition(":")
             if not guest.startswith("/"):
-                raise ImageError(f"-v {host}:{guest}: the guest's path must begin with '/'")
+                raise ImageError(f"-v {volume}: write -v HOST:GUEST, the guest's path from '/' on")
             try:
                 self.manifest.add_copy(os.path.join(self.request.workdir, host), guest)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                raise ImageError(f"-v {host}:{guest}: {host}: {reason}") from None
+                raise ImageError(f"-v {volume}: {host}: {reason}") from None
         for path in self.request.extra_manifests:
             try:
                 with open(path, encoding="utf-8", errors="surrogateescape") as file:

@@ -90,7 +90,7 @@ class Request:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         *,
-        volumes: Sequence[tuple[str, str]] = (),
+        volumes: Sequence[str] = (),
         workdir: str | None = None,
         extra_manifests: Sequence[str] = (),
         cache_folder: str | None = None,

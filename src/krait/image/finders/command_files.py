@@ -16,7 +16,8 @@ from krait.image.fast_path import named_paths
 from krait.image.manifest import Manifest
 
 ENTRIES_MAX: Final = 20_000
-BYTES_MAX: Final = 1 << 30
+BYTES_MAX: Final = 256 << 20  # of what directories hold
+FILE_MAX: Final = 4 << 30
 
 
 def add_command_files(
@@ -34,8 +35,9 @@ def add_command_files(
             continue
         if os.path.isdir(real):
             _add_directory(real, manifest, budget)
-        elif budget.refuses(os.lstat(real)):
+        elif os.path.getsize(real) > FILE_MAX:
             manifest.entries.pop(real, None)
+            notes.append(f"{path} is larger than {FILE_MAX >> 30} GiB and is not in the image")
         elif not os.access(real, os.R_OK):
             manifest.entries.pop(real, None)
             notes.append(f"{path} cannot be read and is not in the image")
@@ -43,7 +45,7 @@ def add_command_files(
             programs.append(path)
     if budget.exceeded:
         limit = f"{ENTRIES_MAX} files or {BYTES_MAX >> 20} MiB"
-        notes.append(f"the arguments name more than {limit}; the rest is not in the image")
+        notes.append(f"the directories hold more than {limit}; the rest is not in the image")
     return programs
 
 
@@ -80,7 +82,7 @@ def _add_directory(path: str, manifest: Manifest, budget: _Budget) -> None:
         for name in names:
             here = os.path.join(directory, name)
             status = manifest.lstat(here)
-            if status is None or os.path.ismount(here):
+            if status is None or (stat.S_ISDIR(status.st_mode) and os.path.ismount(here)):
                 continue
             if budget.refuses(status):
                 return

@@ -20,7 +20,9 @@ USERS: Final = (b"getpwnam", b"getpwuid", b"getgrgid", b"getgrnam")
 CONVERTS: Final = (b"iconv_open",)
 LOCALISED: Final = (b"setlocale", b"newlocale")
 SERVICES_FILE: Final = "/etc/nsswitch.conf"
-BUILT_IN_SERVICES: Final = ("files", "dns", "compat", "db")  # in libc.so since 2.34, or historic
+LOCAL_SERVICES: Final = frozenset(
+    ("altfiles", "compat", "db", "extrausers", "hesiod", "myhostname", "nis")
+)  # the others ask a daemon, which the guest does not have; `files` and `dns` are in libc itself
 CONVERTERS: Final = ("iconv", "recode", "uconv", "php", "mutt")
 COMMON_CHARACTER_SETS: Final = ("ISO8859-1", "ISO8859-15", "CP1252", "UTF-16", "UTF-32", "UTF-7")
 
@@ -53,16 +55,15 @@ def add_loaded_later(
 
 
 def _add_name_services(search: LibrarySearch) -> None:
-    """Add libnss_*.so.2 for the services that nsswitch.conf(5) names."""
+    """Add libnss_*.so.2 for the services that nsswitch.conf(5) names and that work alone."""
     try:
         with open(SERVICES_FILE, encoding="utf-8", errors="replace") as file:
             lines = [line.partition("#")[0] for line in file]
     except OSError:
         return
     words = {word for line in lines for word in line.partition(":")[2].split()}
-    for service in sorted(words - set(BUILT_IN_SERVICES)):
-        if service.replace("_", "").isalnum():
-            search.add_named(f"libnss_{service}.so.2")
+    for service in sorted(words & LOCAL_SERVICES):
+        search.add_named(f"libnss_{service}.so.2")
 
 
 def _add_converters(

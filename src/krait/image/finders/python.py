@@ -28,7 +28,6 @@ TESTS: Final = frozenset(
 SKIPPED_SUFFIXES: Final = (".opt-1.pyc", ".opt-2.pyc", ".a", ".exe", ".h", ".c", ".pyi", ".pxd")
 WHOLE_FILES_MAX: Final = 1500
 WHOLE_BYTES_MAX: Final = 64 << 20
-CODE_MAX: Final = 1 << 20
 
 
 class Installation(NamedTuple):
@@ -188,13 +187,15 @@ def _add_site_packages(
     modules = ImportedModules(manifest, installation.library, own + large, skip_suffixes)
     for folder in large:
         modules.add_path_files(folder)
-    modules.add(imported_names(arguments))
+    wanted = imported_names(arguments)
+    modules.add(wanted)
     for path in scripts:
         modules.add_imports_of(path)
-    if modules.wants_zones or "zoneinfo" in imported_names(arguments):
+    if modules.wants_zones:
         manifest.add_tree("/usr/share/zoneinfo", skip_directories=frozenset(("right", "posix")))
-    if large and not modules.everything_found:
-        notes.append(f"of {', '.join(large)} only what the program imports is in the image")
+    missing = sorted(wanted & set(modules.missing))
+    if large and missing:
+        notes.append(f"{', '.join(missing)}: not found in {', '.join(large)}")
 
 
 def _scripts(arguments: list[str], workdir: str) -> Iterable[str]:

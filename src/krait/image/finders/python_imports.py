@@ -15,6 +15,9 @@ IMPORT: Final = re.compile(
     rb"|(?:import_module|__import__)\([ \t]*['\"]([\w.]+)['\"]",
     re.MULTILINE,
 )
+IMPORT_AT_START: Final = re.compile(
+    rb"^(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([\w., \t]+))|(?!)(.)", re.MULTILINE
+)
 CODE_MAX: Final = 4 << 20
 PACKAGES_MAX: Final = 400
 EXTENSION_ENDS: Final = (".py", ".so", ".abi3.so")
@@ -38,10 +41,14 @@ class ImportedModules:
         self.skip_suffixes = skip_suffixes
         self.done: set[str] = set()
         self.wants_zones = False
-        self.everything_found = True
+        self.missing: list[str] = []
 
-    def add(self, names: Iterable[str]) -> None:
-        """Add modules and, breadth first, what they import."""
+    def add(self, names: Iterable[str], *, start_up: bool = False) -> None:
+        """Add modules and, breadth first, what they import.
+
+        With `start_up`, imports inside functions and conditions are left out: a site folder has
+        hooks that every interpreter loads and hardly one uses.
+        """
         pending = list(names)
         for name in pending:
             if name in self.done or name in sys.stdlib_module_names or not name:
@@ -51,11 +58,11 @@ class ImportedModules:
             if len(self.done) > PACKAGES_MAX:
                 return
             for path in self._module_files(name):
-                pending.extend(self._imports(path))
+                pending.extend(self._imports(path, IMPORT_AT_START if start_up else IMPORT))
 
     def add_imports_of(self, path: str) -> None:
         """Add what a script imports."""
-        self.add(self._imports(path))
+        self.add(self._imports(path, IMPORT))
 
     def add_path_files(self, folder: str) -> None:
         """Add a site folder's *.pth files, the modules they import and the folders they name."""
@@ -72,10 +79,10 @@ class ImportedModules:
             for line in _read(path).decode("utf-8", "replace").splitlines():
                 if line.startswith(("import ", "import\t")):
                     found = IMPORT.finditer(line.replace(";", "\n").encode())
-                    self.add(name for match in found for name in _names(match))
+                    self.add((name for match in found for name in _names(match)), start_up=True)
                 elif line.strip() and not line.startswith("#"):
                     self.folders.append(os.path.join(folder, line.strip()))
-        self.add(("sitecustomize", "usercustomize"))
+        self.add(("sitecustomize", "usercustomize"), start_up=True)
 
     def _module_files(self, name: str) -> list[str]:
         """Add a module or package; returns its Python files."""
@@ -87,8 +94,7 @@ class ImportedModules:
                 self.manifest.add_host(path)
                 self._add_metadata(folder, name)
                 return [path] if path.endswith(".py") else []
-        if name not in ("sitecustomize", "usercustomize"):
-            self.everything_found &= not self.folders
+        self.missing.append(name)
         return []
 
     def _package_files(self, folder: str, name: str, package: str) -> list[str]:
@@ -134,9 +140,9 @@ class ImportedModules:
                 if project == plain:
                     self.manifest.add_tree(os.path.join(folder, one))
 
-    def _imports(self, path: str) -> list[str]:
+    def _imports(self, path: str, pattern: re.Pattern[bytes]) -> list[str]:
         """List the top-level names that a file imports."""
-        return [name for match in IMPORT.finditer(_read(path)) for name in _names(match)]
+        return [name for match in pattern.finditer(_read(path)) for name in _names(match)]
 
 
 def _is_package(folder: str) -> bool:
