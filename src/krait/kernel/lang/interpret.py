@@ -120,6 +120,7 @@ def _run(module: types.ModuleType, source: str, path: str) -> None:
         __krait_range__=_range,
         __krait_tuple__=_tuple_class(names),
         __krait_fail__=_fail,
+        __krait_unwind__=_release_frames,
     )
     _world.loading += 1
     try:
@@ -183,8 +184,35 @@ def _tuple_class(names: dict[str, Any]) -> Callable[[Any], Any]:
     return decorate
 
 
+def _release_frames() -> None:
+    """Let go of the locals of functions that an error has left, innermost first.
+
+    CPython keeps them for the traceback until the error is handled; compiled code does not.
+    """
+    error = sys.exception()
+    trace = error.__traceback__ if error is not None else None
+    frames = []
+    while trace is not None:
+        frames.append(trace.tb_frame)
+        trace = trace.tb_next
+    for frame in reversed(frames):
+        with contextlib.suppress(RuntimeError):  # it still runs
+            frame.clear()
+    if error is not None:
+        error.__traceback__ = None
+
+
 def _fail(why: object = "assertion failed") -> typing.NoReturn:
     raise Panic(str(why))
+
+
+class _Table(list[Any]):
+    """A constant array; an index outside of it is a panic."""
+
+    def __getitem__(self, index: Any) -> Any:
+        if not 0 <= index < len(self):
+            raise Panic(f"index {int(index)} outside of {len(self)} elements")
+        return super().__getitem__(index)
 
 
 def _convert_tables(names: dict[str, Any]) -> None:
@@ -195,7 +223,7 @@ def _convert_tables(names: dict[str, Any]) -> None:
             kind = typing.get_args(kind)[0]
         if typing.get_origin(kind) in (list, tuple) and isinstance(names.get(name), list | tuple):
             element = typing.get_args(kind)[0]
-            names[name] = [hints.convert(element, each) for each in names[name]]
+            names[name] = _Table(hints.convert(element, each) for each in names[name])
 
 
 class _Rewriter(ast.NodeTransformer):
@@ -222,6 +250,8 @@ class _Rewriter(ast.NodeTransformer):
             ast.Assign([ast.Name(name, ast.Store())], _convert(kind, ast.Name(name, ast.Load())))
             for name, kind in typed.items()
         ]
+        fresh = [name for name in _assigned(node) if name not in typed]
+        entry += [ast.Assign([ast.Name(n, ast.Store())], ast.Constant(None)) for n in fresh]
         self.typed.append(dict(typed))
         self.results.append(None if node.returns is None else ast.unparse(node.returns))
         body = [self.visit(each) for each in node.body]
@@ -256,9 +286,24 @@ class _Rewriter(ast.NodeTransformer):
             if name in self.typed[-1]:
                 node.value = _convert(self.typed[-1][name], node.value)
             else:
-                here = ast.Call(ast.Name("locals", ast.Load()), [], [])
-                old = ast.Call(ast.Attribute(here, "get", ast.Load()), [ast.Constant(name)], [])
-                node.value = ast.Call(ast.Name("__krait_keep__", ast.Load()), [old, node.value], [])
+                old = ast.Name(name, ast.Load())
+                keep = ast.Name("__krait_keep__", ast.Load())
+                node.value = ast.Call(keep, [old, node.value], [])
+        return node
+
+    def visit_ExceptHandler(self, node: ast.ExceptHandler) -> ast.AST:
+        """Release what the functions held that the error has left."""
+        self.generic_visit(node)
+        if node.type is not None and self.typed:
+            node.name = node.name or "__krait_error__"
+            node.body.insert(0, _unwind())
+        return node
+
+    def visit_Try(self, node: ast.Try) -> ast.AST:
+        """Do so before a `finally` block too."""
+        self.generic_visit(node)
+        if node.finalbody and self.typed:
+            node.finalbody.insert(0, _unwind())
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
@@ -274,6 +319,27 @@ class _Rewriter(ast.NodeTransformer):
         why = [node.msg] if node.msg is not None else []
         call = ast.Expr(ast.Call(ast.Name("__krait_fail__", ast.Load()), why, []))
         return ast.copy_location(ast.If(ast.UnaryOp(ast.Not(), node.test), [call], []), node)
+
+
+def _assigned(function: ast.FunctionDef) -> list[str]:
+    """Give the locals of a function in the order of their first assignment.
+
+    They start as None, so that an assignment can look at the old value; the order is the one in
+    which CPython, and compiled code, lets go of them at the end.
+    """
+    names: dict[str, None] = {}
+    for node in sorted(
+        (each for each in ast.walk(function) if isinstance(each, ast.Name)),
+        key=lambda each: (each.lineno, each.col_offset),
+    ):
+        if isinstance(node.ctx, ast.Store):
+            names[node.id] = None
+    return list(names)
+
+
+def _unwind() -> ast.stmt:
+    call = ast.Name("__krait_unwind__", ast.Load())
+    return ast.Expr(ast.Call(call, [], []))
 
 
 def _convert(annotation: str, value: ast.expr) -> ast.expr:
