@@ -1,0 +1,343 @@
+"""epoll(7): an interest list that remembers who became ready.
+
+Every registered file has an `Interest`. A file names its wait queues once, when it is added, and a
+waiter stays on each of them; when one fires the interest goes to the ready list. `epoll_wait` asks
+only the files on that list, so its cost follows the number of ready files, not of watched ones
+(Banga, Mogul and Druschel, "A scalable and explicit event delivery mechanism for UNIX", 1999, is
+where the idea comes from).
+
+ - level-triggered: an interest that still has events goes back to the end of the ready list and is
+ asked again next time; - EPOLLET: it comes back only when a queue fires again; - EPOLLONESHOT: its
+ mask is cleared after one report, until EPOLL_CTL_MOD.
+
+An interest refers weakly to its file: closing the last descriptor frees the file, and the interest,
+which can never report again, is dropped when it is next met. Wakers may run in interrupts, so the
+ready list is under a spin lock.
+
+Invariant that makes this module sound: `Watch.queue` is embedded in an object that lives as long as
+the watched file, and is only used while the weak reference to that file still gives it.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from krait.kernel.errno import EEXIST, EINVAL, ELOOP, ENOENT
+from krait.kernel.fs.file import File
+from krait.kernel.fs.poll import ALWAYS, READABLE, PollTable
+from krait.kernel.lang import (
+    Counted,
+    Errno,
+    Packed,
+    UserPointer,
+    Weak,
+    i32,
+    inline,
+    size_of,
+    static_assert,
+    u32,
+    u64,
+)
+from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.wait_queue import WaitQueue
+from krait.kernel.sched.waiter import Waiter
+
+unsafe: Final = True
+
+EPOLLEXCLUSIVE: Final = u32(1 << 28)
+EPOLLWAKEUP: Final = u32(1 << 29)
+EPOLLONESHOT: Final = u32(1 << 30)
+EPOLLET: Final = u32(1 << 31)
+MODES: Final = EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET
+MOST_NESTED: Final = u32(5)  # epoll_ctl(2): ELOOP beyond five levels
+
+
+class EpollEvent(Packed):
+    """struct epoll_event, packed on x86-64 (epoll_ctl(2))."""
+
+    events: u32
+    data: u64
+
+
+static_assert(size_of(EpollEvent) == 12)
+
+
+class EpollFlags(IntFlag):
+    """Flags of epoll_create1(2)."""
+
+    CLOEXEC = 0o2000000
+
+
+class Interest(Counted):
+    """One watched descriptor."""
+
+    file: Weak[File]
+    epoll: Weak[Epoll]
+    descriptor: i32
+    events: u32
+    data: u64
+    watches: Watch | None = None
+    is_ready: bool = False
+    next_ready: Interest | None = None
+    following: Interest | None = None  # in the interest list
+
+
+class Watch(Waiter):
+    """The waiter of an interest on one queue of its file."""
+
+    interest: Weak[Interest]
+    queue: WaitQueue
+    following: Watch | None = None
+
+
+class InterestTable(PollTable):
+    """Collects the queues of the file being added."""
+
+    interest: Interest
+
+    def add(self, queue: WaitQueue) -> None:
+        """Stay on `queue` as long as the interest lasts."""
+        watch = Watch(on_wake=_became_ready, interest=Weak(self.interest), queue=queue)
+        watch.following = self.interest.watches
+        self.interest.watches = watch
+        queue.add(watch)
+
+
+class Epoll(File):
+    """An epoll instance. `lock` guards the interest list, `ready_lock` the ready list."""
+
+    lock: Mutex = inline()
+    interests: Interest | None = None
+    ready_lock: SpinLock = inline()
+    first_ready: Interest | None = None
+    last_ready: Interest | None = None
+    sleepers: WaitQueue = inline()
+
+    def add(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
+        """EPOLL_CTL_ADD: raises EEXIST, ELOOP, ENOMEM."""
+        if isinstance(file, Epoll):
+            if file is self:
+                raise Errno(EINVAL)
+            _check_nesting(file, self, MOST_NESTED)
+        with self.lock:
+            if self._find(descriptor, file) is not None:
+                raise Errno(EEXIST)
+            interest = Interest(
+                file=Weak(file), epoll=Weak(self), descriptor=descriptor, events=events, data=data
+            )
+            table = InterestTable(interest=interest)
+            interest.following = self.interests
+            self.interests = interest
+            if file.poll(table) & (events | ALWAYS) != 0:
+                self.make_ready(interest)
+
+    def modify(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
+        """EPOLL_CTL_MOD: raises ENOENT; EINVAL when EPOLLEXCLUSIVE is involved."""
+        with self.lock:
+            if (interest := self._find(descriptor, file)) is None:
+                raise Errno(ENOENT)
+            if (interest.events | events) & EPOLLEXCLUSIVE != 0:
+                raise Errno(EINVAL)
+            interest.events = events
+            interest.data = data
+            if file.poll(None) & (events | ALWAYS) != 0:
+                self.make_ready(interest)
+
+    def remove(self, descriptor: i32, file: File) -> None:
+        """EPOLL_CTL_DEL: raises ENOENT."""
+        with self.lock:
+            if (interest := self._find(descriptor, file)) is None:
+                raise Errno(ENOENT)
+            self._drop(interest)
+
+    def make_ready(self, interest: Interest) -> None:
+        """Put an interest at the end of the ready list, unless it is there, and wake a sleeper."""
+        with self.ready_lock:
+            if interest.is_ready:
+                return
+            interest.is_ready = True
+            if (last := self.last_ready) is not None:
+                last.next_ready = interest
+            else:
+                self.first_ready = interest
+            self.last_ready = interest
+        self.sleepers.wake_all()
+
+    def wait(self, into: UserPointer[EpollEvent], most: u32, deadline_ns: u64) -> u32:
+        """Report up to `most` events; 0 when `deadline_ns` comes first. Raises EINTR, EFAULT."""
+        while True:
+            with self.lock:
+                count = self._collect(into, most)
+            if count != 0 or deadline_ns == 0:
+                return count
+            with self.ready_lock:
+                while self.first_ready is None:
+                    if not self.sleepers.wait_spin_until(self.ready_lock, deadline_ns):
+                        return 0
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Readable when some watched file is."""
+        if table is not None:
+            table.add(self.sleepers)
+        with self.lock:
+            return READABLE if self._any_ready() else u32(0)
+
+    def _collect(self, into: UserPointer[EpollEvent], most: u32) -> u32:
+        """Ask the files on the ready list, each at most once; the lock is held."""
+        count: u32 = 0
+        until = self.last_ready
+        while count < most:
+            if (interest := self._take_ready()) is None:
+                break
+            is_last = until is not None and interest is until
+            count += self._report(interest, into, count)
+            if is_last:
+                break
+        return count
+
+    def _report(self, interest: Interest, into: UserPointer[EpollEvent], index: u32) -> u32:
+        """Write one event if there is any: 1 or 0."""
+        if (file := interest.file.get()) is None:
+            self._drop(interest)
+            return 0
+        wanted = interest.events
+        events = file.poll(None) & (wanted | ALWAYS) & ~MODES
+        if wanted & ~MODES == 0 or events == 0:
+            return 0
+        try:
+            into.store_at(u64(index), EpollEvent(events=events, data=interest.data))
+        except Errno:
+            self.make_ready(interest)
+            raise
+        if wanted & EPOLLONESHOT != 0:
+            interest.events = wanted & MODES
+        elif wanted & EPOLLET == 0:
+            self.make_ready(interest)
+        return 1
+
+    def _any_ready(self) -> bool:
+        """Drop from the front what is not ready any more; the lock is held."""
+        while (interest := self._take_ready()) is not None:
+            if (file := interest.file.get()) is None:
+                self._drop(interest)
+            elif file.poll(None) & (interest.events | ALWAYS) & ~MODES != 0:
+                self._put_back(interest)
+                return True
+        return False
+
+    def _take_ready(self) -> Interest | None:
+        with self.ready_lock:
+            if (interest := self.first_ready) is None:
+                return None
+            self.first_ready = interest.next_ready
+            if self.first_ready is None:
+                self.last_ready = None
+            interest.next_ready = None
+            interest.is_ready = False
+            return interest
+
+    def _put_back(self, interest: Interest) -> None:
+        """Return an interest to the front, without a wake-up."""
+        with self.ready_lock:
+            if interest.is_ready:
+                return
+            interest.is_ready = True
+            interest.next_ready = self.first_ready
+            if self.first_ready is None:
+                self.last_ready = interest
+            self.first_ready = interest
+
+    def _find(self, descriptor: i32, file: File) -> Interest | None:
+        """Find the interest in (descriptor, file), dropping those of closed files on the way."""
+        interest = self.interests
+        while interest is not None:
+            following = interest.following
+            watched = interest.file.get()
+            if watched is None:
+                self._drop(interest)
+            elif interest.descriptor == descriptor and watched is file:
+                return interest
+            interest = following
+        return None
+
+    def _drop(self, interest: Interest) -> None:
+        """Leave the file's queues, the ready list and the interest list."""
+        _leave_queues(interest)
+        self._unready(interest)
+        before: Interest | None = None
+        each = self.interests
+        while each is not None:
+            if each is interest:
+                if before is None:
+                    self.interests = interest.following
+                else:
+                    before.following = interest.following
+                return
+            before = each
+            each = each.following
+
+    def _unready(self, interest: Interest) -> None:
+        with self.ready_lock:
+            if not interest.is_ready:
+                return
+            before: Interest | None = None
+            each = self.first_ready
+            while each is not None:
+                if each is interest:
+                    if before is None:
+                        self.first_ready = interest.next_ready
+                    else:
+                        before.next_ready = interest.next_ready
+                    if interest.next_ready is None:
+                        self.last_ready = before
+                    break
+                before = each
+                each = each.next_ready
+            interest.next_ready = None
+            interest.is_ready = False
+
+    def __del__(self) -> None:
+        interest = self.interests
+        while interest is not None:
+            _leave_queues(interest)
+            interest.next_ready = None
+            following = interest.following
+            interest.following = None
+            interest = following
+        self.interests = None
+        self.first_ready = None
+        self.last_ready = None
+
+
+def _became_ready(waiter: Waiter) -> None:
+    """A queue of a watched file fired."""
+    if isinstance(waiter, Watch):
+        if (interest := waiter.interest.get()) is not None:
+            if (epoll := interest.epoll.get()) is not None:
+                epoll.make_ready(interest)
+
+
+def _leave_queues(interest: Interest) -> None:
+    """Take the waiters off; the queues of a file that is gone went with it."""
+    if interest.file.get() is not None:
+        watch = interest.watches
+        while watch is not None:
+            watch.queue.remove(watch)
+            watch = watch.following
+    interest.watches = None
+
+
+def _check_nesting(inner: Epoll, outer: Epoll, levels: u32) -> None:
+    """Refuse a cycle or more than five levels of epoll instances (ELOOP)."""
+    if levels == 0:
+        raise Errno(ELOOP)
+    interest = inner.interests
+    while interest is not None:
+        if (file := interest.file.get()) is not None:
+            if isinstance(file, Epoll):
+                if file is outer:
+                    raise Errno(ELOOP)
+                _check_nesting(file, outer, levels - 1)
+        interest = interest.following

@@ -1,0 +1,77 @@
+"""eventfd(2): a counter that is a file.
+
+A read takes the whole counter, or one of it with EFD_SEMAPHORE; a write adds. The counter stays
+below 2**64 - 1, the value that no write may add.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from krait.kernel.errno import EAGAIN, EINVAL
+from krait.kernel.fs.file import File
+from krait.kernel.fs.poll import READABLE, WRITABLE
+from krait.kernel.lang import Errno, UserPointer, UserSlice, inline, u8, u32, u64, usize
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.timer import NEVER
+from krait.kernel.sched.wait_queue import WaitQueue
+
+if TYPE_CHECKING:
+    from krait.kernel.fs.poll import PollTable
+
+LIMIT: Final = u64(0xFFFF_FFFF_FFFF_FFFE)  # eventfd(2): the largest value of the counter
+
+
+class EventFile(File):
+    """An eventfd; `semaphore` is 1 when a read takes one."""
+
+    lock: SpinLock = inline()
+    changed: WaitQueue = inline()
+    counter: u64 = 0
+    semaphore: bool = False
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Take from the counter: 8 bytes.
+
+        Raises EINVAL when there is no room, EAGAIN, EINTR, EFAULT.
+        """
+        if into.length < 8:
+            raise Errno(EINVAL)
+        value: u64 = 0
+        with self.lock:
+            while self.counter == 0:
+                if self.is_nonblocking:
+                    raise Errno(EAGAIN)
+                self.changed.wait_spin_until(self.lock, NEVER)
+            value = u64(1) if self.semaphore else self.counter
+            self.counter -= value
+        self.changed.wake_all()
+        UserPointer[u64](into.address).store(value)
+        return 8
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Add 8 bytes' worth to the counter. Raises EINVAL for 2**64 - 1, EAGAIN, EINTR, EFAULT."""
+        if data.length < 8:
+            raise Errno(EINVAL)
+        value = UserPointer[u64](data.address).load()
+        if value > LIMIT:
+            raise Errno(EINVAL)
+        with self.lock:
+            while LIMIT - self.counter < value:
+                if self.is_nonblocking:
+                    raise Errno(EAGAIN)
+                self.changed.wait_spin_until(self.lock, NEVER)
+            self.counter += value
+        self.changed.wake_all()
+        return 8
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Readable when not 0, writable when 1 can be added."""
+        if table is not None:
+            table.add(self.changed)
+        events: u32 = 0
+        if self.counter != 0:
+            events |= READABLE
+        if self.counter < LIMIT:
+            events |= WRITABLE
+        return events

@@ -1,0 +1,154 @@
+"""memfd_create(2): a file in memory that has no name in any directory, and may be sealed.
+
+All such files share one file system, made with the first of them. Seals only ever add up;
+F_SEAL_SEAL ends even that.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from krait.kernel.errno import EBUSY, EINVAL, EPERM
+from krait.kernel.fs.dentry import make_anonymous
+from krait.kernel.fs.file import File
+from krait.kernel.fs.open_flags import READ_WRITE
+from krait.kernel.fs.ramfs.file import RamFile
+from krait.kernel.fs.ramfs.file_system import RamFileSystem, make_ram_file_system
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    Struct,
+    Text,
+    UserSlice,
+    i64,
+    inline,
+    text,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.mm.frames import Frame
+from krait.kernel.sched import clock
+
+MODE: Final = u32(0o100777)
+NAME_MOST: Final = 249
+PREFIX: Final = b"/memfd:"
+SUFFIX: Final = b" (deleted)"
+
+# fcntl(2), File sealing
+SEAL_SEAL: Final = u32(1)
+SEAL_SHRINK: Final = u32(2)
+SEAL_GROW: Final = u32(4)
+SEAL_WRITE: Final = u32(8)
+SEAL_FUTURE_WRITE: Final = u32(16)
+ALL_SEALS: Final = u32(31)
+
+
+class MemfdFlags(IntFlag):
+    """memfd_create(2)."""
+
+    CLOEXEC = 1
+    ALLOW_SEALING = 2
+
+
+class MemoryFile(RamFile):
+    """A file made by memfd_create."""
+
+    seals: u32 = 0
+    shared_writable: u64 = 0  # pages handed out for shared writable mappings
+
+    def write_user(self, offset: u64, data: UserSlice[u8]) -> usize:
+        """Write, as far as the seals allow."""
+        if self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0:
+            raise Errno(EPERM)
+        if self.seals & SEAL_GROW != 0 and offset.checked_add(data.length, EINVAL) > self.size:
+            raise Errno(EPERM)
+        return super().write_user(offset, data)
+
+    def truncate(self, size: u64) -> None:
+        """Change the size, as far as the seals allow."""
+        if size < self.size and self.seals & SEAL_SHRINK != 0:
+            raise Errno(EPERM)
+        if size > self.size and self.seals & SEAL_GROW != 0:
+            raise Errno(EPERM)
+        super().truncate(size)
+
+    def page_for_write(self, index: u64) -> Frame:
+        """Give a page to a shared writable mapping."""
+        if self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0:
+            raise Errno(EPERM)
+        frame = super().page_for_write(index)
+        self.shared_writable += 1
+        return frame
+
+
+class MemoryFiles(Struct):
+    """The file system of all memory files."""
+
+    store: RamFileSystem | None = None
+
+    def get(self) -> RamFileSystem:
+        """Give the file system; made when first asked for. Raises ENOMEM."""
+        if (store := self.store) is not None:
+            return store
+        made = make_ram_file_system()
+        self.store = made
+        return made
+
+
+memory_files = MemoryFiles()
+
+
+def make_memfd(name: Text, flags: MemfdFlags) -> File:
+    """Make and open a file of size 0.
+
+    Raises EINVAL for a name of more than 249 bytes, ENOMEM, ENOSPC.
+    """
+    if name.length > NAME_MOST:
+        raise Errno(EINVAL)
+    store = memory_files.get()
+    now = i64(clock.realtime_ns())
+    vnode = MemoryFile(
+        filesystem=store, store=store, ino=store.take_file(), mode=MODE, nlink=0,
+        atime_ns=now, mtime_ns=now, ctime_ns=now,
+        seals=u32(0) if MemfdFlags.ALLOW_SEALING in flags else SEAL_SEAL,
+    )  # fmt: skip
+    shown: Array[u8] = inline(280)
+    prefix = text(PREFIX)
+    suffix = text(SUFFIX)
+    end = prefix.length + name.length
+    shown.part(0, prefix.length).copy_from(prefix)
+    shown.part(prefix.length, end).copy_from(name)
+    shown.part(end, end + suffix.length).copy_from(suffix)
+    dentry = make_anonymous(vnode, shown.part(0, end + suffix.length))
+    return vnode.open(u32(READ_WRITE), dentry)
+
+
+def add_seals(file: File, seals: u32) -> None:
+    """F_ADD_SEALS.
+
+    Raises EINVAL for what cannot be sealed, EPERM when sealed against it, EBUSY when mapped.
+    """
+    if seals & ~ALL_SEALS != 0:
+        raise Errno(EINVAL)
+    vnode = sealable(file)
+    if vnode.seals & SEAL_SEAL != 0:
+        raise Errno(EPERM)
+    if seals & SEAL_WRITE != 0 and vnode.shared_writable != 0:
+        raise Errno(EBUSY)
+    vnode.seals |= seals
+
+
+def get_seals(file: File) -> u32:
+    """F_GET_SEALS: raises EINVAL for what cannot be sealed."""
+    return sealable(file).seals
+
+
+def sealable(file: File) -> MemoryFile:
+    """Find the memory file behind an open file; EINVAL."""
+    if (vnode := file.vnode) is not None:
+        if isinstance(vnode, MemoryFile):
+            return vnode
+    raise Errno(EINVAL)

@@ -1,0 +1,291 @@
+"""Pipes (pipe(7)): a bounded byte queue with a readable and a writable end.
+
+The queue is one ring of 64 KiB at most, allocated when the first byte is written, since many pipes
+stay empty. A write of up to PIPE_BUF bytes is atomic. User memory is never touched under the lock
+in a way that may fault: the copy is tried with `copy_…_nofault`; when that falls short, the lock is
+dropped, the page brought in, and the step repeated. A byte is taken from the ring, or added to it,
+only after it has been copied.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOTTY, EPIPE
+from krait.kernel.fs.file import File
+from krait.kernel.fs.open_flags import NONBLOCK, WRITE_ONLY
+from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
+from krait.kernel.lang import (
+    Buffer,
+    Counted,
+    Errno,
+    UserPointer,
+    UserSlice,
+    i32,
+    i64,
+    inline,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.timer import NEVER
+from krait.kernel.sched.wait_queue import WaitQueue
+
+if TYPE_CHECKING:
+    from krait.kernel.fs.poll import PollTable
+
+PIPE_BUF: Final = 4096  # pipe(7): the largest atomic write
+DEFAULT_CAPACITY: Final = u64(65536)
+LEAST_CAPACITY: Final = u64(4096)
+MOST_CAPACITY: Final = u64(1 << 20)  # /proc/sys/fs/pipe-max-size
+FIONREAD: Final = u32(0x541B)
+
+
+class Pipe(Counted):
+    """The queue between the ends.
+
+    Invariant: `count <= capacity`, `head < capacity`; the bytes are at `head`, `head + 1`, … modulo
+    `capacity`.
+    """
+
+    lock: SpinLock = inline()
+    readable: WaitQueue = inline()
+    writable: WaitQueue = inline()
+    ring: Buffer[u8] | None = None
+    capacity: u64 = 65536
+    head: u64 = 0
+    count: u64 = 0
+    readers: u32 = 0
+    writers: u32 = 0
+
+    def read(self, into: UserSlice[u8], flags: u32) -> usize:
+        """Take up to `into.length` bytes; 0 means that every writer has closed.
+
+        Raises EAGAIN when empty and O_NONBLOCK, EINTR when a signal comes first, EFAULT from the
+        copy.
+        """
+        if into.length == 0:
+            return 0
+        while True:
+            taken: u64 = 0
+            with self.lock:
+                while self.count == 0:
+                    if self.writers == 0:
+                        return 0
+                    if flags & NONBLOCK != 0:
+                        raise Errno(EAGAIN)
+                    self.readable.wait_spin_until(self.lock, NEVER)
+                taken = self._take(into)
+            if taken != 0:
+                self.writable.wake_all()
+                return taken
+            into.part(0, 1).fault_in()
+
+    def write(self, data: UserSlice[u8], flags: u32) -> usize:
+        """Add `data`; blocks until all of it is in, or, with O_NONBLOCK, adds what fits.
+
+        Raises EPIPE when no reader is left (the system call also sends SIGPIPE), EAGAIN, EINTR,
+        EFAULT.
+        """
+        if data.length == 0:
+            return 0
+        written: u64 = 0
+        while written < data.length:
+            rest = data.part(written, data.length)
+            added: u64 = 0
+            with self.lock:
+                try:
+                    added = self._add_when_possible(rest, flags)
+                except Errno:
+                    if written == 0:
+                        raise
+                    return written
+            if added == 0:
+                try:
+                    rest.part(0, 1).fault_in()
+                except Errno:
+                    if written == 0:
+                        raise
+                    return written
+            else:
+                written += added
+                self.readable.wake_all()
+        return written
+
+    def _add_when_possible(self, data: UserSlice[u8], flags: u32) -> u64:
+        """Wait for room, then add; the lock is held."""
+        least = data.length if data.length <= PIPE_BUF else u64(1)
+        while True:
+            if self.readers == 0:
+                raise Errno(EPIPE)
+            if self.capacity - self.count >= least:
+                return self._add(data)
+            if flags & NONBLOCK != 0:
+                raise Errno(EAGAIN)
+            self.writable.wait_spin_until(self.lock, NEVER)
+
+    def _take(self, into: UserSlice[u8]) -> u64:
+        """Copy out from the front, in at most two pieces.
+
+        0 when the program's memory is not there.
+        """
+        done: u64 = 0
+        if (ring := self.ring) is None:
+            return 0
+        while done < into.length and self.count != 0:
+            piece = min(min(into.length - done, self.count), self.capacity - self.head)
+            copied = into.part(done, done + piece).copy_out_nofault(
+                ring.slice.part(self.head, self.head + piece)
+            )
+            self.head = (self.head + copied) % self.capacity
+            self.count -= copied
+            done += copied
+            if copied < piece:
+                break
+        if self.count == 0:
+            self.head = 0
+        return done
+
+    def _add(self, data: UserSlice[u8]) -> u64:
+        """Copy in at the back, in at most two pieces; 0 when the program's memory is not there."""
+        ring = self._storage()
+        done: u64 = 0
+        while done < data.length and self.count < self.capacity:
+            tail = (self.head + self.count) % self.capacity
+            room = min(self.capacity - self.count, self.capacity - tail)
+            piece = min(data.length - done, room)
+            copied = data.part(done, done + piece).copy_in_nofault(
+                ring.slice.part(tail, tail + piece)
+            )
+            self.count += copied
+            done += copied
+            if copied < piece:
+                break
+        return done
+
+    def _storage(self) -> Buffer[u8]:
+        if (ring := self.ring) is not None:
+            return ring
+        made = Buffer[u8](length=self.capacity)
+        self.ring = made
+        return made
+
+    def resize(self, wanted: u64) -> u64:
+        """Set the capacity (F_SETPIPE_SZ).
+
+        A power of two of at least a page; EBUSY if the content would not fit.
+        """
+        if wanted > MOST_CAPACITY:
+            raise Errno(EINVAL)
+        capacity = LEAST_CAPACITY
+        while capacity < wanted:
+            capacity = capacity * 2
+        with self.lock:
+            if self.count > capacity:
+                raise Errno(EBUSY)
+            if (ring := self.ring) is not None:
+                larger = Buffer[u8](length=capacity)
+                for index in range(self.count):
+                    larger[index] = ring[(self.head + index) % self.capacity]
+                self.ring = larger
+                self.head = 0
+            self.capacity = capacity
+        self.writable.wake_all()
+        return capacity
+
+
+class PipeReader(File):
+    """The readable end."""
+
+    pipe: Pipe
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Take bytes out."""
+        return self.pipe.read(into, self.flags)
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Readable when there are bytes; hung up when no writer is left."""
+        if table is not None:
+            table.add(self.pipe.readable)
+        events: u32 = 0
+        if self.pipe.count != 0:
+            events |= READABLE
+        if self.pipe.writers == 0:
+            events |= POLLHUP
+        return events
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Answer FIONREAD with the number of bytes waiting."""
+        return _bytes_waiting(self.pipe, command, argument)
+
+    def __del__(self) -> None:
+        with self.pipe.lock:
+            self.pipe.readers -= 1
+        if self.pipe.readers == 0:
+            self.pipe.writable.wake_all()
+
+
+class PipeWriter(File):
+    """The writable end."""
+
+    pipe: Pipe
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Add bytes."""
+        return self.pipe.write(data, self.flags)
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Writable when an atomic write fits; an error when no reader is left."""
+        if table is not None:
+            table.add(self.pipe.writable)
+        events: u32 = 0
+        if self.pipe.capacity - self.pipe.count >= PIPE_BUF:
+            events |= WRITABLE
+        if self.pipe.readers == 0:
+            events |= POLLERR
+        return events
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Answer FIONREAD with the number of bytes waiting."""
+        return _bytes_waiting(self.pipe, command, argument)
+
+    def __del__(self) -> None:
+        with self.pipe.lock:
+            self.pipe.writers -= 1
+        if self.pipe.writers == 0:
+            self.pipe.readable.wake_all()
+
+
+class PipeEnds(NamedTuple):
+    """Both ends of a new pipe."""
+
+    reader: File
+    writer: File
+
+
+def make_pipe(flags: u32) -> PipeEnds:
+    """Make a pipe; `flags` are the status flags of both ends. Raises ENOMEM."""
+    pipe = Pipe()
+    pipe.readers = 1
+    reader = PipeReader(flags=flags, pipe=pipe)
+    pipe.writers = 1
+    writer = PipeWriter(flags=flags | WRITE_ONLY, pipe=pipe)
+    return PipeEnds(reader, writer)
+
+
+def pipe_of(file: File) -> Pipe | None:
+    """Give the pipe behind a descriptor, for F_GETPIPE_SZ."""
+    if isinstance(file, PipeReader):
+        return file.pipe
+    if isinstance(file, PipeWriter):
+        return file.pipe
+    return None
+
+
+def _bytes_waiting(pipe: Pipe, command: u32, argument: u64) -> i64:
+    if command != FIONREAD:
+        raise Errno(ENOTTY)
+    UserPointer[i32](argument).store(i32.truncate(pipe.count))
+    return 0

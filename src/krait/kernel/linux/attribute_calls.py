@@ -1,0 +1,335 @@
+"""What files are.
+
+Stat(2) and its relatives, access, chmod, chown, times, truncate, statfs, extended attributes.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from krait.kernel.errno import EACCES, EBADF, EINVAL, EISDIR
+from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import (
+    Errno,
+    Packed,
+    UserPointer,
+    i32,
+    i64,
+    syscall,
+    u8,
+    u32,
+    u64,
+)
+from krait.kernel.linux.paths import AT_FDCWD, open_file, read_path, start_of
+from krait.kernel.linux.stat_layouts import (
+    Stat,
+    StatFs,
+    Statx,
+    fill_stat,
+    fill_statfs,
+    fill_statx,
+)
+from krait.kernel.linux.task import current_process
+from krait.kernel.sched import clock
+
+SECOND_NS: Final = i64(1_000_000_000)
+UTIME_NOW: Final = i64((1 << 30) - 1)
+UTIME_OMIT: Final = i64((1 << 30) - 2)
+UNCHANGED: Final = u32(0xFFFF_FFFF)  # chown(2): -1 leaves an id alone
+PERMISSIONS: Final = u32(0o7777)
+ANY_EXECUTE: Final = u32(0o111)
+
+
+class AtFlags(IntFlag):
+    """AT_* (<linux/fcntl.h>)."""
+
+    SYMLINK_NOFOLLOW = 0x100
+    EACCESS = 0x200
+    NO_AUTOMOUNT = 0x800
+    EMPTY_PATH = 0x1000
+    STATX_FORCE_SYNC = 0x2000
+    STATX_DONT_SYNC = 0x4000
+
+
+def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
+    """Find the file that a `*at` call means.
+
+    By path, or by `directory` itself with AT_EMPTY_PATH.
+    """
+    process = current_process()
+    name = read_path(path)
+    if name.length == 0 and AtFlags.EMPTY_PATH in flags:
+        if directory == AT_FDCWD:
+            return process.fs.cwd.present()
+        return opened(directory)
+    follow = WalkFlags(0) if AtFlags.SYMLINK_NOFOLLOW in flags else WalkFlags.FOLLOW
+    return walk(process.fs, start_of(process, directory, name), name, follow).present()
+
+
+def opened(descriptor: i32) -> Vnode:
+    """Give the vnode behind a descriptor; EBADF."""
+    if (vnode := open_file(descriptor).vnode) is not None:
+        return vnode
+    raise Errno(EBADF)
+
+
+@syscall("stat")
+def stat(path: UserPointer[u8], into: UserPointer[Stat]) -> None:
+    """stat(2)."""
+    put_stat(named(AT_FDCWD, path, AtFlags(0)), into)
+
+
+@syscall("lstat")
+def lstat(path: UserPointer[u8], into: UserPointer[Stat]) -> None:
+    """lstat(2)."""
+    put_stat(named(AT_FDCWD, path, AtFlags.SYMLINK_NOFOLLOW), into)
+
+
+@syscall("fstat")
+def fstat(descriptor: i32, into: UserPointer[Stat]) -> None:
+    """fstat(2)."""
+    put_stat(opened(descriptor), into)
+
+
+@syscall("newfstatat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH | AtFlags.NO_AUTOMOUNT)
+def newfstatat(
+    directory: i32, path: UserPointer[u8], into: UserPointer[Stat], flags: AtFlags
+) -> None:
+    """fstatat(2)."""
+    if u32(flags) & ~u32(0x1900) != 0:
+        raise Errno(EINVAL)
+    put_stat(named(directory, path, flags), into)
+
+
+def put_stat(vnode: Vnode, into: UserPointer[Stat]) -> None:
+    """Copy out what stat(2) says of a file."""
+    result = Stat()
+    fill_stat(vnode, result)
+    into.copy_out(result)
+
+
+@syscall(
+    "statx",
+    flags=AtFlags.SYMLINK_NOFOLLOW
+    | AtFlags.EMPTY_PATH
+    | AtFlags.NO_AUTOMOUNT
+    | AtFlags.STATX_FORCE_SYNC
+    | AtFlags.STATX_DONT_SYNC,
+)
+def statx(
+    directory: i32, path: UserPointer[u8], flags: AtFlags, mask: u32, into: UserPointer[Statx]
+) -> None:
+    """statx(2)."""
+    if u32(flags) & ~u32(0x7900) != 0 or u32(flags) & 0x6000 == 0x6000 or mask >> 31 != 0:
+        raise Errno(EINVAL)
+    result = Statx()
+    fill_statx(named(directory, path, flags), result)
+    into.copy_out(result)
+
+
+@syscall("access")
+def access(path: UserPointer[u8], mode: u32) -> None:
+    """access(2)."""
+    check_access(named(AT_FDCWD, path, AtFlags(0)), mode)
+
+
+@syscall("faccessat")
+def faccessat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
+    """faccessat(2)."""
+    check_access(named(directory, path, AtFlags(0)), mode)
+
+
+@syscall("faccessat2", flags=AtFlags.EACCESS | AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
+def faccessat2(directory: i32, path: UserPointer[u8], mode: u32, flags: AtFlags) -> None:
+    """faccessat2(2)."""
+    if u32(flags) & ~u32(0x1300) != 0:
+        raise Errno(EINVAL)
+    check_access(named(directory, path, flags), mode)
+
+
+def check_access(vnode: Vnode, mode: u32) -> None:
+    """Check as for root: all but executing what nobody may execute and writing what nobody can."""
+    if mode & ~u32(7) != 0:
+        raise Errno(EINVAL)
+    if mode & 2 != 0:
+        vnode.filesystem.check_writable()
+    if mode & 1 != 0 and vnode.is_regular and vnode.mode & ANY_EXECUTE == 0:
+        raise Errno(EACCES)
+
+
+@syscall("chmod")
+def chmod(path: UserPointer[u8], mode: u32) -> None:
+    """chmod(2)."""
+    named(AT_FDCWD, path, AtFlags(0)).set_mode(mode & PERMISSIONS)
+
+
+@syscall("fchmod")
+def fchmod(descriptor: i32, mode: u32) -> None:
+    """fchmod(2)."""
+    opened(descriptor).set_mode(mode & PERMISSIONS)
+
+
+@syscall("fchmodat")
+def fchmodat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
+    """fchmodat(2)."""
+    named(directory, path, AtFlags(0)).set_mode(mode & PERMISSIONS)
+
+
+@syscall("chown")
+def chown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
+    """chown(2)."""
+    change_owner(named(AT_FDCWD, path, AtFlags(0)), uid, gid)
+
+
+@syscall("lchown")
+def lchown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
+    """lchown(2)."""
+    change_owner(named(AT_FDCWD, path, AtFlags.SYMLINK_NOFOLLOW), uid, gid)
+
+
+@syscall("fchown")
+def fchown(descriptor: i32, uid: u32, gid: u32) -> None:
+    """fchown(2)."""
+    change_owner(opened(descriptor), uid, gid)
+
+
+@syscall("fchownat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
+def fchownat(directory: i32, path: UserPointer[u8], uid: u32, gid: u32, flags: AtFlags) -> None:
+    """fchownat(2)."""
+    if u32(flags) & ~u32(0x1100) != 0:
+        raise Errno(EINVAL)
+    change_owner(named(directory, path, flags), uid, gid)
+
+
+def change_owner(vnode: Vnode, uid: u32, gid: u32) -> None:
+    """Set both ids, leaving alone those that are -1."""
+    vnode.set_owner(vnode.uid if uid == UNCHANGED else uid, vnode.gid if gid == UNCHANGED else gid)
+
+
+class Time(Packed):
+    """struct timespec, struct timeval: seconds and a fraction."""
+
+    seconds: i64
+    fraction: i64
+
+
+class OldTimes(Packed):
+    """struct utimbuf."""
+
+    access: i64
+    modify: i64
+
+
+@syscall("utimensat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
+def utimensat(
+    directory: i32, path: UserPointer[u8], times: UserPointer[Time], flags: AtFlags
+) -> None:
+    """utimensat(2); without a path it is futimens(3)."""
+    if u32(flags) & ~u32(0x1100) != 0:
+        raise Errno(EINVAL)
+    vnode = opened(directory) if path.is_null else named(directory, path, flags)
+    if times.is_null:
+        now = i64(clock.realtime_ns())
+        vnode.set_times(now, now)
+        return
+    accessed = nanoseconds(times.load_at(0), vnode.atime_ns)
+    modified = nanoseconds(times.load_at(1), vnode.mtime_ns)
+    vnode.set_times(accessed, modified)
+
+
+def nanoseconds(time: Time, unchanged: i64) -> i64:
+    """Decode one time of utimensat; EINVAL."""
+    if time.fraction == UTIME_OMIT:
+        return unchanged
+    if time.fraction == UTIME_NOW:
+        return i64(clock.realtime_ns())
+    if time.fraction < 0 or time.fraction >= SECOND_NS:
+        raise Errno(EINVAL)
+    return time.seconds.checked_mul(SECOND_NS, EINVAL).checked_add(time.fraction, EINVAL)
+
+
+@syscall("utimes")
+def utimes(path: UserPointer[u8], times: UserPointer[Time]) -> None:
+    """utimes(2)."""
+    futimesat(AT_FDCWD, path, times)
+
+
+@syscall("futimesat")
+def futimesat(directory: i32, path: UserPointer[u8], times: UserPointer[Time]) -> None:
+    """futimesat(2)."""
+    vnode = opened(directory) if path.is_null else named(directory, path, AtFlags(0))
+    if times.is_null:
+        now = i64(clock.realtime_ns())
+        vnode.set_times(now, now)
+        return
+    vnode.set_times(microseconds(times.load_at(0)), microseconds(times.load_at(1)))
+
+
+def microseconds(time: Time) -> i64:
+    """Decode one time of utimes; EINVAL."""
+    if time.fraction < 0 or time.fraction >= 1_000_000:
+        raise Errno(EINVAL)
+    return time.seconds.checked_mul(SECOND_NS, EINVAL).checked_add(time.fraction * 1000, EINVAL)
+
+
+@syscall("utime")
+def utime(path: UserPointer[u8], times: UserPointer[OldTimes]) -> None:
+    """utime(2)."""
+    vnode = named(AT_FDCWD, path, AtFlags(0))
+    if times.is_null:
+        now = i64(clock.realtime_ns())
+        vnode.set_times(now, now)
+        return
+    given = times.load()
+    vnode.set_times(
+        given.access.checked_mul(SECOND_NS, EINVAL), given.modify.checked_mul(SECOND_NS, EINVAL)
+    )
+
+
+@syscall("truncate")
+def truncate(path: UserPointer[u8], length: i64) -> None:
+    """truncate(2)."""
+    if length < 0:
+        raise Errno(EINVAL)
+    vnode = named(AT_FDCWD, path, AtFlags(0))
+    if vnode.is_directory:
+        raise Errno(EISDIR)
+    if not vnode.is_regular:
+        raise Errno(EINVAL)
+    vnode.begin_write()
+    try:
+        vnode.truncate(u64(length))
+    finally:
+        vnode.end_write()
+
+
+@syscall("statfs")
+def statfs(path: UserPointer[u8], into: UserPointer[StatFs]) -> None:
+    """statfs(2)."""
+    put_statfs(named(AT_FDCWD, path, AtFlags(0)), into)
+
+
+@syscall("fstatfs")
+def fstatfs(descriptor: i32, into: UserPointer[StatFs]) -> None:
+    """fstatfs(2)."""
+    put_statfs(opened(descriptor), into)
+
+
+def put_statfs(vnode: Vnode, into: UserPointer[StatFs]) -> None:
+    """Copy out what statfs(2) says."""
+    result = StatFs()
+    fill_statfs(vnode, result)
+    into.copy_out(result)
+
+
+@syscall("sync")
+def sync() -> None:
+    """sync(2): nothing is written later."""
+
+
+@syscall("syncfs")
+def syncfs(descriptor: i32) -> None:
+    """syncfs(2)."""
+    open_file(descriptor)

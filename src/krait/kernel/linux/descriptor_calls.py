@@ -1,0 +1,201 @@
+"""Descriptors: close, dup, fcntl, ioctl."""
+
+from __future__ import annotations
+
+from enum import IntEnum, IntFlag
+from typing import Final
+
+from krait.kernel.errno import EBADF, EINVAL, EPERM
+from krait.kernel.fs.file import File
+from krait.kernel.fs.memfd import add_seals, get_seals
+from krait.kernel.fs.open_flags import NONBLOCK
+from krait.kernel.fs.pipe import pipe_of
+from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
+from krait.kernel.linux.descriptors import CLOSE_ON_EXEC
+from krait.kernel.linux.limits import Resource
+from krait.kernel.linux.paths import open_file
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.record_locks import RecordLock, record_lock, test_record_lock
+from krait.kernel.linux.task import current_process
+
+ASYNC: Final = u32(0o20000)  # O_ASYNC
+OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
+
+
+def install(file: File, flags: u32) -> u32:
+    """Give a new file the lowest free descriptor; `flags` may have O_CLOEXEC.
+
+    Raises EMFILE, ENOMEM.
+    """
+    process = current_process()
+    marks = CLOSE_ON_EXEC if flags & OPEN_CLOSE_ON_EXEC != 0 else u8(0)
+    return process.descriptors.install(file, descriptor_limit(process), marks=marks)
+
+
+def descriptor_limit(process: Process) -> u64:
+    """Give RLIMIT_NOFILE."""
+    return process.limits.soft(Resource.NOFILE)
+
+
+@syscall("close")
+def close(descriptor: i32) -> None:
+    """close(2)."""
+    current_process().descriptors.close(u32.truncate(descriptor))
+
+
+class CloseRangeFlags(IntFlag):
+    """close_range(2)."""
+
+    UNSHARE = 2
+    CLOEXEC = 4
+
+
+@syscall("close_range", flags=CloseRangeFlags.UNSHARE | CloseRangeFlags.CLOEXEC)
+def close_range(first: u32, last: u32, flags: CloseRangeFlags) -> None:
+    """close_range(2)."""
+    if first > last or u32(flags) & ~u32(6) != 0:
+        raise Errno(EINVAL)
+    descriptors = current_process().descriptors
+    number = descriptors.next_used(first)
+    while number <= last and number < descriptors.end():
+        if CloseRangeFlags.CLOEXEC in flags:
+            descriptors.set_marks(number, CLOSE_ON_EXEC)
+        else:
+            descriptors.close(number)
+        number = descriptors.next_used(number + 1)
+
+
+@syscall("dup")
+def dup(descriptor: i32) -> u32:
+    """dup(2)."""
+    return install(open_file(descriptor), 0)
+
+
+@syscall("dup2")
+def dup2(old: i32, new: i32) -> i32:
+    """dup2(2)."""
+    file = open_file(old)
+    if old != new:
+        replace(file, new, u8(0))
+    return new
+
+
+@syscall("dup3", flags=OPEN_CLOSE_ON_EXEC)
+def dup3(old: i32, new: i32, flags: u32) -> i32:
+    """dup3(2)."""
+    if old == new or flags & ~OPEN_CLOSE_ON_EXEC != 0:
+        raise Errno(EINVAL)
+    replace(open_file(old), new, CLOSE_ON_EXEC if flags != 0 else u8(0))
+    return new
+
+
+def replace(file: File, descriptor: i32, marks: u8) -> None:
+    """Make `descriptor` stand for `file`; EBADF beyond the limit."""
+    process = current_process()
+    if descriptor < 0 or u64(descriptor) >= descriptor_limit(process):
+        raise Errno(EBADF)
+    process.descriptors.replace(u32(descriptor), file, marks=marks)
+
+
+class Control(IntEnum):
+    """Commands of fcntl(2)."""
+
+    DUPFD = 0
+    GETFD = 1
+    SETFD = 2
+    GETFL = 3
+    SETFL = 4
+    GETLK = 5
+    SETLK = 6
+    SETLKW = 7
+    SETOWN = 8
+    GETOWN = 9
+    DUPFD_CLOEXEC = 1030
+    SETPIPE_SZ = 1031
+    GETPIPE_SZ = 1032
+    ADD_SEALS = 1033
+    GET_SEALS = 1034
+
+
+@syscall("fcntl")
+def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
+    """fcntl(2)."""
+    file = open_file(descriptor)
+    process = current_process()
+    match command:
+        case Control.DUPFD:
+            return i64(duplicate(file, argument, u8(0)))
+        case Control.DUPFD_CLOEXEC:
+            return i64(duplicate(file, argument, CLOSE_ON_EXEC))
+        case Control.GETFD:
+            return i64(process.descriptors.marks_of(u32.truncate(descriptor)))
+        case Control.SETFD:
+            process.descriptors.set_marks(u32.truncate(descriptor), u8.truncate(argument) & 1)
+            return 0
+        case Control.GETFL:
+            return i64(file.flags)
+        case Control.SETFL:
+            file.set_status_flags(u32.truncate(argument))
+            return 0
+        case Control.GETLK:
+            test_record_lock(file, UserPointer[RecordLock](argument))
+            return 0
+        case Control.SETLK | Control.SETLKW:
+            record_lock(file, UserPointer[RecordLock](argument))
+            return 0
+        case Control.SETOWN | Control.GETOWN:
+            return 0
+        case Control.SETPIPE_SZ:
+            if (pipe := pipe_of(file)) is None:
+                raise Errno(EBADF)
+            return i64(pipe.resize(u64(u32.truncate(argument))))
+        case Control.GETPIPE_SZ:
+            if (pipe := pipe_of(file)) is None:
+                raise Errno(EBADF)
+            return i64(pipe.capacity)
+        case Control.ADD_SEALS:
+            if not file.is_writable:
+                raise Errno(EPERM)
+            add_seals(file, u32.truncate(argument))
+            return 0
+        case Control.GET_SEALS:
+            return i64(get_seals(file))
+        case _:
+            raise Errno(EINVAL)
+
+
+def duplicate(file: File, least: u64, marks: u8) -> u32:
+    """F_DUPFD: the lowest free number at or above `least`; EINVAL beyond the limit."""
+    process = current_process()
+    limit = descriptor_limit(process)
+    if least >= limit:
+        raise Errno(EINVAL)
+    return process.descriptors.install_from(file, u32(least), limit, marks=marks)
+
+
+@syscall("ioctl")
+def ioctl(descriptor: i32, command: u32, argument: u64) -> i64:
+    """ioctl(2): what concerns any descriptor here, the rest by the file."""
+    file = open_file(descriptor)
+    descriptors = current_process().descriptors
+    match command:
+        case 0x5451:  # FIOCLEX
+            descriptors.set_marks(u32.truncate(descriptor), CLOSE_ON_EXEC)
+            return 0
+        case 0x5450:  # FIONCLEX
+            descriptors.set_marks(u32.truncate(descriptor), u8(0))
+            return 0
+        case 0x5421:  # FIONBIO
+            switch_status_flag(file, NONBLOCK, argument)
+            return 0
+        case 0x5452:  # FIOASYNC
+            switch_status_flag(file, ASYNC, argument)
+            return 0
+        case _:
+            return file.control(command, argument)
+
+
+def switch_status_flag(file: File, flag: u32, argument: u64) -> None:
+    """Set or clear a status flag by the int that `argument` points to."""
+    wanted = UserPointer[i32](argument).load()
+    file.set_status_flags(file.flags | flag if wanted != 0 else file.flags & ~flag)

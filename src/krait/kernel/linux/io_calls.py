@@ -1,0 +1,333 @@
+"""Reading and writing: read(2) and its relatives, lseek, truncate, sync, copying between files."""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from krait.kernel.errno import EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
+from krait.kernel.fs.file import File
+from krait.kernel.lang import (
+    Errno,
+    Packed,
+    UserPointer,
+    UserSlice,
+    i32,
+    i64,
+    syscall,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.linux.paths import open_file
+from krait.kernel.linux.send_signal import post_from_kernel
+from krait.kernel.linux.signals import SIGPIPE
+from krait.kernel.linux.task import current_process
+
+MOST_AT_ONCE: Final = u64(0x7FFF_F000)  # read(2), NOTES: MAX_RW_COUNT
+VECTOR_MOST: Final = u32(1024)  # UIO_MAXIOV
+CURRENT_OFFSET: Final = i64(-1)  # of preadv2(2)
+
+
+class Vector(Packed):
+    """struct iovec."""
+
+    base: u64
+    length: u64
+
+
+class TransferFlags(IntFlag):
+    """RWF_* of preadv2(2)."""
+
+    HIPRI = 1
+    DSYNC = 2
+    SYNC = 4
+    NOWAIT = 8
+    APPEND = 16
+
+
+@syscall("read")
+def read(descriptor: i32, address: u64, length: u64) -> usize:
+    """read(2)."""
+    file = open_file(descriptor)
+    file.check_readable()
+    return file.read(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+
+
+@syscall("write")
+def write(descriptor: i32, address: u64, length: u64) -> usize:
+    """write(2)."""
+    file = open_file(descriptor)
+    file.check_writable()
+    try:
+        return file.write(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    except Errno as error:
+        if error.code == EPIPE:
+            broken_pipe()
+        raise
+
+
+def broken_pipe() -> None:
+    """Send the signal that goes with EPIPE."""
+    post_from_kernel(current_process(), SIGPIPE)
+
+
+@syscall("pread64")
+def pread64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
+    """pread(2)."""
+    file = open_file(descriptor)
+    file.check_readable()
+    return file.read_at(checked_offset(offset), UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+
+
+@syscall("pwrite64")
+def pwrite64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
+    """pwrite(2)."""
+    file = open_file(descriptor)
+    file.check_writable()
+    return file.write_at(checked_offset(offset), UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+
+
+def checked_offset(offset: i64) -> u64:
+    """Refuse a negative offset with EINVAL."""
+    if offset < 0:
+        raise Errno(EINVAL)
+    return u64(offset)
+
+
+@syscall("readv")
+def readv(descriptor: i32, vectors: UserPointer[Vector], count: u32) -> usize:
+    """readv(2)."""
+    return read_vectors(descriptor, vectors, count, CURRENT_OFFSET)
+
+
+@syscall("preadv")
+def preadv(
+    descriptor: i32, vectors: UserPointer[Vector], count: u32, low: u64, _high: u64
+) -> usize:
+    """preadv(2); on x86-64 the whole offset is in the first of its two registers."""
+    return read_vectors(descriptor, vectors, count, i64(checked_offset(i64.truncate(low))))
+
+
+@syscall("preadv2", flags=TransferFlags.HIPRI)
+def preadv2(
+    descriptor: i32,
+    vectors: UserPointer[Vector],
+    count: u32,
+    low: u64,
+    _high: u64,
+    flags: TransferFlags,
+) -> usize:
+    """preadv2(2)."""
+    if flags & ~TransferFlags.HIPRI != TransferFlags(0):
+        raise Errno(EOPNOTSUPP)
+    return read_vectors(descriptor, vectors, count, vector_offset(low))
+
+
+@syscall("writev")
+def writev(descriptor: i32, vectors: UserPointer[Vector], count: u32) -> usize:
+    """writev(2)."""
+    return write_vectors(descriptor, vectors, count, CURRENT_OFFSET)
+
+
+@syscall("pwritev")
+def pwritev(
+    descriptor: i32, vectors: UserPointer[Vector], count: u32, low: u64, _high: u64
+) -> usize:
+    """pwritev(2)."""
+    return write_vectors(descriptor, vectors, count, i64(checked_offset(i64.truncate(low))))
+
+
+@syscall("pwritev2", flags=TransferFlags.HIPRI | TransferFlags.DSYNC | TransferFlags.SYNC)
+def pwritev2(
+    descriptor: i32,
+    vectors: UserPointer[Vector],
+    count: u32,
+    low: u64,
+    _high: u64,
+    flags: TransferFlags,
+) -> usize:
+    """pwritev2(2)."""
+    known = TransferFlags.HIPRI | TransferFlags.DSYNC | TransferFlags.SYNC
+    if flags & ~known != TransferFlags(0):
+        raise Errno(EOPNOTSUPP)
+    return write_vectors(descriptor, vectors, count, vector_offset(low))
+
+
+def vector_offset(low: u64) -> i64:
+    """Decode preadv2's offset: -1 stands for the file's own."""
+    offset = i64.truncate(low)
+    if offset < CURRENT_OFFSET:
+        raise Errno(EINVAL)
+    return offset
+
+
+def read_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
+    """Fill each vector in turn until one comes back short."""
+    file = open_file(descriptor)
+    file.check_readable()
+    check_vectors(vectors, count)
+    total: u64 = 0
+    for index in range(count):
+        vector = vectors.load_at(u64(index))
+        if vector.length == 0:
+            continue
+        try:
+            done = read_piece(file, vector.base, min(vector.length, MOST_AT_ONCE), offset, total)
+        except Errno:
+            if total == 0:
+                raise
+            return total
+        total += done
+        if done < vector.length:
+            break
+        if must_stop(file, total):
+            break
+    return total
+
+
+def must_stop(file: File, total: u64) -> bool:
+    """Say whether to return what there is: more than enough, or the next read would wait."""
+    return total >= MOST_AT_ONCE or not is_regular(file)
+
+
+def read_piece(file: File, address: u64, length: u64, offset: i64, done: u64) -> usize:
+    """Read one vector's worth, at the file's offset or at an explicit one."""
+    into = UserSlice[u8](address, length)
+    if offset == CURRENT_OFFSET:
+        return file.read(into)
+    return file.read_at(u64(offset).checked_add(done, EINVAL), into)
+
+
+def write_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
+    """Write each vector in turn until one is not taken whole."""
+    file = open_file(descriptor)
+    file.check_writable()
+    check_vectors(vectors, count)
+    total: u64 = 0
+    for index in range(count):
+        vector = vectors.load_at(u64(index))
+        if vector.length == 0:
+            continue
+        try:
+            done = write_piece(file, vector.base, min(vector.length, MOST_AT_ONCE), offset, total)
+        except Errno as error:
+            if error.code == EPIPE:
+                broken_pipe()
+            if total == 0:
+                raise
+            return total
+        total += done
+        if done < vector.length or total >= MOST_AT_ONCE:
+            break
+    return total
+
+
+def write_piece(file: File, address: u64, length: u64, offset: i64, done: u64) -> usize:
+    """Write one vector's worth, at the file's offset or at an explicit one."""
+    data = UserSlice[u8](address, length)
+    if offset == CURRENT_OFFSET:
+        return file.write(data)
+    return file.write_at(u64(offset).checked_add(done, EINVAL), data)
+
+
+def check_vectors(vectors: UserPointer[Vector], count: u32) -> None:
+    """Refuse too many vectors and lengths whose sum is no ssize_t, before anything is copied."""
+    if count > VECTOR_MOST:
+        raise Errno(EINVAL)
+    total: u64 = 0
+    for index in range(count):
+        total = total.checked_add(vectors.load_at(u64(index)).length, EINVAL)
+        if i64.truncate(total) < 0:
+            raise Errno(EINVAL)
+
+
+def is_regular(file: File) -> bool:
+    """Say whether a regular file is open."""
+    return (vnode := file.vnode) is not None and vnode.is_regular
+
+
+@syscall("lseek")
+def lseek(descriptor: i32, offset: i64, whence: u32) -> u64:
+    """lseek(2)."""
+    return open_file(descriptor).seek(offset, whence)
+
+
+@syscall("ftruncate")
+def ftruncate(descriptor: i32, length: i64) -> None:
+    """ftruncate(2)."""
+    file = open_file(descriptor)
+    if length < 0 or not file.is_writable:
+        raise Errno(EINVAL)
+    file.truncate(u64(length))
+
+
+@syscall("fsync")
+def fsync(descriptor: i32) -> None:
+    """fsync(2)."""
+    open_file(descriptor).sync()
+
+
+@syscall("fdatasync")
+def fdatasync(descriptor: i32) -> None:
+    """fdatasync(2)."""
+    open_file(descriptor).sync()
+
+
+@syscall("sync_file_range")
+def sync_file_range(descriptor: i32, offset: i64, length: i64, flags: u32) -> None:
+    """sync_file_range(2)."""
+    file = open_file(descriptor)
+    if offset < 0 or length < 0 or flags & ~u32(7) != 0:
+        raise Errno(EINVAL)
+    if file.vnode is None:
+        raise Errno(ESPIPE)
+
+
+@syscall("fadvise64")
+def fadvise64(descriptor: i32, _offset: u64, _length: u64, advice: u32) -> None:
+    """posix_fadvise(2): advice about a cache that needs none."""
+    file = open_file(descriptor)
+    if file.vnode is None:
+        raise Errno(ESPIPE)
+    if advice > 5:
+        raise Errno(EINVAL)
+
+
+@syscall("readahead")
+def readahead(descriptor: i32, _offset: u64, _length: u64) -> None:
+    """readahead(2): the page cache reads ahead by itself."""
+    file = open_file(descriptor)
+    file.check_readable()
+    if not is_regular(file):
+        raise Errno(EINVAL)
+
+
+class AllocateFlags(IntFlag):
+    """Modes of fallocate(2)."""
+
+    KEEP_SIZE = 1
+    PUNCH_HOLE = 2
+
+
+@syscall("fallocate", flags=AllocateFlags.KEEP_SIZE | AllocateFlags.PUNCH_HOLE)
+def fallocate(descriptor: i32, mode: AllocateFlags, offset: i64, length: i64) -> None:
+    """fallocate(2)."""
+    file = open_file(descriptor)
+    if offset < 0 or length <= 0:
+        raise Errno(EINVAL)
+    u64(offset).checked_add(u64(length), EINVAL)
+    if u32(mode) & ~u32(3) != 0:
+        raise Errno(EOPNOTSUPP)
+    if not file.is_writable:
+        raise Errno(EBADF)
+    if (vnode := file.vnode) is None:
+        raise Errno(ESPIPE)
+    keep_size = AllocateFlags.KEEP_SIZE in mode
+    if AllocateFlags.PUNCH_HOLE in mode:
+        if not keep_size:
+            raise Errno(EOPNOTSUPP)
+        vnode.punch_hole(u64(offset), u64(length))
+    else:
+        vnode.allocate_range(u64(offset), u64(length), keep_size)

@@ -1,0 +1,70 @@
+"""Opening: open(2) and its relatives, memfd_create."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import EINVAL, ENAMETOOLONG
+from krait.kernel.fs.memfd import MemfdFlags, make_memfd
+from krait.kernel.fs.open_flags import OpenFlags
+from krait.kernel.fs.opening import open_at
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    UserPointer,
+    i32,
+    inline,
+    syscall,
+    u8,
+    u32,
+)
+from krait.kernel.linux.descriptor_calls import install
+from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
+from krait.kernel.linux.task import current_process
+
+CREATE_AND_TRUNCATE: Final = OpenFlags.CREATE | OpenFlags.TRUNCATE | OpenFlags.WRITE_ONLY
+TEMPORARY_OR_CREATE: Final = u32(0o20000000 | 0o100)
+PERMISSIONS: Final = u32(0o7777)
+OPEN_FLAGS: Final = OpenFlags(
+    0o3 | 0o100 | 0o200 | 0o400 | 0o1000 | 0o2000 | 0o4000 | 0o10000 | 0o20000 | 0o40000
+    | 0o100000 | 0o200000 | 0o400000 | 0o1000000 | 0o2000000 | 0o4000000 | 0o10000000 | 0o20000000
+)  # fmt: skip
+
+
+@syscall("open", flags=OPEN_FLAGS)
+def open(path: UserPointer[u8], flags: OpenFlags, mode: u32) -> u32:
+    """open(2)."""
+    return openat(AT_FDCWD, path, flags, mode)
+
+
+@syscall("creat")
+def creat(path: UserPointer[u8], mode: u32) -> u32:
+    """creat(2)."""
+    return openat(AT_FDCWD, path, CREATE_AND_TRUNCATE, mode)
+
+
+@syscall("openat", flags=OPEN_FLAGS)
+def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -> u32:
+    """openat(2); flags that nobody knows are ignored, as Linux does."""
+    process = current_process()
+    name = read_path(path)
+    start = start_of(process, directory, name)
+    permissions: u32 = 0
+    if u32(flags) & TEMPORARY_OR_CREATE != 0:
+        permissions = mode & PERMISSIONS & ~process.fs.umask
+    file = open_at(process.fs, start, name, flags, permissions)
+    return install(file, u32(flags))
+
+
+@syscall("memfd_create", flags=MemfdFlags.CLOEXEC | MemfdFlags.ALLOW_SEALING)
+def memfd_create(name: UserPointer[u8], flags: MemfdFlags) -> u32:
+    """memfd_create(2)."""
+    if u32(flags) & ~u32(3) != 0:
+        raise Errno(EINVAL)
+    room: Array[u8] = inline(250)  # memfd_create(2): 249 bytes and the NUL
+    try:
+        text = read_string(name, room)
+    except Errno as error:
+        raise Errno(EINVAL if error.code == ENAMETOOLONG else error.code)
+    file = make_memfd(text, flags)
+    return install(file, u32(0o2000000) if MemfdFlags.CLOEXEC in flags else u32(0))
