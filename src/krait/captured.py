@@ -110,7 +110,9 @@ def run(
     request.timeout_s = timeout
     request.environment = running.default_environment() if env is None else dict(env)
     request.directory = cwd
-    request.volumes = [(os.path.abspath(host), guest) for host, guest in (volumes or {}).items()]
+    request.volumes = [
+        f"{os.path.abspath(host)}:{guest}" for host, guest in (volumes or {}).items()
+    ]
     request.machine = machine
     request.accelerator = accel
     return run_captured(request, input.encode() if isinstance(input, str) else input)

@@ -10,6 +10,8 @@ from __future__ import annotations
 import os
 
 from krait.errors import UserError
+from krait.image.fast_path import Request as ImageRequest
+from krait.image.fast_path import find_prepared
 from krait.kernel.protocol import boot_words
 from krait.kernels import Kernel, find_kernel
 from krait.machine import accelerator
@@ -21,6 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from krait.image.fast_path import PreparedImage
     from krait.machine.accelerator import Choice
     from krait.machine.descriptors import Standard
     from krait.machine.outcome import Outcome
@@ -46,7 +49,8 @@ class Request:
         self.memory_bytes: int | None = None
         self.cpus = 1
         self.environment: dict[str, str] = {}
-        self.volumes: list[tuple[str, str]] = []
+        self.volumes: list[str] = []
+        """`HOST:GUEST`: a host directory to copy and its path in the guest."""
         self.directory: str | None = None
         self.timeout_s: float | None = None
         self.machine = "microvm"
@@ -158,16 +162,7 @@ class _Image:
         if request.image is not None:
             self._take_given(request, request.image)
             return
-        from krait.image.prepare import prepare_image
-
-        prepared = prepare_image(
-            request.program,
-            request.arguments,
-            environment=request.environment,
-            volumes=request.volumes,
-            workdir=request.directory,
-            announce=request.announce,
-        )
+        prepared = _prepare(request)
         self.path = str(prepared.path)
         self.size = prepared.size
         self.program = prepared.program_guest_path
@@ -175,8 +170,9 @@ class _Image:
         self.directory = prepared.cwd
         self.least_memory = prepared.least_memory
         self.environment.update(prepared.environment_changes)
-        for note in prepared.notes:
-            request.announce(note)
+        if not prepared.from_cache:
+            for note in prepared.notes:
+                request.announce(note)
 
     def _take_given(self, request: Request, path: str) -> None:
         try:
@@ -188,6 +184,31 @@ class _Image:
         self.argv = [request.program, *request.arguments]
         self.directory = request.directory or "/"
         self.least_memory = 0
+
+
+def _prepare(request: Request) -> PreparedImage:
+    wanted = ImageRequest(
+        request.program,
+        request.arguments,
+        request.environment,
+        volumes=request.volumes,
+        workdir=request.directory,
+    )
+    if (prepared := find_prepared(wanted)) is not None:
+        return prepared
+    request.announce(f"preparing the image of {request.program}")
+    from krait.site_packages import add_site_packages
+
+    add_site_packages()
+    from krait.image.prepare import prepare_image
+
+    return prepare_image(
+        request.program,
+        request.arguments,
+        environment=request.environment,
+        volumes=request.volumes,
+        workdir=request.directory,
+    )
 
 
 def _kernel(request: Request) -> Kernel:

@@ -115,7 +115,7 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
         request.memory_bytes = running.parse_memory(text["memory"])
     request.cpus = _count(text.get("cpus", "1"))
     request.environment = _environment(_listed(chosen, "env"))
-    request.volumes = [_volume(volume) for volume in _listed(chosen, "volumes")]
+    request.volumes = [parse_volume(volume) for volume in _listed(chosen, "volumes")]
     request.directory = text.get("workdir")
     if "timeout" in text:
         request.timeout_s = _seconds(text["timeout"])
@@ -175,10 +175,11 @@ def _environment(changes: list[str]) -> dict[str, str]:
     return environment
 
 
-def _volume(text: str) -> tuple[str, str]:
+def parse_volume(text: str) -> str:
+    """Check a `HOST:GUEST` pair and make its host path absolute."""
     host, found, guest = text.partition(":")
     if not found or not host or not guest.startswith("/"):
         raise UserError(f"-v: '{text}' is not HOST:GUEST with an absolute path in the guest")
     if not os.path.exists(host):
         raise UserError(f"-v: {host} does not exist")
-    return os.path.abspath(host), guest
+    return f"{os.path.abspath(host)}:{guest}"

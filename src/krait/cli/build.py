@@ -1,0 +1,89 @@
+"""`krait build`: builds a kernel or an image, or shows what the compiler makes of a module."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+
+import click
+
+from krait import running
+from krait.cli.messages import note
+from krait.kernels import find_kernel
+
+_EPILOG = """\b
+Examples:
+  krait build                                  the kernel that krait run boots
+  krait build --least                          the smallest kernel
+  krait build --dump c krait.kernel.fs.path    the C code of one module
+  krait build -- python3 -c 'print(1)'         the image of a program; prints its path
+"""
+
+_STAGES = ("ast", "typed", "linear", "c")
+
+
+@click.command(epilog=_EPILOG)
+@click.option("--debug", is_flag=True, help="With lock, slab and reference checks.")
+@click.option("--least", is_flag=True, help="Only what a static program needs.")
+@click.option("--dump", type=click.Choice(_STAGES), help="Print a module at this stage.")
+@click.option("-v", "--volume", "volumes", multiple=True, metavar="HOST:GUEST")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def build(
+    debug: bool,
+    least: bool,
+    dump: str | None,
+    volumes: tuple[str, ...],
+    as_json: bool,
+    arguments: tuple[str, ...],
+) -> None:
+    """Build the kernel, the image of a program, or print a module as the compiler sees it."""
+    if debug and least:
+        raise click.UsageError("--debug and --least exclude each other.")
+    configuration = "debug" if debug else "least" if least else "default"
+    if dump is not None:
+        _dump(dump, arguments, configuration)
+    elif arguments:
+        _build_image(list(arguments), volumes, as_json=as_json)
+    else:
+        _build_kernel(configuration, as_json=as_json)
+
+
+def _dump(stage: str, modules: tuple[str, ...], configuration: str) -> None:
+    if len(modules) != 1:
+        raise click.UsageError("--dump needs one module, for example krait.kernel.fs.path.")
+    from krait.compiler.dump import dump_module
+
+    click.echo(dump_module(modules[0], stage, configuration))
+
+
+def _build_kernel(configuration: str, *, as_json: bool) -> None:
+    started = time.monotonic()
+    kernel = find_kernel(configuration, note)
+    size = os.stat(kernel.path).st_size
+    seconds = round(time.monotonic() - started, 2)
+    if as_json:
+        facts = {"kernel": kernel.path, "symbols": kernel.symbols, "bytes": size}
+        click.echo(json.dumps({**facts, "configuration": configuration, "seconds": seconds}))
+    else:
+        click.echo(f"{kernel.path}  {size / 1024:.0f} KiB  {seconds} s")
+
+
+def _build_image(command: list[str], volumes: tuple[str, ...], *, as_json: bool) -> None:
+    from krait.cli.run import parse_volume
+    from krait.image.prepare import prepare_image
+
+    prepared = prepare_image(
+        command[0],
+        command[1:],
+        environment=running.host_environment(),
+        volumes=[parse_volume(volume) for volume in volumes],
+        workdir=None,
+    )
+    if as_json:
+        facts = {"image": str(prepared.path), "bytes": prepared.size}
+        facts |= {"program": prepared.program_guest_path, "cached": prepared.from_cache}
+        click.echo(json.dumps(facts))
+    else:
+        click.echo(f"{prepared.path}  {prepared.size / (1 << 20):.1f} MiB")

@@ -1,0 +1,92 @@
+"""`krait test`: style, types and tests, cheapest first."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import click
+
+from krait.checkout import checkout_folder
+from krait.cli.messages import say
+from krait.installation.environment import add_test_packages
+from krait.installation.packages import BUILD_AND_RUN, TEST, install_packages, missing_packages
+
+_EPILOG = """\b
+Examples:
+  krait test                         everything
+  krait test --fast                  what needs no virtual machine
+  krait test --guest -k mmap         tests inside virtual machines whose name has 'mmap'
+  krait test tests/host -x           arguments go on to pytest
+"""
+
+_FAST = ("tests/test_architecture.py", "tests/compiler", "tests/host", "tests/kernel")
+_GUEST = ("tests/guest",)
+_APPS = ("tests/apps",)
+_NO_TESTS = 5  # pytest's status when nothing was selected
+
+
+@click.command(
+    epilog=_EPILOG,
+    context_settings={"ignore_unknown_options": True, "help_option_names": ["--help"]},
+)
+@click.option("--fast", is_flag=True, help="Style, types, and tests on the host.")
+@click.option("--guest", is_flag=True, help="Tests inside virtual machines.")
+@click.option("--apps", is_flag=True, help="Real programs, compared with the host.")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+def test(fast: bool, guest: bool, apps: bool, arguments: tuple[str, ...]) -> int:
+    """Run the checks and tests; the last line is pytest's summary."""
+    root = checkout_folder()
+    add_test_packages(root)
+    missing = missing_packages(BUILD_AND_RUN + TEST)
+    if missing:
+        install_packages(missing)
+    everything = not (fast or guest or apps)
+    given = [argument for argument in arguments if os.path.exists(argument.split("::")[0])]
+    failed = False
+    if (fast or everything) and not given:
+        failed = not _check(root)
+    folders: list[str] = []
+    if not given:
+        for wanted, group in ((fast, _FAST), (guest, _GUEST), (apps, _APPS)):
+            if wanted or everything:
+                folders += group
+    present = [folder for folder in folders if os.path.exists(os.path.join(root, folder))]
+    status = _pytest(root, [*present, *arguments])
+    return status or (1 if failed else 0)
+
+
+def _check(root: str) -> bool:
+    """Style and types. All of them run, so that one look shows everything."""
+    checks = (
+        ("formatting", ["ruff", "format", "--check", "--quiet", "."]),
+        ("style", ["ruff", "check", "--quiet", "."]),
+        ("types", ["mypy"]),
+    )
+    passed = True
+    for name, command in checks:
+        done = subprocess.run(
+            [sys.executable, "-m", *command],
+            cwd=root,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            passed = False
+            sys.stdout.write(done.stdout)
+            sys.stdout.flush()
+        say(f"{name}: {'ok' if done.returncode == 0 else 'failed'}")
+    return passed
+
+
+def _pytest(root: str, arguments: list[str]) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    if not any(argument.startswith("-n") for argument in arguments):
+        command += ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "loadgroup"]
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    variables["PYTHONPATH"] = os.path.join(root, "src")
+    status = subprocess.run(command, cwd=root, env=variables, check=False).returncode
+    return 0 if status == _NO_TESTS else status
