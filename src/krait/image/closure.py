@@ -7,21 +7,31 @@ that the command line names, volumes and manifests, and the directories that eac
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
 from krait.image.elf import PT_INTERP, PT_LOAD, Elf, is_elf, read_elf
 from krait.image.errors import ImageError
-from krait.image.fast_path import WRAPPERS, Request
-from krait.image.finders import command_files, etc_files, loaded_later, perl, python
+from krait.image.fast_path import WRAPPERS, Request, names_a_file
+from krait.image.finders import (
+    command_files,
+    etc_files,
+    loaded_later,
+    own_data,
+    perl,
+    python,
+    shell,
+)
 from krait.image.library_search import LibrarySearch, is_musl
 from krait.image.manifest import Manifest, parse_manifest
 from krait.image.program import Resolved, resolve_program
 
 PF_W: Final = 2
+VARIABLE_FILE_MAX: Final = 4 << 20
 STACK_AND_HEAP: Final = 256 << 10
-WRAPPERS_MAX: Final = 4
+NESTING_MAX: Final = 4
 
 
 class Closure(NamedTuple):
@@ -44,7 +54,9 @@ class _Builder:
         self.environment = dict(request.environment)
         self.search = LibrarySearch(self.manifest, self.environment, request.workdir)
         self.notes: list[str] = []
+        self.tried: set[str] = set()
         self.programs: dict[str, Elf] = {}  # by real path
+        self.changes: dict[str, str] = {}  # of the environment, by version managers
 
     def add_program(self, program: str, arguments: list[str], depth: int = 0) -> Resolved:
         """Add a program with all it needs, and the one that a wrapper like `env` will execute."""
@@ -53,18 +65,22 @@ class _Builder:
             program, arguments, self.manifest, self.environment, request.workdir
         )
         self.environment.update(resolved.environment)
+        self.changes.update(resolved.environment)
         for script in resolved.scripts:
             self.manifest.add_host(script)
         self.manifest.add_host(resolved.path)
         for path in resolved.executables:
             elf = self.add_executable(path)
+            own_data.add_own_data(path, self.manifest, self.environment)
             finder = _finder_of(path)
             if finder is not None:
                 shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
                 finder(self, path, elf, shell_words)
         name = os.path.basename(resolved.path)
-        if name in WRAPPERS and depth < WRAPPERS_MAX:
-            self._add_wrapped(arguments, depth + 1)
+        if depth < NESTING_MAX:
+            if name in WRAPPERS:
+                self._add_wrapped(arguments, depth + 1)
+            self._add_commands(resolved, arguments, depth + 1)
         return resolved
 
     def add_executable(self, path: str) -> Elf:
@@ -78,7 +94,11 @@ class _Builder:
     def _add_wrapped(self, arguments: list[str], depth: int) -> None:
         """Add the program that a wrapper names, if one of its words can be found."""
         for index, word in enumerate(arguments):
-            if word.startswith("-") or "=" in word or word.replace(".", "").isdigit():
+            if word.startswith("-") or word.replace(".", "").isdigit():
+                continue
+            name, assigns, value = word.partition("=")
+            if assigns:
+                self.environment[name] = value
                 continue
             try:
                 self.add_program(word, arguments[index + 1 :], depth)
@@ -86,17 +106,42 @@ class _Builder:
                 self.notes.append(error.message)
             return
 
+    def _add_commands(self, resolved: Resolved, arguments: list[str], depth: int) -> None:
+        """Add the programs that a shell script or `-c` code names."""
+        name = os.path.basename(resolved.executables[-1])
+        commands = shell.commands_of(name, resolved.scripts, arguments, self.environment)
+        for path in commands:
+            if path in self.tried:
+                continue
+            self.tried.add(path)
+            with contextlib.suppress(ImageError):  # a word that only looked like a command
+                self.add_program(path, [], depth)
+
+    def add_embedded_python(self) -> None:
+        """Add the standard library of a libpython that a program is linked to, as gdb is."""
+        for place, one in list(self.search.loaded.items()):
+            if os.path.basename(place).startswith("libpython"):
+                python.add_python(place, one.elf, self.search, [], self.environment, self.notes)
+
+    def add_files_of_environment(self) -> None:
+        """Add files that variables name by their whole value, such as SSL_CERT_FILE."""
+        for name, value in self.request.environment.items():
+            if names_a_file(name, value) and os.path.isfile(value):
+                if os.path.getsize(value) <= VARIABLE_FILE_MAX and os.access(value, os.R_OK):
+                    self.manifest.add_host(value)
+
     def add_volumes(self) -> None:
         """Copy what `-v HOST:GUEST` and manifest files name."""
-        for volume in self.request.volumes:
-            host, _, guest = volume.partition(":")
+        for host, guest in self.request.volumes:
             if not guest.startswith("/"):
-                raise ImageError(f"-v {volume}: write -v HOST:GUEST, the guest's path from '/' on")
+                raise ImageError(
+                    f"-v {host}:{guest}: write -v HOST:GUEST, the guest's path from '/' on"
+                )
             try:
                 self.manifest.add_copy(os.path.join(self.request.workdir, host), guest)
             except OSError as error:
                 reason = (error.strerror or str(error)).lower()
-                raise ImageError(f"-v {volume}: {host}: {reason}") from None
+                raise ImageError(f"-v {host}:{guest}: {reason}") from None
         for path in self.request.extra_manifests:
             try:
                 with open(path, encoding="utf-8", errors="surrogateescape") as file:
@@ -139,16 +184,13 @@ def build_closure(request: Request) -> Closure:
     for path in named:
         _add_named_elf(builder, path)
     loaded_later.add_loaded_later(builder.programs.values(), builder.search, environment)
+    builder.add_embedded_python()
     etc_files.add_databases(manifest, environment)
+    builder.add_files_of_environment()
     builder.add_volumes()
-    changes = {
-        name: value
-        for name, value in builder.environment.items()
-        if request.environment.get(name) != value
-    }
     return Closure(
         manifest,
-        program._replace(environment=changes),
+        program._replace(environment=builder.changes),
         builder.notes,
         builder.hlt_candidates(),
         builder.least_memory(),

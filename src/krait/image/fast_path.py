@@ -23,9 +23,11 @@ VARIABLES = (
 )
 VARIABLE_ENDS = ("ENV_VERSION", "ENV_ROOT")  # PYENV_VERSION, RBENV_ROOT, ...
 VARIABLE_STARTS = ("LC_", "ASDF_", "MISE_")
+FILE_VARIABLES = ("FILE", "PATH", "CERT", "CERTS", "BUNDLE", "RC")
 WRAPPERS = frozenset(
     ("env", "nice", "nohup", "setsid", "stdbuf", "timeout", "time", "ionice", "taskset", "chrt")
 )  # programs that execute one of their arguments
+SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
 GUEST_OWN = ("/proc", "/dev", "/sys")
 SEPARATOR = "\0"
 
@@ -90,7 +92,7 @@ class Request:
         arguments: Sequence[str],
         environment: Mapping[str, str],
         *,
-        volumes: Sequence[str] = (),
+        volumes: Sequence[str | tuple[str, str]] = (),
         workdir: str | None = None,
         extra_manifests: Sequence[str] = (),
         cache_folder: str | None = None,
@@ -99,7 +101,7 @@ class Request:
         self.program = program
         self.arguments = list(arguments)
         self.environment = environment
-        self.volumes = list(volumes)
+        self.volumes = [_pair(volume) for volume in volumes]
         self.workdir = workdir or os.getcwd()
         self.extra_manifests = list(extra_manifests)
         self.cache_folder = cache_folder or default_cache_folder(os.environ)
@@ -108,7 +110,7 @@ class Request:
     def _key(self) -> str:
         """Join all that chooses the record."""
         name = os.path.basename(self.program)
-        if name in WRAPPERS:
+        if name in WRAPPERS or name in SHELLS:
             words = list(self.arguments)
         elif name.startswith("python"):
             words = sorted(imported_names(self.arguments))
@@ -117,7 +119,10 @@ class Request:
         variables = [
             f"{key}={value}"
             for key, value in sorted(self.environment.items())
-            if key in VARIABLES or key.startswith(VARIABLE_STARTS) or key.endswith(VARIABLE_ENDS)
+            if key in VARIABLES
+            or key.startswith(VARIABLE_STARTS)
+            or key.endswith(VARIABLE_ENDS)
+            or names_a_file(key, value)
         ]
         return repr(
             (
@@ -140,6 +145,14 @@ class Request:
         for byte in self.key.encode("utf-8", "surrogateescape"):
             digest = (digest ^ byte) * 0x100000001B3 & 0xFFFFFFFFFFFFFFFF
         return os.path.join(self.cache_folder, "records", f"{digest:016x}")
+
+
+def _pair(volume: str | tuple[str, str]) -> tuple[str, str]:
+    """Split `HOST:GUEST`."""
+    if isinstance(volume, str):
+        host, _, guest = volume.partition(":")
+        return host, guest
+    return volume
 
 
 def default_cache_folder(environment: Mapping[str, str]) -> str:
@@ -190,6 +203,13 @@ def imported_names(arguments: Iterable[str]) -> set[str]:
                     names.add(words[index + 1].strip("'\")") if index + 1 < len(words) else "")
         previous = argument
     return names - sys.stdlib_module_names | (names & {"zoneinfo"})
+
+
+def names_a_file(name: str, value: str) -> bool:
+    """Tell whether a variable may name a file that the program reads, by its whole value."""
+    return value.startswith("/") and name.endswith(
+        ("FILE", "PATH", "CERTS", "CERT", "BUNDLE", "RC")
+    )
 
 
 def find_prepared(request: Request) -> PreparedImage | None:

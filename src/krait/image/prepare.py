@@ -16,7 +16,7 @@ def prepare_image(
     arguments: Sequence[str],
     *,
     environment: Mapping[str, str] | None = None,
-    volumes: Sequence[str] = (),
+    volumes: Sequence[str | tuple[str, str]] = (),
     workdir: str | None = None,
     extra_manifests: Sequence[str] = (),
     cache_folder: str | None = None,
@@ -25,7 +25,7 @@ def prepare_image(
     """Return the image in which `program arguments…` runs as on the host; raises ImageError.
 
     `environment` is the program's (its PATH is searched), the caller's own by default. `volumes`
-    are `HOST:GUEST` pairs that are copied. `workdir` is the program's working directory.
+    are (host, guest) paths, or `HOST:GUEST`, that are copied. `workdir` is the program's working directory.
     `announce` is told when an image has to be made.
     """
     request = Request(

@@ -18,6 +18,7 @@ from typing import Final, NamedTuple
 
 from krait.image.elf import Elf
 from krait.image.fast_path import imported_names
+from krait.image.finders.own_data import fits
 from krait.image.finders.python_imports import ImportedModules
 from krait.image.library_search import LibrarySearch
 from krait.image.manifest import Manifest
@@ -65,7 +66,6 @@ def add_python(
     )
     short = version.replace(".", "")
     manifest.add_host(os.path.join(installation.prefix, "lib", f"python{short}.zip"))
-    manifest.make_directories(os.path.dirname(os.path.realpath(executable)))
     _add_site_packages(installation, search, arguments, environment, notes)
     manifest.add_host("/etc/mime.types")
     for path, _ in list(manifest.files()):
@@ -171,7 +171,7 @@ def _add_site_packages(
     for folder in installation.site_packages:
         if manifest.lstat(folder) is None:
             continue
-        if _is_small(folder):
+        if fits(folder, WHOLE_FILES_MAX, WHOLE_BYTES_MAX):
             manifest.add_tree(
                 folder, skip_directories=frozenset(("tests",)), skip_suffixes=skip_suffixes
             )
@@ -205,23 +205,3 @@ def _scripts(arguments: list[str], workdir: str) -> Iterable[str]:
             not argument.startswith("-") and argument is arguments[0]
         ):
             yield os.path.join(workdir, argument)
-
-
-def _is_small(folder: str) -> bool:
-    """Tell whether a folder may go into the image whole."""
-    files = size = 0
-    pending = [folder]
-    for directory in pending:
-        try:
-            with os.scandir(directory) as found:
-                for entry in found:
-                    if entry.is_dir(follow_symlinks=False):
-                        pending.append(entry.path)
-                        continue
-                    files += 1
-                    size += entry.stat(follow_symlinks=False).st_size
-        except OSError:
-            continue
-        if files > WHOLE_FILES_MAX or size > WHOLE_BYTES_MAX:
-            return False
-    return True

@@ -1,0 +1,67 @@
+"""A program's own data: the folders that carry its name (Filesystem Hierarchy Standard 3.0, 4)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from typing import Final
+
+from krait.image.manifest import Manifest
+
+FOLDERS: Final = ("/usr/share", "/usr/lib", "/usr/local/share", "/usr/local/lib", "/etc")
+FILES_MAX: Final = 1500
+BYTES_MAX: Final = 32 << 20
+SKIPPED: Final = frozenset(("doc", "man", "locale", "examples", "tests"))
+KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
+    "bash": ("/etc/profile", "/etc/bash.bashrc", "~/.bashrc", "~/.bash_profile", "~/.profile"),
+    "sh": ("/etc/profile",),
+    "file": ("/etc/magic", "/usr/lib/file/magic.mgc", "/usr/share/misc/magic.mgc"),
+    "git": ("/etc/gitconfig", "~/.gitconfig", "/usr/share/git-core/templates/description"),
+    "less": ("/etc/lesskey", "~/.lesskey"),
+    "nano": ("/etc/nanorc", "~/.nanorc"),
+    "sqlite3": ("~/.sqliterc",),
+    "vim": ("/etc/vim/vimrc", "~/.vimrc"),
+    "curl": ("~/.curlrc",),
+    "wget": ("/etc/wgetrc", "~/.wgetrc"),
+}
+SERVED: Final = ("python", "perl")  # these have a finder
+
+
+def add_own_data(path: str, manifest: Manifest, environment: Mapping[str, str]) -> None:
+    """Add small folders and settings that carry the name of the program at `path`."""
+    name = os.path.basename(path)
+    home = environment.get("HOME", "/")
+    for known in KNOWN.get(name, ()):
+        manifest.add_host(f"{home}{known[1:]}" if known.startswith("~") else known)
+    if not name or name.startswith(SERVED):
+        return
+    for folder in FOLDERS:
+        place = f"{folder}/{name}"
+        if manifest.lstat(place) is None:
+            continue
+        if folder == "/etc" and not os.path.isdir(place):
+            continue
+        if os.path.isdir(place) and fits(place, FILES_MAX, BYTES_MAX):
+            manifest.add_tree(place, skip_directories=SKIPPED)
+    manifest.add_host(f"/etc/{name}.conf")
+    manifest.add_host(f"/etc/{name}rc")
+
+
+def fits(folder: str, files_max: int, bytes_max: int) -> bool:
+    """Tell whether a folder holds at most so many files and bytes."""
+    files = size = 0
+    pending = [folder]
+    for directory in pending:
+        try:
+            with os.scandir(directory) as found:
+                for entry in found:
+                    if entry.is_dir(follow_symlinks=False):
+                        pending.append(entry.path)
+                        continue
+                    files += 1
+                    size += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+        if files > files_max or size > bytes_max:
+            return False
+    return True
