@@ -20,10 +20,10 @@ from collections.abc import Callable
 from typing import Final
 
 from krait.kernel.errno import ENOENT
+from krait.kernel.fs.name import Name
 from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
-    Array,
     Buffer,
     Counted,
     Errno,
@@ -31,14 +31,13 @@ from krait.kernel.lang import (
     Text,
     inline,
     reference_count,
-    u8,
+    text,
     u32,
     u64,
     usize,
 )
 from krait.kernel.mm import frames
 
-SHORT_NAME: Final = 24
 FIRST_BUCKETS: Final = 128
 LIMIT_LEAST: Final = 256
 EVICTED_AT_ONCE: Final = 64
@@ -51,12 +50,10 @@ class Dentry(Counted):
     vnode: Vnode | None = None  # None: there is no such file
     hash: u32 = 0
     serial: u32 = 0
-    name_length: u32 = 0
     cached: bool = False
     unlinked: bool = False
     recent: bool = False
-    short_name: Array[u8] = inline(SHORT_NAME)
-    long_name: Buffer[u8] | None = None
+    stored_name: Name = inline()
     next_in_bucket: Dentry | None = None
     mounted: Dentry | None = None
     mount_source: Callable[[], Vnode] | None = None
@@ -64,20 +61,7 @@ class Dentry(Counted):
 
     def name(self) -> Text:
         """Return the name, which stays valid as long as the dentry keeps it."""
-        if (long := self.long_name) is not None:
-            return long.slice
-        return self.short_name.part(0, u64(self.name_length))
-
-    def set_name(self, name: Text) -> None:
-        """Take a copy of a name; raises ENOMEM before anything has changed."""
-        if name.length <= SHORT_NAME:
-            self.short_name.part(0, name.length).copy_from(name)
-            self.long_name = None
-        else:
-            long = Buffer[u8](length=name.length)
-            long.slice.copy_from(name)
-            self.long_name = long
-        self.name_length = u32(name.length)
+        return self.stored_name.text()
 
     def present(self) -> Vnode:
         """Return the vnode; raises ENOENT when there is no such file."""
@@ -104,11 +88,7 @@ class DentryCache(Struct):
             return None
         entry = buckets[self.bucket(parent, hash)]
         while entry is not None:
-            if (
-                entry.hash == hash
-                and entry.parent is parent
-                and entry.name().equals(name)
-            ):
+            if entry.hash == hash and entry.parent is parent and entry.name().equals(name):
                 entry.recent = True
                 return entry
             entry = entry.next_in_bucket
@@ -116,17 +96,22 @@ class DentryCache(Struct):
 
     def add(self, parent: Dentry, name: Text, hash: u32, vnode: Vnode | None) -> Dentry:
         """Make and cache a dentry."""
+        entry = self.make_child(parent, name, hash, vnode)
+        self.insert(entry)
+        return entry
+
+    def make_child(self, parent: Dentry, name: Text, hash: u32, vnode: Vnode | None) -> Dentry:
+        """Make a dentry that has a place and is not cached."""
         entry = self.make(name, vnode)
         entry.parent = parent
         entry.hash = hash
-        self.insert(entry)
         return entry
 
     def make(self, name: Text, vnode: Vnode | None) -> Dentry:
         """Make a dentry that has no parent and is in no table."""
         self.last_serial = self.last_serial.wrapping_add(1)
         entry = Dentry(vnode=vnode, serial=self.last_serial)
-        entry.set_name(name)
+        entry.stored_name.set(name)
         return entry
 
     def insert(self, entry: Dentry) -> None:
@@ -165,6 +150,12 @@ class DentryCache(Struct):
         entry.cached = False
         self.count -= 1
 
+    def become_present(self, entry: Dentry, vnode: Vnode) -> None:
+        """Give a name that was missing the file that has just been made."""
+        entry.vnode = vnode
+        if not entry.cached:
+            self.insert(entry)
+
     def unlink(self, entry: Dentry) -> None:
         """Forget a name whose file has lost it; who still holds the dentry sees `unlinked`."""
         self.remove(entry)
@@ -173,10 +164,24 @@ class DentryCache(Struct):
     def move(self, entry: Dentry, parent: Dentry, name: Text, hash: u32) -> None:
         """Give a dentry a new place, after its file has been renamed."""
         self.remove(entry)
-        entry.set_name(name)
+        entry.stored_name.set(name)
         entry.parent = parent
         entry.hash = hash
         self.insert(entry)
+
+    def swap(self, one: Dentry, other: Dentry) -> None:
+        """Exchange the places of two dentries, after their files have changed places."""
+        self.remove(one)
+        self.remove(other)
+        parent = one.parent
+        one.parent = other.parent
+        other.parent = parent
+        hash = one.hash
+        one.hash = other.hash
+        other.hash = hash
+        one.stored_name.swap(other.stored_name)
+        self.insert(one)
+        self.insert(other)
 
     def shrink(self, wanted: u64) -> u64:
         """Drop up to `wanted` dentries that only the table holds; return how many were dropped.
@@ -266,7 +271,7 @@ def hash_name(name: Text) -> u32:
 
 def make_root(vnode: Vnode) -> Dentry:
     """Make the dentry of a file system's root."""
-    return dentries.make(Text.empty(), vnode)
+    return dentries.make(text(b""), vnode)
 
 
 def make_anonymous(vnode: Vnode, name: Text) -> Dentry:

@@ -4,9 +4,10 @@ Descriptors refer to files, several to one after dup or fork. Kinds of file exte
 here raises what Linux gives for an operation that a kind does not have. A file without a vnode (an
 epoll instance, an eventfd) is as good as any other.
 
-`access` is the access mode (O_ACCMODE) and never changes; `flags` are the status flags that
-fcntl(F_SETFL) may change. The system call layer checks the access mode with `check_readable` and
-`check_writable` before it calls `read` and `write`.
+`flags` holds the access mode (O_ACCMODE), which never changes, and the status flags that
+fcntl(F_SETFL) may change. Access mode 3 means neither reading nor writing, so that adding one gives
+a bit for each (OPEN_FMODE of Linux). The system call layer checks the access mode with
+`check_readable` and `check_writable` before it calls `read` and `write`.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
-from krait.kernel.fs.open_flags import ACCESS_MODE, APPEND, NONBLOCK, PATH, SETTABLE, WRITE_ONLY
+from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
 from krait.kernel.lang import Counted, Errno, Slice, UserSlice, i64, u8, u32, u64, usize
 from krait.kernel.mm.pager import Pager
@@ -39,12 +40,12 @@ class File(Counted):
     @property
     def is_readable(self) -> bool:
         """Tell whether the file was opened for reading."""
-        return self.flags & (ACCESS_MODE | PATH) != WRITE_ONLY and self.flags & PATH == 0
+        return (self.flags + 1) & 1 != 0 and self.flags & PATH == 0
 
     @property
     def is_writable(self) -> bool:
         """Tell whether the file was opened for writing."""
-        return self.flags & ACCESS_MODE != 0 and self.flags & PATH == 0
+        return (self.flags + 1) & 2 != 0 and self.flags & PATH == 0
 
     @property
     def is_nonblocking(self) -> bool:

@@ -12,3 +12,5 @@ class FsContext(Counted):
     root: Dentry
     cwd: Dentry
     umask: u32 = 0o022
+    uid: u32 = 0  # owner of what the process makes: its fsuid and fsgid
+    gid: u32 = 0

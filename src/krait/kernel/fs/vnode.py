@@ -36,6 +36,7 @@ from krait.kernel.fs.modes import (
     SYMBOLIC_LINK,
     TYPE_MASK,
 )
+from krait.kernel.fs.timestamps import now_ns
 from krait.kernel.lang import (
     Errno,
     Slice,
@@ -50,7 +51,6 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.pager import Pager
-from krait.kernel.sched import clock
 from krait.kernel.sched.mutex import Mutex
 
 if TYPE_CHECKING:
@@ -160,9 +160,7 @@ class Vnode(Pager):
         """
         raise Errno(self.refusal())
 
-    def exchange(
-        self, old: Text, moved: Vnode, parent: Vnode, new: Text, other: Vnode
-    ) -> None:
+    def exchange(self, old: Text, moved: Vnode, parent: Vnode, new: Text, other: Vnode) -> None:
         """Swap two names (RENAME_EXCHANGE)."""
         raise Errno(EINVAL)
 
@@ -176,6 +174,14 @@ class Vnode(Pager):
         File systems start at 2: `.` and `..` come from the directory file.
         """
         raise Errno(ENOTDIR)
+
+    def caches_names(self) -> bool:
+        """Tell whether names found here stay valid until they are removed through the VFS."""
+        return True
+
+    def caches_missing_names(self) -> bool:
+        """Tell whether names missing here stay missing until they are made through the VFS."""
+        return self.caches_names()
 
     def refusal(self) -> u32:
         """Return the errno for changing entries where that is not possible."""
@@ -263,21 +269,21 @@ class Vnode(Pager):
         """Change the permission bits (chmod)."""
         self.begin_change()
         self.mode = (self.mode & TYPE_MASK) | (permissions & ALL_PERMISSIONS)
-        self.ctime_ns = clock.realtime_ns()
+        self.ctime_ns = now_ns()
 
     def set_owner(self, uid: u32, gid: u32) -> None:
         """Change owner and group."""
         self.begin_change()
         self.uid = uid
         self.gid = gid
-        self.ctime_ns = clock.realtime_ns()
+        self.ctime_ns = now_ns()
 
     def set_times(self, atime_ns: i64, mtime_ns: i64) -> None:
         """Change the times of last access and modification (utimensat)."""
         self.begin_change()
         self.atime_ns = atime_ns
         self.mtime_ns = mtime_ns
-        self.ctime_ns = clock.realtime_ns()
+        self.ctime_ns = now_ns()
 
     def begin_change(self) -> None:
         """Get ready for a change of attributes; raises EROFS."""
@@ -285,13 +291,13 @@ class Vnode(Pager):
 
     def touch_modified(self) -> None:
         """Set the times of modification and change to now."""
-        now = clock.realtime_ns()
+        now = now_ns()
         self.mtime_ns = now
         self.ctime_ns = now
 
     def touch_changed(self) -> None:
         """Set the time of change to now."""
-        self.ctime_ns = clock.realtime_ns()
+        self.ctime_ns = now_ns()
 
     # --- writing and executing exclude each other ---
 

@@ -1,0 +1,101 @@
+"""The mount table: which file system covers which directory.
+
+A mount point's dentry names the root dentry of what is mounted on it. Most programs never look into
+most of the file systems they are given, so a mount names the function that makes its root, and
+`cross` calls that when a path first goes through. Nothing is unmounted while a program runs, so the
+table only grows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from krait.kernel.errno import EBUSY, ENOSPC
+from krait.kernel.fs.dentry import Dentry, make_root
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import Array, Counted, Errno, Struct, Text, inline, text, u32, u64
+from krait.kernel.sched.mutex import Mutex
+
+MOUNTS_MAX: Final = 32
+
+
+class Mount(Counted):
+    """One line of /proc/mounts."""
+
+    point: Dentry  # the covered dentry; for the root, the root itself
+    kind: Text
+    options: Text
+    number: u32  # mount id, as mountinfo shows it
+
+
+class MountTable(Struct):
+    """All mounts in the order in which they were made."""
+
+    lock: Mutex = inline()
+    root: Dentry | None = None
+    count: u64 = 0
+    mounts: Array[Mount | None] = inline(MOUNTS_MAX)
+
+    def root_dentry(self) -> Dentry:
+        """Return the root of the whole tree."""
+        root = self.root
+        assert root is not None, "the root is mounted before any path is walked"
+        return root
+
+    def set_root(self, vnode: Vnode, kind: Text, options: Text) -> None:
+        """Mount the root."""
+        root = make_root(vnode)
+        self.root = root
+        self.add(root, kind, options)
+
+    def mount(self, point: Dentry, source: Callable[[], Vnode], kind: Text, options: Text) -> None:
+        """Cover a directory with what `source` makes at the first visit."""
+        if point.mounted is not None or point.mount_source is not None:
+            raise Errno(EBUSY)
+        self.add(point, kind, options)
+        point.mount_source = source
+
+    def add(self, point: Dentry, kind: Text, options: Text) -> None:
+        """Write a line of the table."""
+        if self.count == MOUNTS_MAX:
+            raise Errno(ENOSPC)
+        number = u32.truncate(self.count) + 1
+        self.mounts[self.count] = Mount(point=point, kind=kind, options=options, number=number)
+        self.count += 1
+
+
+table = MountTable()
+
+
+def cross(point: Dentry) -> Dentry:
+    """Return the root of what is mounted on a dentry, the dentry itself if nothing is."""
+    current = point
+    while True:
+        above = current.mounted
+        if above is None:
+            source = current.mount_source
+            if source is None:
+                return current
+            above = attach(current, source)
+        current = above
+
+
+def attach(point: Dentry, source: Callable[[], Vnode]) -> Dentry:
+    """Make the root of a mount at its first visit."""
+    with table.lock:
+        if (present := point.mounted) is not None:
+            return present
+        root = make_root(source())
+        root.covered = point
+        point.mounted = root
+        point.mount_source = None
+        return root
+
+
+def is_mount_point(dentry: Dentry) -> bool:
+    """Tell whether something covers a dentry."""
+    return dentry.mounted is not None or dentry.mount_source is not None
+
+
+NO_OPTIONS = text(b"rw,relatime")

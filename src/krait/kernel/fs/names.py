@@ -1,0 +1,174 @@
+"""Changing names: mkdir, mknod, symlink, link, unlink and rmdir by path; `renaming.py` renames.
+
+Each function walks to the directories that are to change, locks them, looks the names up again
+under the locks, checks what is common to all file systems, calls the vnode, and brings the dentry
+cache up to date. Errors are those of the manual pages, for a program that runs as root.
+"""
+
+from __future__ import annotations
+
+from krait.kernel.errno import (
+    EBUSY,
+    EEXIST,
+    EINVAL,
+    EISDIR,
+    ENOENT,
+    ENOTDIR,
+    ENOTEMPTY,
+    EPERM,
+    EXDEV,
+)
+from krait.kernel.fs import modes
+from krait.kernel.fs.dentry import Dentry, dentries
+from krait.kernel.fs.fs_context import FsContext
+from krait.kernel.fs.mount import is_mount_point
+from krait.kernel.fs.opening import take_ownership
+from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import Errno, Text, u32, u64
+
+KEEP_LINK = WalkFlags(0)
+PERMISSIONS_OF_DIRECTORY = modes.STICKY | 0o777
+
+
+def make_directory_at(context: FsContext, at: Dentry, path: Text, mode: u32) -> None:
+    """Make a directory; `mode` is already masked by the umask."""
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    name = new_name(last, path)
+    directory = parent.present()
+    with directory.lock:
+        free = free_name(parent, directory, name, last.hash)
+        vnode = directory.make_directory(name, mode & PERMISSIONS_OF_DIRECTORY)
+        take_ownership(context, directory, vnode)
+        dentries.become_present(free, vnode)
+
+
+def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u64) -> None:
+    """Make a regular file, device, FIFO or socket (mknod)."""
+    kind = modes.type_of(mode)
+    if kind == modes.DIRECTORY:
+        raise Errno(EPERM)
+    if kind not in (
+        0,
+        modes.REGULAR,
+        modes.FIFO,
+        modes.SOCKET,
+        modes.CHARACTER_DEVICE,
+        modes.BLOCK_DEVICE,
+    ):
+        raise Errno(EINVAL)
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    name = new_name(last, path)
+    directory = parent.present()
+    with directory.lock:
+        free = free_name(parent, directory, name, last.hash)
+        if last.trailing_slash:
+            raise Errno(ENOENT)
+        if kind in (0, modes.REGULAR):
+            vnode = directory.create(name, mode & modes.ALL_PERMISSIONS)
+        else:
+            vnode = directory.make_node(name, mode, rdev)
+        take_ownership(context, directory, vnode)
+        dentries.become_present(free, vnode)
+
+
+def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None:
+    """Make a symbolic link."""
+    if target.length == 0:
+        raise Errno(ENOENT)
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    name = new_name(last, path)
+    directory = parent.present()
+    with directory.lock:
+        free = free_name(parent, directory, name, last.hash)
+        if last.trailing_slash:
+            raise Errno(ENOENT)
+        vnode = directory.symlink(name, target)
+        take_ownership(context, directory, vnode)
+        dentries.become_present(free, vnode)
+
+
+def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:
+    """Give the file that `old` leads to one more name."""
+    vnode = old.present()
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    name = new_name(last, path)
+    directory = parent.present()
+    with directory.lock:
+        free = free_name(parent, directory, name, last.hash)
+        if last.trailing_slash:
+            raise Errno(ENOENT)
+        if directory.filesystem is not vnode.filesystem:
+            raise Errno(EXDEV)
+        if vnode.is_directory:
+            raise Errno(EPERM)
+        if vnode.nlink == 0 and old.parent is not None:
+            raise Errno(ENOENT)
+        directory.link(name, vnode)
+        dentries.become_present(free, vnode)
+
+
+def unlink_at(context: FsContext, at: Dentry, path: Text) -> None:
+    """Remove the name of a file that is not a directory."""
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    if last.is_dot or last.is_dot_dot:
+        raise Errno(EISDIR)
+    name = last.name(path)
+    directory = parent.present()
+    with directory.lock:
+        found = look_up_locked(parent, directory, name, last.hash)
+        vnode = found.present()
+        if vnode.is_directory:
+            raise Errno(EISDIR)
+        if last.trailing_slash:
+            raise Errno(ENOTDIR)
+        if is_mount_point(found):
+            raise Errno(EBUSY)
+        directory.unlink(name, vnode)
+        dentries.unlink(found)
+
+
+def remove_directory_at(context: FsContext, at: Dentry, path: Text) -> None:
+    """Remove an empty directory."""
+    last = Last()
+    parent = walk_to_last(context, at, path, KEEP_LINK, last)
+    name = last.name(path)
+    if last.is_dot:
+        raise Errno(EBUSY if name.length == 0 else EINVAL)
+    if last.is_dot_dot:
+        raise Errno(ENOTEMPTY)
+    directory = parent.present()
+    with directory.lock:
+        found = look_up_locked(parent, directory, name, last.hash)
+        vnode = found.present()
+        if not vnode.is_directory:
+            raise Errno(ENOTDIR)
+        if is_mount_point(found):
+            raise Errno(EBUSY)
+        with vnode.lock:
+            if not vnode.is_empty():
+                raise Errno(ENOTEMPTY)
+            directory.remove_directory(name, vnode)
+            dentries.unlink(found)
+
+
+def new_name(last: Last, path: Text) -> Text:
+    """Return the name of what is to be made; `.`, `..` and `/` exist already."""
+    if last.is_dot or last.is_dot_dot:
+        raise Errno(EEXIST)
+    return last.name(path)
+
+
+def free_name(parent: Dentry, directory: Vnode, name: Text, hash: u32) -> Dentry:
+    """Return the dentry of a name that is free, under the directory's lock."""
+    if parent.unlinked:
+        raise Errno(ENOENT)
+    found = look_up_locked(parent, directory, name, hash)
+    if found.vnode is not None:
+        raise Errno(EEXIST)
+    return found

@@ -1,0 +1,162 @@
+"""Opening a file by its path: open(2) and its relatives.
+
+`open_at` walks to the file, makes it where O_CREAT says so, checks what is common to all file
+systems and then lets the vnode make its `File`.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EOPNOTSUPP
+from krait.kernel.fs.dentry import Dentry, dentries, make_anonymous
+from krait.kernel.fs.file import File
+from krait.kernel.fs.fs_context import FsContext
+from krait.kernel.fs.modes import ALL_PERMISSIONS, DIRECTORY, SET_GID
+from krait.kernel.fs.open_flags import NOT_KEPT, OpenFlags
+from krait.kernel.fs.path import (
+    Last,
+    WalkFlags,
+    follow_last,
+    follow_magic,
+    look_up_locked,
+    step,
+    walk,
+    walk_to_last,
+)
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import Errno, Text, text, u32, u64
+
+PATH_KEEPS: Final = 0o10000000 | 0o200000 | 0o400000  # PATH DIRECTORY NO_FOLLOW
+
+
+def open_at(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, mode: u32) -> File:
+    """Open a path; `mode`, already masked by the umask, is for a file that is made."""
+    if OpenFlags.PATH in flags:
+        flags = OpenFlags(u32(flags) & PATH_KEEPS)
+    if OpenFlags.TEMPORARY in flags:
+        return open_temporary(context, at, path, flags, mode)
+    if OpenFlags.CREATE in flags:
+        if OpenFlags.DIRECTORY in flags:
+            raise Errno(EINVAL)
+        return open_creating(context, at, path, flags, mode)
+    how = WalkFlags(u32(0)) if OpenFlags.NO_FOLLOW in flags else WalkFlags.FOLLOW
+    if OpenFlags.DIRECTORY in flags:
+        how = how | WalkFlags.DIRECTORY
+    return open_dentry(walk(context, at, path, how), flags)
+
+
+def open_creating(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, mode: u32) -> File:
+    """Open a file that is made when it does not exist (O_CREAT)."""
+    how = WalkFlags.FOLLOW
+    last = Last()
+    parent = walk_to_last(context, at, path, how, last)
+    while True:
+        if last.trailing_slash:
+            raise Errno(EISDIR)
+        found = step(context, parent, last.name(path), last)
+        if found.vnode is None:
+            found = create_file(context, parent, last.name(path), last.hash, mode)
+            if (made := found.vnode) is not None and made.is_regular:
+                return open_present(made, found, flags, made.size == 0)
+        if OpenFlags.EXCLUSIVE in flags:
+            raise Errno(EEXIST)
+        vnode = found.present()
+        if not vnode.is_symbolic_link:
+            break
+        if OpenFlags.NO_FOLLOW in flags:
+            raise Errno(ELOOP)
+        if (target := follow_magic(vnode, how, last)) is not None:
+            found = target
+            break
+        parent = follow_last(context, parent, vnode, how, last)
+    if found.present().is_directory:
+        raise Errno(EISDIR)
+    return open_dentry(found, flags)
+
+
+def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode: u32) -> Dentry:
+    """Make a regular file, or return the one that another thread has just made."""
+    directory = parent.present()
+    with directory.lock:
+        found = look_up_locked(parent, directory, name, hash)
+        if found.vnode is None:
+            vnode = directory.create(name, mode & ALL_PERMISSIONS)
+            take_ownership(context, directory, vnode)
+            dentries.become_present(found, vnode)
+        return found
+
+
+def take_ownership(context: FsContext, directory: Vnode, vnode: Vnode) -> None:
+    """Give a new file its owner and group; a set-group-ID directory hands its group on."""
+    vnode.uid = context.uid
+    if directory.mode & SET_GID != 0:
+        vnode.gid = directory.gid
+        if vnode.mode & DIRECTORY == DIRECTORY and vnode.is_directory:
+            vnode.mode |= SET_GID
+    else:
+        vnode.gid = context.gid
+
+
+def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, mode: u32) -> File:
+    """Make a file without a name in a directory (O_TMPFILE)."""
+    if OpenFlags.DIRECTORY not in flags or OpenFlags.CREATE in flags:
+        raise Errno(EINVAL)
+    if (u32(flags) + 1) & 2 == 0:
+        raise Errno(EINVAL)
+    parent = walk(context, at, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
+    directory = parent.present()
+    try:
+        vnode = directory.create_unnamed(mode & ALL_PERMISSIONS)
+    except Errno as error:
+        if error.code == ENOTDIR:
+            raise Errno(EOPNOTSUPP) from None
+        raise
+    take_ownership(context, directory, vnode)
+    dentry = make_anonymous(vnode, text(b"#temporary"))
+    dentry.unlinked = True
+    rest = u32(flags) & ~u32(OpenFlags.DIRECTORY | OpenFlags.TRUNCATE | OpenFlags.EXCLUSIVE)
+    return open_dentry(dentry, OpenFlags(rest))
+
+
+def open_dentry(dentry: Dentry, flags: OpenFlags) -> File:
+    """Open what a walk has found."""
+    return open_present(dentry.present(), dentry, flags, OpenFlags.TRUNCATE not in flags)
+
+
+def open_present(vnode: Vnode, dentry: Dentry, flags: OpenFlags, keep: bool) -> File:
+    """Open a vnode by its dentry; unless `keep`, a regular file is emptied."""
+    bits = u32(flags)
+    if OpenFlags.PATH in flags:
+        return File(flags=bits, dentry=dentry, vnode=vnode)
+    if vnode.is_symbolic_link:
+        raise Errno(ELOOP)
+    writing = (bits + 1) & 2 != 0
+    if vnode.is_directory:
+        if writing or OpenFlags.TRUNCATE in flags:
+            raise Errno(EISDIR)
+    elif OpenFlags.DIRECTORY in flags:
+        raise Errno(ENOTDIR)
+    if not vnode.is_regular:
+        return vnode.open(bits & ~u32(NOT_KEPT), dentry)
+    return open_regular(vnode, dentry, bits, writing=writing, keep=keep)
+
+
+def open_regular(vnode: Vnode, dentry: Dentry, bits: u32, *, writing: bool, keep: bool) -> File:
+    """Open a regular file, counting who may write to it."""
+    if not writing and keep:
+        return vnode.open(bits & ~u32(NOT_KEPT), dentry)
+    vnode.filesystem.check_writable()
+    vnode.begin_write()
+    try:
+        if not keep:
+            vnode.truncate(u64(0))
+        file = vnode.open(bits & ~u32(NOT_KEPT), dentry)
+    except Errno:
+        vnode.end_write()
+        raise
+    if writing:
+        file.counted_writer = True
+    else:
+        vnode.end_write()
+    return file

@@ -1,0 +1,1 @@
+"""The overlay: a read-only image made writable by keeping the changes in memory."""

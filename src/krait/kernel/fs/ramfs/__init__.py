@@ -1,0 +1,1 @@
+"""ramfs: files in memory, as tmpfs has them."""

@@ -1,0 +1,69 @@
+"""A file system in memory: counts its pages and files and limits them.
+
+As tmpfs, it may fill half of memory; a write behind that fails with ENOSPC. Its vnodes are all
+there is: a directory owns its files, a file its pages.
+"""
+
+from __future__ import annotations
+
+from krait.kernel.errno import ENOSPC
+from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
+from krait.kernel.lang import Errno, Text, text, u64
+from krait.kernel.mm import frames
+
+MAGIC = u64(0x01021994)  # TMPFS_MAGIC, <linux/magic.h>
+NAME_MAX = u64(255)
+
+
+class RamFileSystem(FileSystem):
+    """What the files of one ramfs share."""
+
+    pages_used: u64 = 0
+    pages_max: u64 = 0
+    files_used: u64 = 0
+    files_max: u64 = 0
+
+    def kind(self) -> Text:
+        """Return tmpfs's name, since that is what programs know."""
+        return text(b"tmpfs")
+
+    def statistics(self) -> Statistics:
+        """Return what statfs(2) shows."""
+        return Statistics(
+            magic=MAGIC,
+            block_size=BLOCK_SIZE,
+            blocks=self.pages_max,
+            blocks_free=self.pages_max - self.pages_used,
+            files=self.files_max,
+            files_free=self.files_max - self.files_used,
+            name_length_max=NAME_MAX,
+            flags=u64(0),
+        )
+
+    def take_page(self) -> None:
+        """Account for one more page; raises ENOSPC."""
+        if self.pages_used >= self.pages_max:
+            raise Errno(ENOSPC)
+        self.pages_used += 1
+
+    def give_back_pages(self, count: u64) -> None:
+        """Account for pages that are gone."""
+        self.pages_used -= count
+
+    def take_file(self) -> u64:
+        """Account for one more file and return its inode number; raises ENOSPC."""
+        self.check_writable()
+        if self.files_used >= self.files_max:
+            raise Errno(ENOSPC)
+        self.files_used += 1
+        return self.take_inode()
+
+    def give_back_file(self) -> None:
+        """Account for a file that is gone."""
+        self.files_used -= 1
+
+
+def make_ram_file_system() -> RamFileSystem:
+    """Make an empty file system with tmpfs's default limits: half of memory, a file a page."""
+    half = frames.total() // 2
+    return RamFileSystem(device=device_numbers.take(), pages_max=half, files_max=half)
