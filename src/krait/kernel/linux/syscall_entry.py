@@ -1,7 +1,7 @@
 """The way into a system call and back: one table jump while nothing else is asked for.
 
 The entry code (arch/x86_64/syscall.S) has put the program's registers on the thread's kernel stack,
-with the number in `orig_rax` as well as in `rax`, and calls `system_call`. Handlers know nothing of
+with the number in `orig_rax`, and calls `system_call`. Handlers know nothing of
 registers; results, tracing, restarting, signals and rescheduling are all done here. `Task.work` is
 one word, so the common call tests it once before and once after.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.cpu import disable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EINTR, ENOSYS
 from krait.kernel.lang import export, i64, u32, u64
@@ -18,7 +19,6 @@ from krait.kernel.linux.numbers import LIMIT
 from krait.kernel.linux.program_return import finish_call
 from krait.kernel.linux.table import TABLE, TRACING
 from krait.kernel.linux.task import WORK_TRACE, Task, current_task
-from krait.kernel.sched.cpu import need_resched
 
 INTERRUPTED: Final = i64(-int(EINTR))
 NOT_IMPLEMENTED: Final = i64(-int(ENOSYS))
@@ -26,32 +26,34 @@ NOT_IMPLEMENTED: Final = i64(-int(ENOSYS))
 
 
 @export("krait_syscall")
-def system_call(frame: TrapFrame) -> None:
-    """Carry out the call that the program's registers describe."""
+def system_call(frame: TrapFrame) -> u64:
+    """Carry out the call that the program's registers describe.
+
+    Returns with interrupts off; not 0 if all of the frame is to be loaded.
+    """
     number = u32.truncate(frame.orig_rax)
     task = current_task()
     if TRACING and task.work & WORK_TRACE != 0:
-        traced_call(task, frame, number)
-        return
+        return traced_call(task, frame, number)
     result = invoke(frame, number)
     frame.rax = u64.truncate(result)
-    if task.work != 0 or result == INTERRUPTED or need_resched():
-        finish_call(task, frame, number, result == INTERRUPTED)
+    disable_interrupts()
+    if task.work == 0 and result != INTERRUPTED:
+        return 0
+    return finish_call(task, frame, number, result == INTERRUPTED)
 
 
 def invoke(frame: TrapFrame, number: u32) -> i64:
     """Call the handler; a number beyond the table is as unknown as a gap in it."""
     if number >= LIMIT:
         return NOT_IMPLEMENTED
-    return TABLE[number].invoke(
-        frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9
-    )
+    return TABLE[number].invoke(frame.rdi, frame.rsi, frame.rdx, frame.r10, frame.r8, frame.r9)
 
 
-def traced_call(task: Task, frame: TrapFrame, number: u32) -> None:
-    """The same with a line in the log."""
-    strace.before(task, frame, number)
+def traced_call(task: Task, frame: TrapFrame, number: u32) -> u64:
+    """Do the same with a line in the log."""
+    line = strace.begin(frame, number)
     result = invoke(frame, number)
-    strace.after(task, frame, number, result)
+    strace.end(line, frame, number, result)
     frame.rax = u64.truncate(result)
-    finish_call(task, frame, number, result == INTERRUPTED)
+    return finish_call(task, frame, number, result == INTERRUPTED)

@@ -1,6 +1,6 @@
 """A task: a thread that runs program code (unsafe: the trap frame is found by its address).
 
-`work` is what the way in and out of a system call looks at, all in one word: while it is zero a
+`work` (of `Thread`) is what the way in and out of a system call looks at, all in one word: while it is zero a
 call costs a table jump and nothing else. Tracing, pending signals and a mask to restore are bits of
 it.
 
@@ -13,10 +13,13 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.lang import at, inline, panic, size_of, u32, u64
+from krait.kernel.arch.x86_64.tsc import ticks_now
+from krait.kernel.lang import Buffer, at, i32, inline, panic, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
-from krait.kernel.sched.thread import Thread, current
+from krait.kernel.sched import clock
+from krait.kernel.sched.cpu import cpu
+from krait.kernel.sched.thread import Thread, ThreadState, current
 
 unsafe: Final = True
 
@@ -27,6 +30,9 @@ WORK_SIGNAL: Final = 2
 WORK_RESTORE_MASK: Final = 4
 """`signals.saved_mask` is to be restored on the way out."""
 
+WORK_RELOAD: Final = 8
+"""The call has replaced the program's registers, so all of them are to be loaded."""
+
 NO_DEADLINE: Final = 0
 
 
@@ -34,18 +40,30 @@ class Task(Thread):
     """What Linux calls a thread: `gettid`, a signal mask, robust futexes."""
 
     process: Process
-    work: u32 = 0
     signals: TaskSignals = inline()
     clear_child_tid: u64 = 0
     robust_list: u64 = 0
     restart_deadline_ns: u64 = NO_DEADLINE
     """When a sleep that a signal without a handler interrupted is to end; restart_syscall(2)."""
+    policy: u32 = 0
+    real_time_priority: u32 = 0
+    nice: i32 = 0
+    path_buffer: Buffer[u8] | None = None
+    second_path_buffer: Buffer[u8] | None = None
+    """Where paths of system calls are copied to (paths.py)."""
 
     def take_restart_deadline(self) -> u64:
         """Give the deadline of the interrupted sleep that is being restarted, once; 0 if none is."""
         deadline_ns = self.restart_deadline_ns
         self.restart_deadline_ns = NO_DEADLINE
         return deadline_ns
+
+    def cpu_time_ns(self) -> u64:
+        """Give the CPU time used so far, the present turn of the running task included."""
+        ticks = self.ran_ticks
+        if self.state == ThreadState.RUNNING:
+            ticks += ticks_now().wrapping_sub(cpu.turn_began)
+        return clock.ticks_to_ns(ticks)
 
     def frame(self) -> TrapFrame:
         """Give the program's registers, which lie at the top of the kernel stack."""

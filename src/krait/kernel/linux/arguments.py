@@ -1,0 +1,84 @@
+"""The strings a program starts with: argv and environ, collected before there is a stack for them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import E2BIG
+from krait.kernel.lang import Buffer, Counted, Errno, Text, u8, u64
+
+STRING_LIMIT: Final = 131072  # MAX_ARG_STRLEN, linux/binfmts.h
+TOTAL_LIMIT: Final = 2 << 20  # a quarter of the usual stack limit
+FIRST_LENGTH: Final = 1024
+
+
+class Arguments(Counted):
+    """Terminated strings one after the other, all of argv before all of environ."""
+
+    bytes: Buffer[u8]
+    used: u64 = 0
+    argument_count: u64 = 0
+    argument_bytes: u64 = 0
+    environment_count: u64 = 0
+
+    def add_argument(self, value: Text) -> None:
+        """Append to argv; not after the first variable of the environment."""
+        assert self.environment_count == 0, "the arguments come first"
+        self._append(value)
+        self.argument_count += 1
+        self.argument_bytes = self.used
+
+    def add_variable(self, value: Text) -> None:
+        """Append `NAME=VALUE` to environ."""
+        self._append(value)
+        self.environment_count += 1
+
+    def string_at(self, offset: u64) -> Text:
+        """Give the string that begins at an offset."""
+        rest = self.bytes.slice.part(offset, self.used)
+        return rest.part(0, rest.find(0))
+
+    def behind_first_argument(self) -> u64:
+        """Give the offset of argv[1]; that of argv[0] if there is none."""
+        if self.argument_count == 0:
+            return 0
+        return self.string_at(0).length + 1
+
+    def _append(self, value: Text) -> None:
+        if value.length >= STRING_LIMIT or self.used + value.length >= TOTAL_LIMIT:
+            raise Errno(E2BIG)
+        needed = self.used + value.length + 1
+        if needed > self.bytes.length:
+            larger = Buffer[u8](length=max(needed, self.bytes.length * 2))
+            larger.slice.part(0, self.used).copy_from(self.bytes.slice.part(0, self.used))
+            self.bytes = larger
+        self.bytes.slice.part(self.used, self.used + value.length).copy_from(value)
+        self.bytes[self.used + value.length] = 0
+        self.used = needed
+
+
+def empty_arguments() -> Arguments:
+    """Begin a collection."""
+    return Arguments(bytes=Buffer[u8](length=FIRST_LENGTH))
+
+
+def with_interpreter(
+    old: Arguments, interpreter: Text, option: Text, script: Text
+) -> Arguments:
+    """Make the arguments of a script's interpreter: `interpreter [option] script argv[1] ...`."""
+    made = empty_arguments()
+    made.add_argument(interpreter)
+    if option.length != 0:
+        made.add_argument(option)
+    made.add_argument(script)
+    offset = old.behind_first_argument()
+    for index in range(old.argument_count + old.environment_count):
+        if index == 0 and old.argument_count != 0:
+            continue
+        value = old.string_at(offset)
+        if index < old.argument_count:
+            made.add_argument(value)
+        else:
+            made.add_variable(value)
+        offset += value.length + 1
+    return made

@@ -1,0 +1,29 @@
+"""Ending: exit_group(2) ends the process, and with the only process the run."""
+
+from __future__ import annotations
+
+from typing import NoReturn
+
+from krait.kernel.drivers import outcome
+from krait.kernel.lang import syscall, u32
+from krait.kernel.linux.task import current_process
+
+
+@syscall("exit")
+def exit(status: u32) -> None:
+    """End the calling thread; the last one ends its process."""
+    end_process(status)
+
+
+@syscall("exit_group")
+def exit_group(status: u32) -> None:
+    """End all threads of the process."""
+    end_process(status)
+
+
+def end_process(status: u32) -> NoReturn:
+    """Close what is open, so that everything written has left, and report the status."""
+    process = current_process()
+    process.exit_started = True
+    process.descriptors.close_all()
+    outcome.exit(status & 0xFF)

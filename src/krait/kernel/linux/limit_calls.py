@@ -1,0 +1,153 @@
+"""Limits and what has been used: getrlimit(2), getrusage(2), times(2)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import EINVAL, EPERM, ESRCH
+from krait.kernel.lang import Errno, Packed, UserPointer, i32, i64, syscall, u32, u64
+from krait.kernel.linux.limits import RESOURCE_COUNT, Limit, Resource
+from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.sched import clock
+
+OPEN_FILES_CEILING: Final = 1 << 20  # fs.nr_open
+NS_PER_TICK: Final = 10_000_000  # sysconf(_SC_CLK_TCK) is 100
+NS_PER_MICROSECOND: Final = 1000
+MICROSECONDS: Final = 1_000_000
+CAPABILITY_RESOURCE: Final = 24
+
+USAGE_SELF: Final = 0
+USAGE_CHILDREN: Final = -1
+USAGE_THREAD: Final = 1
+
+
+class LimitPair(Packed):
+    """`struct rlimit`."""
+
+    soft: u64 = 0
+    hard: u64 = 0
+
+
+class Usage(Packed):
+    """`struct rusage`."""
+
+    user_seconds: i64 = 0
+    user_microseconds: i64 = 0
+    system_seconds: i64 = 0
+    system_microseconds: i64 = 0
+    resident_kib: i64 = 0
+    shared: i64 = 0
+    data: i64 = 0
+    stack: i64 = 0
+    minor_faults: i64 = 0
+    major_faults: i64 = 0
+    swaps: i64 = 0
+    blocks_read: i64 = 0
+    blocks_written: i64 = 0
+    messages_sent: i64 = 0
+    messages_received: i64 = 0
+    signals: i64 = 0
+    voluntary_switches: i64 = 0
+    involuntary_switches: i64 = 0
+
+
+class Times(Packed):
+    """`struct tms`."""
+
+    user: i64 = 0
+    system: i64 = 0
+    children_user: i64 = 0
+    children_system: i64 = 0
+
+
+@syscall("getrlimit")
+def getrlimit(resource: u32, into: UserPointer[LimitPair]) -> None:
+    """Give a limit."""
+    if resource >= RESOURCE_COUNT:
+        raise Errno(EINVAL)
+    give_limit(resource, into)
+
+
+@syscall("setrlimit")
+def setrlimit(resource: u32, given: UserPointer[LimitPair]) -> None:
+    """Set a limit."""
+    if resource >= RESOURCE_COUNT:
+        raise Errno(EINVAL)
+    wanted = LimitPair()
+    given.copy_in(wanted)
+    set_limit(resource, wanted.soft, wanted.hard)
+
+
+@syscall("prlimit64")
+def prlimit64(
+    pid: i32, resource: u32, given: UserPointer[LimitPair], old: UserPointer[LimitPair]
+) -> None:
+    """Set and get a limit."""
+    if resource >= RESOURCE_COUNT:
+        raise Errno(EINVAL)
+    wanted = LimitPair()
+    if not given.is_null:
+        given.copy_in(wanted)
+    if pid < 0 or (pid != 0 and u32(pid) != current_process().pid):
+        raise Errno(ESRCH)
+    before = current_process().limits.table[resource]
+    if not given.is_null:
+        set_limit(resource, wanted.soft, wanted.hard)
+    if not old.is_null:
+        pair = LimitPair()
+        pair.soft = before.soft
+        pair.hard = before.hard
+        old.copy_out(pair)
+
+
+@syscall("getrusage")
+def getrusage(who: i32, into: UserPointer[Usage]) -> None:
+    """Give what the process, its children or the thread has used."""
+    if who not in (USAGE_SELF, USAGE_CHILDREN, USAGE_THREAD):
+        raise Errno(EINVAL)
+    usage = Usage()
+    if who != USAGE_CHILDREN:
+        used_ns = task_time_ns()
+        usage.user_seconds = i64(used_ns // 1_000_000_000)
+        usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
+        usage.resident_kib = i64(current_process().space.resident_pages_peak() * 4)
+        usage.minor_faults = i64(current_process().space.faults())
+        usage.voluntary_switches = i64(current_task().switches)
+    into.copy_out(usage)
+
+
+@syscall("times")
+def times(into: UserPointer[Times]) -> u64:
+    """Give CPU time used, and the clock, in hundredths of a second."""
+    if not into.is_null:
+        used = Times()
+        used.user = i64(task_time_ns() // NS_PER_TICK)
+        into.copy_out(used)
+    return clock.monotonic_ns() // NS_PER_TICK
+
+
+def task_time_ns() -> u64:
+    """Give the CPU time of the calling thread, which is that of its process."""
+    return current_task().cpu_time_ns()
+
+
+def give_limit(resource: u32, into: UserPointer[LimitPair]) -> None:
+    """Copy a limit to the program."""
+    limit = current_process().limits.table[resource]
+    pair = LimitPair()
+    pair.soft = limit.soft
+    pair.hard = limit.hard
+    into.copy_out(pair)
+
+
+def set_limit(resource: u32, soft: u64, hard: u64) -> None:
+    """Change a limit; only CAP_SYS_RESOURCE raises a hard one."""
+    process = current_process()
+    if soft > hard:
+        raise Errno(EINVAL)
+    if resource == u32(Resource.NOFILE) and hard > OPEN_FILES_CEILING:
+        raise Errno(EPERM)
+    if hard > process.limits.table[resource].hard:
+        if not process.credentials.has(CAPABILITY_RESOURCE):
+            raise Errno(EPERM)
+    process.limits.table[resource] = Limit(soft, hard)

@@ -1,0 +1,112 @@
+"""The last steps before the program goes on: rescheduling, signals, restarting a call.
+
+Out of line of the common system call; also where interrupts and faults return through.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.lang import export, u32, u64
+from krait.kernel.linux.restart import RULES, Restart
+from krait.kernel.linux.send_signal import notice
+from krait.kernel.linux.signal_delivery import deliver_one, next_signal
+from krait.kernel.linux.signals import ActionFlags
+from krait.kernel.linux.task import (
+    NO_DEADLINE,
+    WORK_RELOAD,
+    WORK_RESTORE_MASK,
+    WORK_SIGNAL,
+    WORK_TRACE,
+    Task,
+)
+from krait.kernel.sched.scheduler import clear_work, preempt
+from krait.kernel.sched.thread import RESCHEDULE, current
+
+SYSCALL_SIZE: Final = 2
+"""Bytes of the `syscall` instruction, which is executed again to restart a call."""
+
+
+def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) -> u64:
+    """Prepare the return from system call `number`; as `syscall_entry.system_call` returns."""
+    reload: u64 = 0
+    while True:
+        disable_interrupts()
+        if task.work & ~u32(WORK_TRACE | WORK_RELOAD) == 0:
+            break
+        enable_interrupts()
+        if task.work & RESCHEDULE != 0:
+            preempt()
+        if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) == 0:
+            continue
+        signo = next_signal(task, task.process)
+        if signo == 0:
+            restore_mask(task)
+            continue
+        if interrupted and has_handler(task, signo):
+            interrupted = False
+            if restarts_with_handler(task, signo, number):
+                restart(frame, number)
+            task.restart_deadline_ns = NO_DEADLINE
+        if deliver_one(task, frame, signo):
+            reload = 1
+    if interrupted and RULES[number] != u32(Restart.NEVER):
+        restart(frame, number)
+    if task.work & WORK_RELOAD != 0:
+        clear_work(task, WORK_RELOAD)
+        reload = 1
+    return reload
+
+
+@export("krait_return_work")
+def return_work(frame: TrapFrame) -> None:
+    """Prepare the return from a fault or an interrupt, with interrupts off at both ends."""
+    thread = current()
+    if thread.work & ~u32(WORK_TRACE | WORK_RELOAD) != 0 and isinstance(thread, Task):
+        finish_trap(thread, frame)
+
+
+def finish_trap(task: Task, frame: TrapFrame) -> None:
+    """Do what is asked for until nothing is."""
+    while task.work & ~u32(WORK_TRACE | WORK_RELOAD) != 0:
+        enable_interrupts()
+        if task.work & RESCHEDULE != 0:
+            preempt()
+        if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) != 0:
+            signo = next_signal(task, task.process)
+            if signo == 0:
+                restore_mask(task)
+            else:
+                deliver_one(task, frame, signo)
+        disable_interrupts()
+
+
+def has_handler(task: Task, signo: u32) -> bool:
+    """Say whether the program handles this signal itself."""
+    return task.process.actions.of(signo).handler > 1
+
+
+def restarts_with_handler(task: Task, signo: u32, number: u32) -> bool:
+    """Say whether the interrupted call starts again after the handler."""
+    if RULES[number] != u32(Restart.UNLESS_REFUSED) or task.restart_deadline_ns != NO_DEADLINE:
+        return False
+    return task.process.actions.of(signo).flags & u64(ActionFlags.RESTART) != 0
+
+
+def restart(frame: TrapFrame, number: u32) -> None:
+    """Let the program execute its `syscall` instruction once more."""
+    frame.rax = u64(number)
+    frame.rip -= SYSCALL_SIZE
+
+
+def restore_mask(task: Task) -> None:
+    """Put back the mask that sigsuspend(2) or ppoll(2) replaced; may make signals deliverable."""
+    signals = task.signals
+    with task.process.signal_lock:
+        if signals.mask_is_saved:
+            signals.mask_is_saved = False
+            signals.blocked = signals.saved_mask
+        clear_work(task, WORK_RESTORE_MASK)
+        notice(task, task.process)

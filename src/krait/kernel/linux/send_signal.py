@@ -1,0 +1,110 @@
+"""Sending signals: to a process, to one task, from an interrupt; and who hears them.
+
+Sending makes a signal pending and wakes the receiver if the signal will be taken; what is ignored
+is dropped here, so that it interrupts no sleep. A blocked signal is kept even if it is ignored,
+because sigtimedwait(2) may ask for it (signal(7)).
+"""
+
+from __future__ import annotations
+
+from krait.kernel.errno import EAGAIN
+from krait.kernel.lang import Errno, interrupt, u32, u64
+from krait.kernel.linux.limits import Resource
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
+from krait.kernel.linux.signals import (
+    DEFAULT_IGNORED,
+    SI_KERNEL,
+    SIGKILL,
+    SIGRTMIN,
+    signal_bit,
+)
+from krait.kernel.linux.task import WORK_SIGNAL, Task
+from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
+
+
+def post(process: Process, info: SignalInfo) -> None:
+    """Send to the process; any task that does not block the signal takes it."""
+    task = process.leader
+    if task is None or is_dropped(process, task, info.signo):
+        return
+    if not process.pending.wants(info.signo):
+        return
+    queued = enqueue_room(process, info)
+    with process.signal_lock:
+        if queued is None:
+            process.pending.mark(info.signo)
+        else:
+            process.pending.add(queued)
+        notice(task, process)
+
+
+def post_to_task(task: Task, info: SignalInfo) -> None:
+    """Send to this task alone, as tgkill(2) does."""
+    process = task.process
+    if is_dropped(process, task, info.signo):
+        return
+    if not task.signals.pending.wants(info.signo):
+        return
+    queued = enqueue_room(process, info)
+    with process.signal_lock:
+        if queued is None:
+            task.signals.pending.mark(info.signo)
+        else:
+            task.signals.pending.add(queued)
+        notice(task, process)
+
+
+@interrupt
+def post_from_interrupt(process: Process, signo: u32) -> None:
+    """Send a standard signal from the kernel itself, where nothing may be allocated."""
+    task = process.leader
+    if task is None or is_dropped(process, task, signo):
+        return
+    with process.signal_lock:
+        process.pending.mark(signo)
+        notice(task, process)
+
+
+def post_from_kernel(process: Process, signo: u32) -> None:
+    """Send a signal that has no sender: SIGPIPE, SIGALRM, Ctrl-C."""
+    post(process, SignalInfo(signo, 0, SI_KERNEL, 0, 0, 0))
+
+
+def is_dropped(process: Process, task: Task, signo: u32) -> bool:
+    """Say whether nobody would ever see this signal."""
+    if task.signals.blocked & signal_bit(signo) != 0:
+        return False
+    action = process.actions.of(signo)
+    if action.is_ignored():
+        return signo != SIGKILL
+    return action.is_default() and DEFAULT_IGNORED & signal_bit(signo) != 0
+
+
+def enqueue_room(process: Process, info: SignalInfo) -> QueuedSignal | None:
+    """Make the queue entry. None: keep the bit alone; EAGAIN for a real-time signal too many."""
+    if u64(process.pending.count) >= process.limits.soft(Resource.SIGPENDING):
+        if info.signo >= SIGRTMIN and info.code != SI_KERNEL:
+            raise Errno(EAGAIN)
+        return None
+    try:
+        return QueuedSignal(info=info)
+    except Errno:
+        if info.signo >= SIGRTMIN:
+            raise
+        return None
+
+
+def deliverable(task: Task, process: Process) -> u64:
+    """Give the pending signals that this task does not block."""
+    return (task.signals.pending.bits | process.pending.bits) & ~task.signals.blocked
+
+
+def notice(task: Task, process: Process) -> None:
+    """Bring `work` and the thread's interruption up to date after any change of signal state."""
+    if deliverable(task, process) != 0:
+        add_work(task, WORK_SIGNAL)
+        interrupt_thread(task)
+    elif task.interrupt_pending:
+        clear_work(task, WORK_SIGNAL)
+        task.interrupt_pending = False

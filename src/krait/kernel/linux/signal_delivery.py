@@ -1,0 +1,375 @@
+"""Delivering signals: which one is next, its default action, the handler's frame, and the way back.
+
+Runs on the task's own kernel stack just before it returns to its program, so the program's registers
+are all in the trap frame and its vector registers are live. The kernel itself never touches vector
+registers.
+
+Invariant of the unsafe part: `task.vector_area` is `vector_area_size()` bytes that belong to this
+task alone.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import context
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    Slice,
+    Struct,
+    UserPointer,
+    UserSlice,
+    address_of,
+    at,
+    count_trailing_zeros,
+    inline,
+    size_of,
+    slice_at,
+    u8,
+    u32,
+    u64,
+)
+from krait.kernel.linux.death import die_by_signal
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.send_signal import deliverable, notice
+from krait.kernel.linux.signal_frame import (
+    FP_XSTATE_MAGIC1,
+    FP_XSTATE_MAGIC2,
+    MAGIC2_SIZE,
+    RED_ZONE,
+    SOFTWARE_BYTES,
+    UC_FP_XSTATE,
+    UC_SIGCONTEXT_SS,
+    UC_STRICT_RESTORE_SS,
+    USER_CS,
+    USER_SS,
+    SignalFrame,
+    SoftwareBytes,
+)
+from krait.kernel.linux.signal_stack import choose_stack, on_alternate_stack
+from krait.kernel.linux.signal_state import SignalAction, SignalInfo
+from krait.kernel.linux.signals import (
+    DEFAULT_IGNORED,
+    DEFAULT_STOPS,
+    HANDLER_DEFAULT,
+    SI_KERNEL,
+    SIGKILL,
+    SIGSEGV,
+    SYNCHRONOUS,
+    UNBLOCKABLE,
+    ActionFlags,
+    signal_bit,
+)
+from krait.kernel.linux.task import WORK_RESTORE_MASK, Task
+from krait.kernel.sched.scheduler import clear_work
+
+unsafe: Final = True
+
+PROGRAM_TOP: Final = 0x0000_7FFF_FFFF_F000
+FLAG_TRAP: Final = 1 << 8
+FLAG_DIRECTION: Final = 1 << 10
+FLAG_RESUME: Final = 1 << 16
+FLAG_INTERRUPT: Final = 1 << 9
+FLAG_RESERVED: Final = 1 << 1
+RESTORED_FLAGS: Final = 0x5_0DD5 | FLAG_RESUME
+"""AC, OF, DF, TF, SF, ZF, AF, PF, CF and RF: FIX_EFLAGS, arch/x86/kernel/signal_64.c."""
+LEGACY_SIZE: Final = 512
+HEADER_SIZE: Final = 64
+MXCSR_OFFSET: Final = 24
+MXCSR_MASK: Final = 0xFFFF
+CONTROL_WORD_DEFAULT: Final = 0x37F
+MXCSR_DEFAULT: Final = 0x1F80
+
+
+class InitialVectorState(Struct):
+    """An XSAVE image without any state: restoring it sets every component to its initial value."""
+
+    image: Array[u64] = inline(128, align=64)
+
+
+initial_vector_state = InitialVectorState()
+
+
+def next_signal(task: Task, process: Process) -> u32:
+    """Give the signal to take now, 0 if there is none: faults first, then by number."""
+    waiting = deliverable(task, process)
+    if waiting == 0:
+        return 0
+    if waiting & SYNCHRONOUS != 0:
+        waiting &= SYNCHRONOUS
+    return u32.truncate(count_trailing_zeros(waiting)) + 1
+
+
+def take_signal(task: Task, process: Process, signo: u32) -> SignalInfo:
+    """Remove it from where it is pending, the task's own signals first."""
+    with process.signal_lock:
+        if task.signals.pending.bits & signal_bit(signo) != 0:
+            info = task.signals.pending.take(signo)
+        else:
+            info = process.pending.take(signo)
+        notice(task, process)
+    return info
+
+
+def take_from(task: Task, process: Process, wanted: u64) -> SignalInfo:
+    """Take a pending signal of a set, blocked or not; signal number 0 if there is none."""
+    waiting = (task.signals.pending.bits | process.pending.bits) & wanted
+    if waiting == 0:
+        return SignalInfo(0, 0, 0, 0, 0, 0)
+    return take_signal(task, process, u32.truncate(count_trailing_zeros(waiting)) + 1)
+
+
+def die_of_bad_frame(task: Task, frame: TrapFrame) -> None:
+    """End a program whose signal frame cannot be written or read."""
+    die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0))
+
+
+def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDetails) -> None:
+    """Raise a fault's signal now; one that is blocked or ignored kills (signal(7))."""
+    process = task.process
+    action = process.actions.of(info.signo)
+    if action.handler <= 1 or task.signals.blocked & signal_bit(info.signo) != 0:
+        die_by_signal(task, frame, info)
+        return
+    run_handler(task, frame, action, info, trap)
+
+
+class FaultDetails(Struct):
+    """What the processor said about a fault, for the handler's context."""
+
+    error_code: u64 = 0
+    trap_number: u64 = 0
+    address: u64 = 0
+
+
+no_fault = FaultDetails()
+
+
+def default_is_ignored(signo: u32) -> bool:
+    """Whether nothing happens by default.
+
+    Nobody could continue the only process of a machine, so the terminal's stop signals do nothing:
+    POSIX wants that for an orphaned process group (2.4.3, "Signal Actions").
+    """
+    return (DEFAULT_IGNORED | DEFAULT_STOPS) & signal_bit(signo) != 0
+
+
+def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
+    """Take one signal and act on it; say whether a handler will run."""
+    process = task.process
+    info = take_signal(task, process, signo)
+    action = process.actions.of(signo)
+    if action.is_ignored() and signo != SIGKILL:
+        return False
+    if action.is_default():
+        if not default_is_ignored(signo):
+            die_by_signal(task, frame, info)
+        return False
+    run_handler(task, frame, action, info, no_fault)
+    return True
+
+
+def run_handler(
+    task: Task, frame: TrapFrame, action: SignalAction, info: SignalInfo, fault: FaultDetails
+) -> None:
+    """Make the program continue in its handler; a stack that cannot take the frame kills."""
+    signals = task.signals
+    mask = signals.blocked
+    if signals.mask_is_saved:
+        mask = signals.saved_mask
+    handler = action.handler
+    handler_mask = action.mask
+    flags = action.flags
+    try:
+        push_frame(task, frame, action, info, fault, mask)
+    except Errno:
+        die_of_bad_frame(task, frame)
+        return
+    signals.mask_is_saved = False
+    clear_work(task, WORK_RESTORE_MASK)
+    frame.rip = handler
+    frame.rax = 0
+    frame.rdi = u64(info.signo)
+    frame.rflags &= ~u64(FLAG_TRAP | FLAG_DIRECTION | FLAG_RESUME)
+    with task.process.signal_lock:
+        if flags & u64(ActionFlags.RESETHAND) != 0:
+            action.handler = HANDLER_DEFAULT
+        blocked = signals.blocked | handler_mask
+        if flags & u64(ActionFlags.NODEFER) == 0:
+            blocked |= signal_bit(info.signo)
+        signals.blocked = blocked & ~u64(UNBLOCKABLE)
+        notice(task, task.process)
+
+
+def push_frame(
+    task: Task,
+    frame: TrapFrame,
+    action: SignalAction,
+    info: SignalInfo,
+    fault: FaultDetails,
+    mask: u64,
+) -> None:
+    """Write the frame, and point stack and argument registers at it; EFAULT changes nothing."""
+    size = context.vector_area_size()
+    top = choose_stack(task.signals, frame.rsp, action.flags, RED_ZONE)
+    if top < size + 2 * size_of(SignalFrame) or top > PROGRAM_TOP:
+        raise Errno(14)
+    vectors = (top - size - MAGIC2_SIZE) & ~63
+    place = ((vectors - size_of(SignalFrame)) & ~15) - 8
+
+    saved = SignalFrame()
+    saved.restorer = action.restorer
+    user = saved.context
+    user.flags = UC_FP_XSTATE | UC_SIGCONTEXT_SS | UC_STRICT_RESTORE_SS
+    user.stack.address = task.signals.stack_address
+    user.stack.size = task.signals.stack_size
+    user.stack.flags = task.signals.stack_flags
+    if on_alternate_stack(task.signals, frame.rsp):
+        user.stack.flags |= 1
+    user.mask = mask
+    machine = user.machine
+    machine.r8 = frame.r8
+    machine.r9 = frame.r9
+    machine.r10 = frame.r10
+    machine.r11 = frame.r11
+    machine.r12 = frame.r12
+    machine.r13 = frame.r13
+    machine.r14 = frame.r14
+    machine.r15 = frame.r15
+    machine.rdi = frame.rdi
+    machine.rsi = frame.rsi
+    machine.rbp = frame.rbp
+    machine.rbx = frame.rbx
+    machine.rdx = frame.rdx
+    machine.rax = frame.rax
+    machine.rcx = frame.rcx
+    machine.rsp = frame.rsp
+    machine.rip = frame.rip
+    machine.rflags = frame.rflags
+    machine.cs = USER_CS
+    machine.ss = USER_SS
+    machine.error_code = fault.error_code
+    machine.trap_number = fault.trap_number
+    machine.old_mask = mask
+    machine.cr2 = fault.address
+    machine.vector_state = vectors
+    information = saved.information
+    information.signo = info.signo
+    information.error = info.error
+    information.code = info.code
+    information.word0 = info.word0
+    information.word1 = info.word1
+    information.word2 = info.word2
+
+    write_vector_state(task, vectors, size)
+    pointer: UserPointer[SignalFrame] = UserPointer(place)
+    pointer.copy_out(saved)
+    frame.rsp = place
+    frame.rsi = place + 312
+    frame.rdx = place + 8
+
+
+def write_vector_state(task: Task, address: u64, size: u64) -> None:
+    """Copy the live vector registers to the program's stack and give it fresh ones."""
+    area = task.vector_area
+    context.save_vector(area)
+    software = at(SoftwareBytes, area + SOFTWARE_BYTES)
+    software.magic1 = FP_XSTATE_MAGIC1
+    software.extended_size = u32.truncate(size) + MAGIC2_SIZE
+    software.features = context.vector_mask()
+    software.state_size = u32.truncate(size)
+    image: Slice[u8] = slice_at(u8, area, size)
+    place: UserSlice[u8] = UserSlice(address, size)
+    place.copy_out(image)
+    magic: UserPointer[u32] = UserPointer(address + size)
+    magic.store(FP_XSTATE_MAGIC2)
+    initial = initial_vector_state.image
+    initial[0] = CONTROL_WORD_DEFAULT
+    initial[3] = MXCSR_DEFAULT
+    context.restore_vector(address_of(initial))
+
+
+def restore_frame(task: Task, frame: TrapFrame) -> None:
+    """Undo `push_frame` with whatever the handler left there: rt_sigreturn(2).
+
+    Raises EFAULT when there is no frame. Nothing that is read may make the kernel fault: the vector
+    image is checked, because XRSTOR refuses reserved bits, and the program cannot turn off
+    interrupts or continue in the kernel's half.
+    """
+    place = frame.rsp.wrapping_sub(8)
+    saved = SignalFrame()
+    pointer: UserPointer[SignalFrame] = UserPointer(place)
+    pointer.copy_in(saved)
+    machine = saved.context.machine
+    if machine.rip >= PROGRAM_TOP:
+        raise Errno(14)
+    read_vector_state(task, machine.vector_state)
+    frame.r8 = machine.r8
+    frame.r9 = machine.r9
+    frame.r10 = machine.r10
+    frame.r11 = machine.r11
+    frame.r12 = machine.r12
+    frame.r13 = machine.r13
+    frame.r14 = machine.r14
+    frame.r15 = machine.r15
+    frame.rdi = machine.rdi
+    frame.rsi = machine.rsi
+    frame.rbp = machine.rbp
+    frame.rbx = machine.rbx
+    frame.rdx = machine.rdx
+    frame.rax = machine.rax
+    frame.rcx = machine.rcx
+    frame.rsp = machine.rsp
+    frame.rip = machine.rip
+    flags = machine.rflags & RESTORED_FLAGS
+    frame.rflags = flags | FLAG_INTERRUPT | FLAG_RESERVED
+    with task.process.signal_lock:
+        task.signals.blocked = saved.context.mask & ~u64(UNBLOCKABLE)
+        notice(task, task.process)
+    stack = saved.context.stack
+    task.signals.stack_address = stack.address
+    task.signals.stack_size = stack.size
+    task.signals.stack_flags = stack.flags & ~u32(1)
+
+
+def read_vector_state(task: Task, address: u64) -> None:
+    """Load the vector registers from the program's image; none means initial values."""
+    if address == 0:
+        context.restore_vector(address_of(initial_vector_state.image))
+        return
+    size = context.vector_area_size()
+    area = task.vector_area
+    image: Slice[u8] = slice_at(u8, area, size)
+    if address & 63 != 0:
+        raise Errno(14)
+    software = SoftwareBytes()
+    pointer: UserPointer[SoftwareBytes] = UserPointer(address + SOFTWARE_BYTES)
+    pointer.copy_in(software)
+    present: u64 = 3
+    if software.magic1 == FP_XSTATE_MAGIC1 and u64(software.state_size) == size:
+        place: UserSlice[u8] = UserSlice(address, size)
+        place.copy_in(image)
+        header = at(VectorHeader, area + LEGACY_SIZE)
+        present = header.components & context.vector_mask()
+    else:
+        legacy: UserSlice[u8] = UserSlice(address, LEGACY_SIZE)
+        legacy.copy_in(image.part(0, LEGACY_SIZE))
+    slice_at(u8, area + LEGACY_SIZE, HEADER_SIZE).fill(0)
+    at(VectorHeader, area + LEGACY_SIZE).components = present
+    control = at(MediaControl, area + MXCSR_OFFSET)
+    control.value &= MXCSR_MASK
+    context.restore_vector(area)
+
+
+class VectorHeader(Struct):
+    """XSAVE header: which components are present (Intel SDM 1, 13.4.2)."""
+
+    components: u64
+
+
+class MediaControl(Struct):
+    """MXCSR in the FXSAVE area."""
+
+    value: u32
