@@ -235,6 +235,9 @@ direct_directory:
     .zero PAGE_SIZE
 direct_table:
     .zero PAGE_SIZE
+    .globl krait_zero_page
+krait_zero_page:
+    .zero PAGE_SIZE
     .globl krait_idt
 krait_idt:
     .zero PAGE_SIZE

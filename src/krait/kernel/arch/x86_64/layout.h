@@ -45,6 +45,7 @@
 #define CPU_FRAME 8        /* TrapFrame at the top of the current thread's kernel stack */
 #define CPU_PROGRAM_RSP 16 /* scratch of the system call entry */
 #define CPU_STACK_LIMIT 24 /* lowest address a trap may still push to on the kernel stack */
+#define CPU_WORK 32        /* the current thread's work word: reasons not to go straight back */
 #define CPU_CANARY 40
 
 /* One area a CPU for the stacks that the interrupt stack table names: 1 KiB of head, whose first

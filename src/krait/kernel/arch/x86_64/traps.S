@@ -122,6 +122,8 @@ restore:
  * krait_return_work() leaves them so: signals and scheduling, until there is nothing left to do. */
     .globl krait_return_to_program
 krait_return_to_program:
+    cmpl $0, %gs:CPU_WORK
+    je krait_return_all
     movq %rsp, %rdi
     call krait_return_work
     .globl krait_return_all

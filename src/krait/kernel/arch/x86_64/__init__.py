@@ -1,0 +1,1 @@
+"""x86-64: boot, traps, system call entry, page tables, context switch, interrupt controllers."""

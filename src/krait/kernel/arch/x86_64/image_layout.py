@@ -1,0 +1,28 @@
+"""Physical addresses of pages that are part of the kernel image and that programs get to see.
+
+Invariant: the symbols are whole pages of their own (boot.S, vdso.S).
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.layout import KERNEL_BASE
+from krait.kernel.lang import symbol_address, u64
+
+unsafe: Final = True
+
+
+def zero_page() -> u64:
+    """Return the page of zeros that stands for anonymous memory which was only read."""
+    return symbol_address("krait_zero_page") - KERNEL_BASE
+
+
+def vdso_page() -> u64:
+    """Return the page of the vDSO's code."""
+    return symbol_address("krait_vdso") - KERNEL_BASE
+
+
+def image_physical(address: u64) -> u64:
+    """Return the physical address of something in the kernel image."""
+    return address - KERNEL_BASE

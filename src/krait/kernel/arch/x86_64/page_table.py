@@ -1,0 +1,144 @@
+"""Page tables of four levels (Intel SDM volume 3A, 4.5).
+
+The lower half belongs to an address space, the upper half is the kernel's and the same everywhere:
+at most four entries of the root, filled at boot, so that nothing has to be copied later.
+
+What callers work on is a leaf: the 512 entries that map 2 MiB. They read and write entries in it
+and say which address changed; the levels above stay in here.
+
+Invariant: entries above the leaves point to frames that came from the table source and that only
+this module frees; no leaf is used after `free_tables` for its range.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, PRESENT, WRITE
+from krait.kernel.arch.x86_64.layout import DIRECT_MAP, KERNEL_BASE
+from krait.kernel.arch.x86_64.table_source import table_source
+from krait.kernel.lang import Slice, asm_do, load, slice_at, store, symbol_address, u64
+
+unsafe: Final = True
+
+ENTRIES: Final = 512
+LEAF_SPAN: Final = 1 << 21
+"""How much a leaf maps."""
+ROOT_SHIFT: Final = 39
+LEAF_SHIFT: Final = 21
+LOWER_ENTRIES: Final = 256
+
+
+def kernel_root() -> u64:
+    """Return the physical address of the root that the kernel booted with."""
+    return symbol_address("krait_root_table") - KERNEL_BASE
+
+
+def make_root() -> u64:
+    """Return a root with an empty lower half; raises ENOMEM."""
+    root = table_source.make()
+    mine = slice_at(u64, root + DIRECT_MAP, u64(ENTRIES))
+    kernel = slice_at(u64, kernel_root() + DIRECT_MAP, u64(ENTRIES))
+    mine.part(LOWER_ENTRIES, ENTRIES).copy_from(kernel.part(LOWER_ENTRIES, ENTRIES))
+    return root
+
+
+def free_root(root: u64) -> None:
+    """Give back a root whose lower half is empty and which is not in use."""
+    table_source.drop(root)
+
+
+def leaf(root: u64, address: u64) -> Slice[u64]:
+    """Return the leaf for an address; of length 0 if there is none."""
+    table = root
+    shift: u64 = ROOT_SHIFT
+    while shift >= LEAF_SHIFT:
+        entry = load(u64, table + DIRECT_MAP + (address >> shift & 511) * 8)
+        if entry & PRESENT == 0:
+            return slice_at(u64, u64(DIRECT_MAP), u64(0))
+        table = entry & ADDRESS
+        shift -= 9
+    return slice_at(u64, table + DIRECT_MAP, u64(ENTRIES))
+
+
+def make_leaf(root: u64, address: u64) -> Slice[u64]:
+    """Return the leaf for an address, with what is missing made; raises ENOMEM."""
+    table = root
+    shift: u64 = ROOT_SHIFT
+    while shift >= LEAF_SHIFT:
+        where = table + DIRECT_MAP + (address >> shift & 511) * 8
+        entry = load(u64, where)
+        if entry & PRESENT == 0:
+            entry = table_source.make() | PRESENT | WRITE
+            store(u64, where, entry)
+        table = entry & ADDRESS
+        shift -= 9
+    return slice_at(u64, table + DIRECT_MAP, u64(ENTRIES))
+
+
+def next_leaf(root: u64, address: u64, end: u64) -> u64:
+    """Return the first address from `address` on that has a leaf, `end` if there is none below."""
+    while address < end:
+        table = root
+        shift: u64 = ROOT_SHIFT
+        while shift >= LEAF_SHIFT:
+            entry = load(u64, table + DIRECT_MAP + (address >> shift & 511) * 8)
+            if entry & PRESENT == 0:
+                break
+            table = entry & ADDRESS
+            shift -= 9
+        if shift < LEAF_SHIFT:
+            return address
+        span = u64(1) << shift
+        address = (address & ~(span - 1)) + span
+    return end
+
+
+def index(address: u64) -> u64:
+    """Return the place of an address in its leaf."""
+    return address >> 12 & 511
+
+
+def leaf_end(address: u64) -> u64:
+    """Return where the range of the leaf for an address ends."""
+    return (address & ~u64(LEAF_SPAN - 1)) + LEAF_SPAN
+
+
+def free_tables(root: u64, start: u64, end: u64) -> None:
+    """Give back the tables that map nothing but parts of a range, in which nothing is mapped."""
+    free_level(root, u64(ROOT_SHIFT), start, end, u64(0))
+
+
+def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> None:
+    """Do so below one table, whose range begins at `base`."""
+    span = u64(1) << shift
+    place = (start - base) >> shift
+    while place < ENTRIES:
+        below = base + (place << shift)
+        if below >= end or (shift == ROOT_SHIFT and place >= LOWER_ENTRIES):
+            break
+        where = table + DIRECT_MAP + place * 8
+        entry = load(u64, where)
+        if entry & PRESENT != 0:
+            child = entry & ADDRESS
+            if shift > LEAF_SHIFT:
+                free_level(child, shift - 9, max(start, below), end, below)
+            if below >= start and end - below >= span:
+                store(u64, where, u64(0))
+                table_source.drop(child)
+        place += 1
+
+
+def activate(root: u64) -> None:
+    """Use a root; 0 stands for the kernel's own. Forgets every translation of the lower half."""
+    asm_do("mov %0, %%cr3", kernel_root() if root == 0 else root, clobbers=("memory",))
+
+
+def flush(address: u64) -> None:
+    """Forget the translation of one page."""
+    asm_do("invlpg (%0)", address, clobbers=("memory",))
+
+
+def flush_all() -> None:
+    """Forget every translation of the lower half."""
+    asm_do("mov %%cr3, %%rax; mov %%rax, %%cr3", clobbers=("memory", "rax"))

@@ -1,0 +1,81 @@
+"""The stacks on which threads run in the kernel: 16 KiB each, with a page below that is not mapped.
+
+They have virtual addresses of their own, in slot 257, so that an overflow meets the guard page and
+not another thread's data. Freed stacks stay mapped for the next thread, up to a few.
+
+Invariant: a slot of `SLOT` bytes belongs to one stack; its first page is never mapped.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import page_table
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, GLOBAL, NO_EXECUTE, PRESENT, WRITE
+from krait.kernel.arch.x86_64.layout import PAGE_SIZE, STACK_AREA
+from krait.kernel.lang import Errno, Struct, load, store, u64
+from krait.kernel.mm import frames
+from krait.kernel.mm.frames import Frame
+
+unsafe: Final = True
+
+STACK_PAGES: Final = 4
+STACK_SIZE: Final = STACK_PAGES * PAGE_SIZE
+SLOT: Final = 2 * STACK_SIZE
+KEPT_MAX: Final = 16
+
+
+class StackArea(Struct):
+    """What is used of the area."""
+
+    next: u64 = STACK_AREA
+    """Where the next slot begins."""
+    spare: u64 = 0
+    """Slots without a stack, linked through `kept`'s way: unmapped ones are listed by number."""
+    kept: u64 = 0
+    """Top of a mapped stack without a thread; its last word leads to the next."""
+    kept_count: u64 = 0
+
+
+area = StackArea()
+
+
+def allocate() -> u64:
+    """Return the end of a new stack, 16-byte aligned; raises ENOMEM."""
+    top = area.kept
+    if top != 0:
+        area.kept = load(u64, top - 8)
+        area.kept_count -= 1
+        return top
+    slot = area.next
+    end = slot + SLOT
+    address = end - STACK_SIZE
+    try:
+        while address < end:
+            entries = page_table.make_leaf(page_table.kernel_root(), address)
+            frame = frames.allocate_zeroed()
+            entries[page_table.index(address)] = u64(frame) | PRESENT | WRITE | GLOBAL | NO_EXECUTE
+            address += PAGE_SIZE
+    except Errno:
+        unmap(end - STACK_SIZE, address)
+        raise
+    area.next = end
+    return end
+
+
+def release(top: u64) -> None:
+    """Take back a stack on which nobody runs."""
+    store(u64, top - 8, area.kept)
+    area.kept = top
+    area.kept_count += 1
+
+
+def unmap(address: u64, end: u64) -> None:
+    """Undo a part of `allocate`."""
+    while address < end:
+        entries = page_table.leaf(page_table.kernel_root(), address)
+        place = page_table.index(address)
+        frames.release(Frame(entries[place] & ADDRESS))
+        entries[place] = u64(0)
+        page_table.flush(address)
+        address += PAGE_SIZE

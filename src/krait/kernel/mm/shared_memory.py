@@ -1,0 +1,59 @@
+"""Anonymous memory that is shared: a pager with frames of zeros, kept as long as it is mapped."""
+
+from __future__ import annotations
+
+from krait.kernel.errno import ENXIO
+from krait.kernel.lang import Errno, inline, u64
+from krait.kernel.mm import frames
+from krait.kernel.mm.frame_map import FrameMap
+from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.pager import Pager
+
+
+class SharedMemory(Pager):
+    """MAP_SHARED | MAP_ANONYMOUS."""
+
+    pages: u64
+    map: FrameMap = inline()
+
+    def page(self, index: u64) -> Frame:
+        """Return a page, made on first use."""
+        if index >= self.pages:
+            raise Errno(ENXIO)
+        frame = self.map.get(index)
+        if u64(frame) == 0:
+            frame = frames.allocate_zeroed()
+            try:
+                self.map.set(index, frame)
+            except Errno:
+                frames.release(frame)
+                raise
+        frames.retain(frame)
+        return frame
+
+    def page_for_write(self, index: u64) -> Frame:
+        """Return the same page."""
+        return self.page(index)
+
+    def page_count(self) -> u64:
+        """Return the size in pages."""
+        return self.pages
+
+    def resident_page(self, index: u64) -> Frame:
+        """Return a page that exists."""
+        frame = self.map.get(index)
+        if u64(frame) != 0:
+            frames.retain(frame)
+        return frame
+
+    def drop(self, index: u64, end: u64) -> None:
+        """Forget pages, which then read as zeros (MADV_REMOVE)."""
+        index = self.map.next(index)
+        while index < end:
+            frames.release(self.map.take(index))
+            index = self.map.next(index)
+
+    def __del__(self) -> None:
+        """Free everything."""
+        self.drop(u64(0), self.pages)
+        self.map.clear()
