@@ -1,0 +1,148 @@
+"""From kernel sources to a kernel file.
+
+Kernel Python becomes C, C and assembly become objects, objects one ELF file. Units are compiled
+two at a time and cached by content, so that a change of one module compiles one unit. The kernel
+comes in three configurations; each sets the switches of `krait.kernel.config` before the first
+kernel module is loaded.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from krait.compiler.object_cache import ObjectCache
+from krait.compiler.stack_depth import DeepestPath, deepest_path
+from krait.compiler.toolchain import Toolchain, find_toolchain
+
+PACKAGE = Path(__file__).resolve().parent.parent
+ARCHITECTURE = PACKAGE / "kernel" / "arch" / "x86_64"
+ENTRY_MODULE = "krait.kernel.boot"
+JOBS = 2
+
+SWITCHES: dict[str, dict[str, bool]] = {
+    "default": {},
+    "debug": {"debug": True},
+    "least": {
+        "strace": False, "pci": False, "disk": False, "bootchart": False, "console": False,
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class KernelImage:
+    """What a build made."""
+
+    path: Path  # stripped: what boots
+    symbols: Path  # the same with symbols, lines and check sites
+    size: int  # bytes of the stripped file
+    loaded: int  # bytes of memory it takes, with .bss
+    units: int
+    compiled: int  # units that were not in the cache
+    seconds: float
+    unsafe_share: float  # of kernel Python's lines
+    stack: DeepestPath
+
+
+def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
+    """Build a configuration's kernel into `folder`.
+
+    Raises CompileErrors for what is wrong in kernel Python and ToolchainError when the C compiler
+    fails.
+    """
+    started = time.monotonic()
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    toolchain = find_toolchain()
+    objects, graphs, share, made = _compile(configuration, target, toolchain)
+    symbols = target / "kernel.elf"
+    stripped = target / "kernel.stripped.elf"
+    toolchain.link(ARCHITECTURE / "kernel.ld", objects, symbols)
+    toolchain.strip(symbols, stripped)
+    image = KernelImage(
+        path=stripped,
+        symbols=symbols,
+        size=stripped.stat().st_size,
+        loaded=_loaded_size(stripped),
+        units=len(objects),
+        compiled=made,
+        seconds=round(time.monotonic() - started, 2),
+        unsafe_share=share,
+        stack=deepest_path(graphs),
+    )
+    facts = asdict(image)
+    (target / "facts.json").write_text(json.dumps(facts, default=str, indent=1))
+    return image
+
+
+def _compile(
+    configuration: str, target: Path, toolchain: Toolchain
+) -> tuple[list[Path], list[Path], float, int]:
+    """Translate and compile everything; the objects in a fixed order."""
+    from krait.kernel.config import config
+
+    config.set(**SWITCHES[configuration])
+    from krait.compiler.program import compile_program
+
+    program = compile_program([ENTRY_MODULE])
+    sources = target / "c"
+    sources.mkdir(exist_ok=True)
+    for name, text in program.headers.items():
+        _write_if_changed(sources / name, text)
+    cache = ObjectCache(target.parent / "objects")
+    flags = (*toolchain.compile_flags(configuration), f"-I{sources}", f"-I{ARCHITECTURE}")
+    shared = [
+        " ".join((*toolchain.command, toolchain.version, *flags)).encode(),
+        *(text.encode() for _, text in sorted(program.headers.items())),
+    ]
+
+    def compile_unit(item: tuple[str, str]) -> Path:
+        module, text = item
+        source = sources / f"{module.removeprefix('krait.kernel.')}.c"
+        _write_if_changed(source, text)
+        return cache.get(
+            [*shared, text.encode()], lambda path: toolchain.compile(source, path, flags)
+        )
+
+    def assemble(source: Path) -> Path:
+        parts = [source.read_bytes(), *(each.read_bytes() for each in _assembly_headers())]
+        return cache.get([*shared[:1], *parts], lambda path: toolchain.compile(source, path, flags))
+
+    with ThreadPoolExecutor(JOBS) as pool:
+        assembled = list(pool.map(assemble, sorted(ARCHITECTURE.glob("*.S"))))
+        compiled = list(pool.map(compile_unit, sorted(program.units.items())))
+    cache.prune()
+    graphs = [path for path in (each.with_suffix(".ci") for each in compiled) if path.exists()]
+    return [*assembled, *compiled], graphs, program.unsafe_share, cache.made
+
+
+def _assembly_headers() -> list[Path]:
+    return sorted(ARCHITECTURE.glob("*.h"))
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    """Keep the time of a file that stays as it is."""
+    if path.exists() and path.read_text() == text:
+        return
+    temporary = path.with_name(f"{path.name}.{os.getpid()}")
+    temporary.write_text(text)
+    temporary.replace(path)
+
+
+def _loaded_size(elf: Path) -> int:
+    """Bytes from the first to the last loaded physical address, by the program headers."""
+    raw = elf.read_bytes()
+    table = int.from_bytes(raw[32:40], "little")
+    size = int.from_bytes(raw[54:56], "little")
+    count = int.from_bytes(raw[56:58], "little")
+    ends = []
+    for index in range(count):
+        header = raw[table + index * size : table + (index + 1) * size]
+        if int.from_bytes(header[:4], "little") == 1:
+            address = int.from_bytes(header[24:32], "little")
+            ends.append((address, address + int.from_bytes(header[40:48], "little")))
+    return max(end for _, end in ends) - min(start for start, _ in ends)

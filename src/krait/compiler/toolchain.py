@@ -1,0 +1,123 @@
+"""The C compiler: which one is here, and how it is told to make kernel code.
+
+gcc, then clang, then the compiler of the `ziglang` wheel. Every flag has its reason in
+docs/architecture.md: the kernel runs below a program that owns the vector registers, the red zone
+and %fs.
+"""
+
+from __future__ import annotations
+
+import functools
+import importlib.util
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMON_FLAGS = (
+    "-std=gnu11",
+    "-ffreestanding",
+    "-fno-pie",
+    "-mcmodel=kernel",
+    "-fcf-protection=none",
+    "-mno-red-zone",
+    "-mgeneral-regs-only",
+    "-fwrapv",
+    "-fno-strict-aliasing",
+    "-fno-delete-null-pointer-checks",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-omit-frame-pointer",
+    "-fno-common",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fstack-protector-strong",
+    "-mstack-protector-guard=tls",
+    "-mstack-protector-guard-reg=gs",
+    "-mstack-protector-guard-offset=40",
+    "-g1",
+    "-Wall",
+    "-Wno-unused",
+)
+GCC_FLAGS = ("-fno-tree-loop-distribute-patterns", "-fcallgraph-info=su")
+LINK_FLAGS = (
+    "-nostdlib",
+    "-static",
+    "-no-pie",
+    "-Wl,--gc-sections",
+    "-Wl,--build-id=none",
+    "-Wl,-z,max-page-size=4096",
+    "-Wl,-z,noexecstack",
+    "-Wl,--no-warn-rwx-segments",
+)
+OPTIMISATION = {"default": ("-O2",), "debug": ("-O1",), "least": ("-Os",)}
+
+
+class ToolchainError(Exception):
+    """No compiler, or a compiler that failed; the text is for the user."""
+
+
+@dataclass(frozen=True)
+class Toolchain:
+    """A C compiler that can be run."""
+
+    command: tuple[str, ...]
+    family: str  # gcc, clang or zig
+    version: str
+
+    def compile_flags(self, configuration: str) -> tuple[str, ...]:
+        """The flags for one unit of a configuration's kernel."""
+        own = GCC_FLAGS if self.family == "gcc" else ()
+        return (*COMMON_FLAGS, *own, *OPTIMISATION[configuration])
+
+    def compile(self, source: Path, target: Path, flags: tuple[str, ...]) -> None:
+        """Make an object file; raises ToolchainError with what the compiler said."""
+        self._run(*flags, "-c", str(source), "-o", str(target))
+
+    def link(self, script: Path, objects: list[Path], target: Path) -> None:
+        """Link the kernel."""
+        names = target.with_suffix(".objects")
+        names.write_text("\n".join(str(each) for each in objects))
+        flags = [flag for flag in LINK_FLAGS if self.family == "gcc" or "rwx" not in flag]
+        self._run(*flags, "-T", str(script), f"@{names}", "-o", str(target))
+
+    def strip(self, source: Path, target: Path) -> None:
+        """Copy an executable without symbols and without what is not loaded."""
+        if self.family == "zig":
+            self._run("objcopy", "-S", str(source), str(target), tool=True)
+            return
+        objcopy = shutil.which("objcopy") or shutil.which("llvm-objcopy")
+        if objcopy is None:
+            raise ToolchainError("objcopy is missing: install binutils")
+        run = [objcopy, "-S", "-R", ".krait.sites", "-R", ".comment", str(source), str(target)]
+        _run_tool(run)
+
+    def _run(self, *arguments: str, tool: bool = False) -> None:
+        command = self.command[:-1] if tool else self.command
+        _run_tool([*command, *arguments])
+
+
+def _run_tool(command: list[str]) -> None:
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        shown = "\n".join((done.stderr or done.stdout).splitlines()[:40])
+        raise ToolchainError(
+            f"{Path(command[0]).name} failed with status {done.returncode}:\n{shown}"
+        )
+
+
+@functools.cache
+def find_toolchain() -> Toolchain:
+    """The first compiler that works; raises ToolchainError that says what to install."""
+    for name in ("gcc", "clang"):
+        if (path := shutil.which(name)) is not None:
+            return Toolchain((path,), name, _version((path,)))
+    if importlib.util.find_spec("ziglang") is not None:
+        command = (sys.executable, "-m", "ziglang", "cc")
+        return Toolchain(command, "zig", _version(command))
+    raise ToolchainError("no C compiler: install gcc (apt-get install gcc) or pip install ziglang")
+
+
+def _version(command: tuple[str, ...]) -> str:
+    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
+    return done.stdout.splitlines()[0] if done.stdout else "unknown"
