@@ -127,16 +127,15 @@ class _Builder:
         """Add files that variables name by their whole value, such as SSL_CERT_FILE."""
         for name, value in self.request.environment.items():
             if names_a_file(name, value) and os.path.isfile(value):
-                if os.path.getsize(value) <= VARIABLE_FILE_MAX and os.access(value, os.R_OK):
+                readable = os.access(value, os.R_OK)
+                if readable and os.path.getsize(value) <= VARIABLE_FILE_MAX:
                     self.manifest.add_host(value)
 
     def add_volumes(self) -> None:
         """Copy what `-v HOST:GUEST` and manifest files name."""
         for host, guest in self.request.volumes:
             if not guest.startswith("/"):
-                raise ImageError(
-                    f"-v {host}:{guest}: write -v HOST:GUEST, the guest's path from '/' on"
-                )
+                raise ImageError(f"-v {host}:{guest}: the guest's path must begin with '/'")
             try:
                 self.manifest.add_copy(os.path.join(self.request.workdir, host), guest)
             except OSError as error:

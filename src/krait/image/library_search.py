@@ -203,7 +203,7 @@ def parse_cache(data: bytes) -> dict[str, list[str]]:
     if start < 0 or start + CACHE_HEADER.size > len(data):
         return {}
     _, count, _ = CACHE_HEADER.unpack_from(data, start)
-    first = start + CACHE_HEADER.size + 4
+    first = start + CACHE_HEADER.size
     found: dict[str, list[str]] = {}
     for index in range(count):
         at = first + index * CACHE_ENTRY.size

@@ -25,8 +25,8 @@ def prepare_image(
     """Return the image in which `program arguments…` runs as on the host; raises ImageError.
 
     `environment` is the program's (its PATH is searched), the caller's own by default. `volumes`
-    are (host, guest) paths, or `HOST:GUEST`, that are copied. `workdir` is the program's working directory.
-    `announce` is told when an image has to be made.
+    are (host, guest) paths, or `HOST:GUEST`, that are copied. `workdir` is the program's working
+    directory. `announce` is told when an image has to be made.
     """
     request = Request(
         program,

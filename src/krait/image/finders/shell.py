@@ -17,9 +17,9 @@ from krait.image.fast_path import SHELLS
 SCRIPT_MAX: Final = 256 << 10
 WORDS_MAX: Final = 2000
 COMMAND: Final = re.compile(
-    r"(?:^|[;|&({`!]|\$\()\s*"
-    r"(?:(?:then|else|do|exec|if|elif|while|until|command|nohup|time|xargs)\s+)*"
-    r"(?:\w+=\S*\s+)*([A-Za-z0-9_./+-]+)",
+    r"(?:^|[;|&({`!]|\$\()[ \t]*"
+    r"(?:(?:then|else|do|exec|if|elif|while|until|command|nohup|time|xargs)[ \t]+)*"
+    r"(?:\w+=\S*[ \t]+)*([A-Za-z0-9_./+-]+)",
     re.MULTILINE,
 )
 COMMENT: Final = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
