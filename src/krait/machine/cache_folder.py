@@ -7,8 +7,6 @@ import os
 
 def cache_folder() -> str:
     """The folder, which need not exist yet."""
-    if chosen := os.environ.get("KRAIT_CACHE"):
-        return chosen
     base = os.environ.get("XDG_CACHE_HOME", "")
     if not os.path.isabs(base):  # the specification: a relative path is to be ignored
         base = os.path.join(os.path.expanduser("~"), ".cache")

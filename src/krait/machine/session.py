@@ -228,7 +228,8 @@ class Session:
             self._stopped.tsc_hz = result.tsc_hz
             return self._stopped
         if result.kind == "died" and self._complaints:
-            result.message = _last_line(self._complaints)
+            complaint = _last_line(self._complaints)
+            result.message = f"QEMU failed: {complaint.partition(': ')[2] or complaint}"
         elif result.kind == "died" and wait_status < 0:
             result.message = f"the hypervisor was ended by {signal.Signals(-wait_status).name}"
         return result
