@@ -1,0 +1,121 @@
+"""What the measurements share: building programs, running QEMU, medians, results as JSON.
+
+A measurement is a script that prints one JSON object. Wall times are medians of interleaved runs,
+so that a busy host slows all sides alike; instruction counts come from `icount_plugin.c` and repeat
+to 0.1 %.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+CHECKOUT = HERE.parent
+RUN_LIMIT_S = 120
+
+
+def work_folder() -> Path:
+    """Where programs and guests are kept between measurements."""
+    folder = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "krait" / "bench"
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def arguments(purpose: str, **defaults: int) -> argparse.Namespace:
+    """Parse `--runs N`-like switches and `--output FILE`."""
+    parser = argparse.ArgumentParser(description=purpose)
+    parser.add_argument("--output", help="also write the JSON to this file")
+    parser.add_argument("--no-linux", action="store_true", help="leave the Linux guest out")
+    for name, value in defaults.items():
+        parser.add_argument(f"--{name}", type=int, default=value)
+    return parser.parse_args()
+
+
+def report(name: str, result: dict[str, Any], output: str | None) -> None:
+    """Print the result, and write it where the user said."""
+    text = json.dumps({"measurement": name, "qemu": qemu_version(), **result}, indent=1)
+    print(text)
+    if output:
+        Path(output).write_text(text + "\n")
+
+
+def qemu_version() -> str:
+    """The first line of QEMU's own words."""
+    shown = subprocess.run(
+        ["qemu-system-x86_64", "--version"], capture_output=True, text=True, check=True
+    )
+    return shown.stdout.splitlines()[0]
+
+
+def compiled(source: str, *flags: str, name: str | None = None) -> str:
+    """Compile a C file of this folder."""
+    target = work_folder() / (name or Path(source).stem + "".join(flags))
+    path = HERE / source
+    if not target.exists() or target.stat().st_mtime < path.stat().st_mtime:
+        subprocess.run(["gcc", "-O2", *flags, "-o", target, path], check=True)
+    return str(target)
+
+
+def krait(*words: str) -> list[str]:
+    """The command line of Krait itself."""
+    return [sys.executable, "-I", "-m", "krait", *words]
+
+
+def krait_command(switches: Sequence[str], program: Sequence[str]) -> list[str]:
+    """QEMU's command line for a program under Krait."""
+    shown = subprocess.run(
+        krait("run", "--accel", "tcg", *switches, "--dry-run", "--json", "--", *program),
+        capture_output=True, text=True, check=True, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    return list(json.loads(shown.stdout))
+
+
+def wall_s(command: Sequence[str]) -> float:
+    """Seconds from start to end of a process."""
+    started = time.perf_counter()
+    done = subprocess.run(
+        command, stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_LIMIT_S, check=False
+    )
+    if done.returncode not in (0, 1, 3):
+        raise RuntimeError(
+            f"status {done.returncode}: {shlex.join(command)}\n"
+            f"{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}"
+        )
+    return time.perf_counter() - started
+
+
+def interleaved(sides: dict[str, Callable[[], float]], runs: int) -> dict[str, dict[str, float]]:
+    """Measure each side once, then each again: median, least and most of each."""
+    samples: dict[str, list[float]] = {name: [] for name in sides}
+    for index in range(runs + 1):
+        for name, measure in sides.items():
+            value = measure()
+            if index:  # the first round warms the caches
+                samples[name].append(value)
+    return {
+        name: {
+            "median": round(statistics.median(values), 4),
+            "least": round(min(values), 4),
+            "most": round(max(values), 4),
+        }
+        for name, values in samples.items()
+    }
+
+
+def instructions(command: Sequence[str]) -> dict[str, int]:
+    """Guest instructions of a whole run, and how many of them were iterations of `rep`."""
+    plugin = compiled("icount_plugin.c", "-shared", "-fPIC", name="icount.so")
+    with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
+        wall_s([*command, "-plugin", f"{plugin},out={file.name}"])
+        return dict(json.loads(Path(file.name).read_text()))

@@ -1,0 +1,36 @@
+"""Bigger programs: seconds from QEMU's start to its end, beside a Linux guest and the host."""
+
+from __future__ import annotations
+
+from _measure import arguments, interleaved, krait, krait_command, report, wall_s, work_folder
+from linux_guest.guest import LinuxGuest
+
+PROGRAMS = {
+    "python3 print(1)": (["/usr/bin/python3", "-c", "print(1)"], ["/usr/lib/python3.11"]),
+    "bash -c true": (["/bin/bash", "-c", "true"], []),
+    "perl -e 1": (["/usr/bin/perl", "-e", "1"], []),
+}
+
+
+def main() -> None:
+    """Measure and report."""
+    options = arguments(__doc__ or "", runs=5)
+    result = {}
+    for name, (program, files) in PROGRAMS.items():
+        command = krait_command(("-m", "256M"), program)
+        run = krait("run", "--accel", "tcg", "-m", "256M", "--", *program)
+        sides = {
+            "host": lambda program=program: wall_s(program),
+            "Krait": lambda command=command: wall_s(command),
+            "krait run": lambda run=run: wall_s(run),
+        }
+        if not options.no_linux:
+            guest = LinuxGuest(work_folder() / "linux")
+            linux = guest.command(guest.image(program[0], program[1:], files), "512M")
+            sides["Linux guest"] = lambda linux=linux: wall_s(linux)
+        result[name] = interleaved(sides, options.runs)
+    report("programs", {"seconds": result}, options.output)
+
+
+if __name__ == "__main__":
+    main()
