@@ -38,6 +38,10 @@ STACK_GAP: Final = 256 * PAGE_SIZE
 """What stays free below a stack (stack_guard_gap of Linux)."""
 KEPT_FLAGS: Final = MapFlags.SHARED | MapFlags.GROWSDOWN | MapFlags.NORESERVE | MapFlags.LOCKED
 DEFAULT_STACK_LIMIT: Final = 8 << 20
+STACK_START: Final = 128 << 10
+"""What is mapped of a stack at first."""
+STACK_ROOM_MIN: Final = 128 << 20  # MIN_GAP and MAX_GAP of Linux, arch/x86/mm/mmap.c
+STACK_ROOM_MAX: Final = PROGRAM_END // 6 * 5
 TABLE_SPAN: Final = 2 << 20
 
 
@@ -81,6 +85,10 @@ class AddressSpace(Space):
         self.recent = found
         return found
 
+    def total_bytes(self) -> u64:
+        """Return the size of all mappings."""
+        return self.vmas.total_pages << PAGE_SHIFT
+
     # --- mapping ---
 
     def map(
@@ -117,8 +125,17 @@ class AddressSpace(Space):
                 self.clear(start, start + size)
             self.add(vma)
         if MapFlags.POPULATE in flags:
-            self.populate(start, start + size)
+            self.populate(start, size)
         return start
+
+    def map_stack(self, top: u64, limit: u64, protection: Protection, name: MappingName) -> None:
+        """Map a stack that ends at `top` and grows as it is used, and put other mappings below."""
+        self.stack_limit = limit
+        self.map_top = top - (min(max(limit, u64(STACK_ROOM_MIN)), u64(STACK_ROOM_MAX)) + STACK_GAP)
+        self.map_top &= ~u64(PAGE_SIZE - 1)
+        self.gap_end = u64(0)
+        flags = MapFlags.PRIVATE | MapFlags.ANONYMOUS | MapFlags.GROWSDOWN | MapFlags.FIXED
+        self.map(top - STACK_START, u64(STACK_START), protection, flags, None, u64(0), name)
 
     def place(self, address: u64, size: u64, flags: MapFlags) -> u64:
         """Choose the address of a new mapping."""
@@ -395,14 +412,14 @@ class AddressSpace(Space):
             if holes:
                 raise Errno(ENOMEM)
 
-    def populate(self, start: u64, end: u64) -> None:
+    def populate(self, start: u64, length: u64) -> None:
         """Bring in a range as far as it is allowed and there is memory (MAP_POPULATE)."""
         vma = self.find(start)
         if vma is None:
             return
         writes = Protection.WRITE in vma.protection and not vma.is_shared
         try:
-            self.populate_with(start, end, Access.WRITE if writes else Access.READ)
+            self.populate_with(start, start + length, Access.WRITE if writes else Access.READ)
         except Errno:
             return
 

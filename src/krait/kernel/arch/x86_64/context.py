@@ -65,7 +65,7 @@ def vector_area_size() -> u64:
     return vector_layout.size
 
 
-def vector_features() -> u64:
+def vector_mask() -> u64:
     """Return XCR0: the components that `save_vector` saves."""
     return vector_layout.mask
 

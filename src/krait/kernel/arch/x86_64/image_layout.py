@@ -26,3 +26,8 @@ def vdso_page() -> u64:
 def image_physical(address: u64) -> u64:
     """Return the physical address of something in the kernel image."""
     return address - KERNEL_BASE
+
+
+def boot_stack_top() -> u64:
+    """Return where the stack ends that the kernel boots on, 16 KiB with a guard page."""
+    return symbol_address("krait_boot_stack_end")

@@ -1,0 +1,55 @@
+"""The first line of Python: what is started in which order, up to the program's first instruction.
+
+    boot.S            long mode, final page tables, a stack
+    descriptor tables traps and system calls have a place to go
+    boot info         what the monitor told
+    frames            memory; from here on objects can be made
+    clock, timer      time is served, without waiting for a calibration
+    scheduler         what runs here becomes a thread
+    root              the image is mounted
+    first program     is loaded and runs, as process 1
+
+Nothing is started that the program may not need: devices, consoles and most of /proc and /dev wait
+for their first use.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
+from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.fs import root
+from krait.kernel.lang import export, text, u64
+from krait.kernel.linux import first_program
+from krait.kernel.mm import frames, heap, kernel_stack
+from krait.kernel.protocol.outcome import BootPhase
+from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.sched.thread import Thread
+from krait.kernel.trace.boot_phases import mark, mark_at
+
+ENTRY_POINTS: Final = (heap.allocate, heap.free)
+"""What the compiler's runtime calls, and no import says so."""
+
+
+@export("krait_main")
+def main(start_info: u64) -> None:
+    """Start everything; `start_info` is the physical address of PVH's hvm_start_info."""
+    descriptor_tables.start()
+    context.start()
+    boot_info.start(start_info)
+    mark_at(BootPhase.ENTRY, boot_info.boot_info.entry_tsc)
+    mark(BootPhase.TRAPS)
+    frames.start()
+    mark(BootPhase.MEMORY)
+    clock.start()
+    timer.start()
+    mark(BootPhase.CLOCK)
+    scheduler.scheduler.release_stack = kernel_stack.release
+    thread = Thread(kernel_stack_top=boot_stack_top())
+    thread.rename(text(b"boot"))
+    scheduler.become(thread)
+    mark(BootPhase.SCHEDULER)
+    root.mount()
+    mark(BootPhase.ROOT)
+    first_program.run()
