@@ -60,7 +60,7 @@ from krait.kernel.sched.thread import (
     current,
     current_thread,
 )
-from krait.kernel.sched.timer import Timer
+from krait.kernel.sched.timer_queue import Timer
 from krait.kernel.sched.waiter import Waiter
 
 unsafe: Final = True
@@ -89,6 +89,8 @@ class Scheduler(Struct):
     next_tid: u32 = FIRST_KERNEL_TID
     release_stack: Callable[[u64], None] | None = None
     """Frees the kernel stack that ends at an address; set by `mm`."""
+    on_idle: Callable[[], None] | None = None
+    """Called before the CPU is halted; it must not sleep."""
 
 
 scheduler = Scheduler()
@@ -310,12 +312,15 @@ def _choose() -> Change:
 def _idle() -> Thread:
     """Halt the CPU until somebody can run."""
     began = ticks_now()
-    while True:
+    if (on_idle := scheduler.on_idle) is not None:
+        on_idle()
+    following = run_queue.take()
+    while following is None:
         halt()
         disable_interrupts()
-        if (following := run_queue.take()) is not None:
-            cpu.idle_ticks += ticks_now() - began
-            return following
+        following = run_queue.take()
+    cpu.idle_ticks += ticks_now() - began
+    return following
 
 
 def _take_over_program_state(thread: Thread) -> None:

@@ -27,6 +27,9 @@ NORMAL_WEIGHT: Final = 1024
 RESCHEDULE: Final = u32(0x8000_0000)
 """The bit of `Thread.work` that asks the thread to give up the CPU before it goes on."""
 
+DEFERRED: Final = u32(0x4000_0000)
+"""The bit that asks it to call `drivers.control.start_now` first."""
+
 
 class ThreadState(IntEnum):
     """Where a thread is."""
@@ -56,7 +59,7 @@ class Thread(Counted):
     interrupt_pending: bool = False
     """A signal waits: interruptible waiting raises EINTR."""
     work: u32 = 0
-    """What is to be done before program code goes on; bits but `RESCHEDULE` are `linux`'s."""
+    """What is to be done before program code goes on; the lower bits are `linux`'s."""
     weight: u32 = NORMAL_WEIGHT
     """Its share of the CPU; virtual time advances in inverse proportion."""
 

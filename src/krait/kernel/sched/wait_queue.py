@@ -72,6 +72,21 @@ class WaitQueue(Struct):
         self._delist(thread)
         lock.acquire()
 
+    @sleeps
+    def wait_spin_until(self, lock: SpinLock, deadline_ns: u64) -> bool:
+        """Like `wait_until`, for conditions that interrupt handlers change."""
+        thread = current()
+        if thread.interrupt_pending:
+            raise Errno(EINTR)
+        self._enlist(True)
+        lock.release()
+        self._switch_away(thread, deadline_ns)
+        woken = self._delist(thread)
+        lock.acquire()
+        if not woken and thread.interrupt_pending:
+            raise Errno(EINTR)
+        return woken
+
     @no_sleep
     def add(self, waiter: Waiter) -> None:
         """Let a waiter's callback run at each wake-up, until it is removed."""
@@ -121,17 +136,19 @@ class WaitQueue(Struct):
             raise Errno(EINTR)
         self._enlist(interruptible)
         lock.release()
+        self._switch_away(thread, deadline_ns)
+        woken = self._delist(thread)
+        lock.acquire()
+        if not woken and interruptible and thread.interrupt_pending:
+            raise Errno(EINTR)
+        return woken
+
+    def _switch_away(self, thread: Thread, deadline_ns: u64) -> None:
+        """Let others run until a wake-up, the deadline or a signal."""
         if deadline_ns == FOREVER:
             scheduler.schedule()
         else:
             scheduler.schedule_until(thread, deadline_ns)
-        woken = self._delist(thread)
-        lock.acquire()
-        if woken:
-            return True
-        if interruptible and thread.interrupt_pending:
-            raise Errno(EINTR)
-        return False
 
     def _enlist(self, interruptible: bool) -> Thread:
         """Put the running thread at the end, asleep from now on."""

@@ -5,7 +5,7 @@ host (qemu, hw/intc/apic_common.c: the virtual clock undivided; Linux, arch/x86/
 APIC_BUS_CYCLE_NS = 1), so it is a clock too: `sched/clock.py` measures the time stamp counter by
 it. It counts down from what it is given, interrupts at zero and begins again.
 
-Unsafe: the registers lie at a fixed physical address, mapped once by `start` and for good; each
+Unsafe: registers are reached by address. Invariant: they are mapped by `start` for good; each
 access is one aligned 32-bit load or store.
 """
 

@@ -6,7 +6,7 @@ interrupt flag is only ever put back to what it was, or turned on at points that
 
 from __future__ import annotations
 
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, NoReturn
 
 from krait.kernel.lang import (
     Array,
@@ -82,7 +82,7 @@ def halt() -> None:
     asm_do("sti; hlt", clobbers=("memory",))
 
 
-def stop() -> None:
+def stop() -> NoReturn:
     """Halt for good, deaf to interrupts."""
     while True:
         asm_do("cli; hlt", clobbers=("memory",))
@@ -139,6 +139,11 @@ def read_fs_base() -> u64:
 def write_fs_base(value: u64) -> None:
     """Set the program's thread pointer; the caller has checked that it is a canonical address."""
     asm_do("wrfsbase %0", value)
+
+
+def read_frame_pointer() -> u64:
+    """Return where the chain of stack frames begins."""
+    return asm("movq %%rbp, %0", out=u64)
 
 
 def read_cr2() -> u64:

@@ -3,7 +3,7 @@
 Programmed through an index and a data register (Intel 82093AA data sheet, 3.0). Only what the
 machine wires as a line comes here: virtio-mmio; PCI devices send messages of their own (MSI-X).
 
-Unsafe: the registers lie at a fixed physical address, mapped on first use and for good.
+Unsafe: registers are reached by address. Invariant: they are mapped on first use, for good.
 """
 
 from __future__ import annotations

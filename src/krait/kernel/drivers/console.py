@@ -1,0 +1,325 @@
+"""The consoles: standard output, standard error and the control channel, each a virtio device.
+
+Virtio 1.2, 5.3, with one port and no control queues: queue 0 receives, queue 1 transmits. Which
+console is which is a matter of order (`protocol/console_frames.py`).
+
+Output is copied into pages of the driver's and offered; QEMU mostly takes it within the
+notification, so that nothing is waited for. When the host is slow, all pages are on their way and
+the writer sleeps. What is still on its way at the end of the run is waited for by `flush`.
+
+Input stays in the pages that the device filled until somebody takes it: only then does the device
+get the page back, so that a program that does not read holds the host back, as a pipe does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from krait.kernel.arch.x86_64 import direct_map
+from krait.kernel.drivers.device import DeviceState
+from krait.kernel.drivers.outcome import ending
+from krait.kernel.drivers.serial import serial_port
+from krait.kernel.drivers.virtio import bus, queue
+from krait.kernel.drivers.virtio.queue import Queue
+from krait.kernel.lang import (
+    Array,
+    Counted,
+    Errno,
+    Slice,
+    Struct,
+    UserSlice,
+    inline,
+    sleeps,
+    u8,
+    u16,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.mm import frames
+from krait.kernel.protocol.console_frames import Console
+from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.wait_queue import WaitQueue
+
+RECEIVE: Final = u16(0)
+TRANSMIT: Final = u16(1)
+CONSOLES: Final = 3
+
+PAGE_BYTES: Final = 4096
+TRANSMIT_PAGES: Final = 16
+RECEIVE_PAGES: Final = 4
+
+
+class ConsoleDevice(Counted):
+    """One console."""
+
+    transmit: Queue
+    receive: Queue | None = None
+    writing: Mutex = inline()
+    """Orders writers: one fills a page while it sleeps in a page fault."""
+    lock: SpinLock = inline()
+    """Guards what the interrupt touches too: input, and who waits for output."""
+    interrupts: bool = False
+    """The device has a vector."""
+    transmit_pages: Array[u64] = inline(TRANSMIT_PAGES)
+    """The page of each descriptor, by physical address; 0 until it is needed."""
+    drained: WaitQueue = inline()
+
+    receive_pages: Array[u64] = inline(RECEIVE_PAGES)
+    arrived_numbers: Array[u16] = inline(RECEIVE_PAGES)
+    """The pages that hold input, in order; the first `arrived_count`."""
+    arrived_lengths: Array[u32] = inline(RECEIVE_PAGES)
+    arrived_count: u32 = 0
+    position: u32 = 0
+    """How much of the first page has been taken."""
+    arrival: WaitQueue = inline()
+    on_arrival: Callable[[], None] | None = None
+    """Called in the interrupt when input has come."""
+
+    @sleeps
+    def write(self, data: Slice[u8]) -> None:
+        """Send bytes of the kernel's, sleeping while the host does not keep up."""
+        with self.writing:
+            self._write(data)
+
+    @sleeps
+    def write_user(self, data: UserSlice[u8]) -> usize:
+        """Send bytes of the program's; raises EFAULT if none could be read, else gives how many."""
+        with self.writing:
+            return self._write_user(data)
+
+    def _write(self, data: Slice[u8]) -> None:
+        """Copy into page after page."""
+        done: usize = 0
+        while done < data.length:
+            room = self._next_page()
+            if room.length == 0:
+                return
+            count = min(data.length - done, usize(PAGE_BYTES))
+            room.part(0, count).copy_from(data.part(done, done + count))
+            done += count
+            self._send(u32(count), done == data.length)
+
+    def _write_user(self, data: UserSlice[u8]) -> usize:
+        """Copy from the program into page after page."""
+        done: usize = 0
+        while done < data.length:
+            room = self._next_page()
+            if room.length == 0:
+                return data.length
+            count = min(data.length - done, usize(PAGE_BYTES))
+            try:
+                data.part(done, done + count).copy_in(room.part(0, count))
+            except Errno:
+                if done == 0:
+                    raise
+                self.transmit.notify()
+                return done
+            done += count
+            self._send(u32(count), done == data.length)
+        return done
+
+    @sleeps
+    def flush(self) -> None:
+        """Sleep until the host has taken everything."""
+        with self.writing:
+            self._wait_until_free(self.transmit.size)
+
+    def start_receiving(self) -> None:
+        """Give the device pages for input, on first use; raises ENOMEM."""
+        if self.receive is not None:
+            return
+        receive = queue.create(self.transmit.transport, RECEIVE, u16(RECEIVE_PAGES))
+        for _ in range(min(u16(RECEIVE_PAGES), receive.size)):
+            page = u64(frames.allocate())
+            number = receive.add(page, u32(PAGE_BYTES), True)
+            self.receive_pages[number] = page
+        self.receive = receive
+        self._want_interrupts()
+        receive.notify()
+
+    def has_input(self) -> bool:
+        """Say whether there are bytes to take."""
+        return self.arrived_count != 0
+
+    def take(self, into: Slice[u8]) -> usize:
+        """Take bytes that have come, without waiting; called with `lock` held."""
+        receive = self.receive
+        if receive is None:
+            return 0
+        done: usize = 0
+        given_back = False
+        while done < into.length and self.arrived_count != 0:
+            number = self.arrived_numbers[0]
+            length = self.arrived_lengths[0]
+            count = min(u64(length - self.position), into.length - done)
+            page = direct_map.bytes_at(self.receive_pages[number], u64(PAGE_BYTES))
+            start = u64(self.position)
+            into.part(done, done + count).copy_from(page.part(start, start + count))
+            done += count
+            self.position += u32(count)
+            if self.position == length:
+                self._give_back(receive, number)
+                given_back = True
+        if given_back:
+            receive.notify()
+        return done
+
+    def serve(self) -> None:
+        """Look at both queues; runs in the interrupt."""
+        self._collect()
+        if self.transmit.has_used():
+            self.drained.wake_all()
+
+    def _collect(self) -> None:
+        """Note the pages that the device has filled."""
+        receive = self.receive
+        if receive is None or not receive.has_used():
+            return
+        while self.arrived_count < RECEIVE_PAGES:
+            used = receive.take()
+            if not used.found:
+                break
+            if used.length == 0:
+                page = self.receive_pages[used.number]
+                self.receive_pages[receive.add(page, u32(PAGE_BYTES), True)] = page
+                continue
+            self.arrived_numbers[self.arrived_count] = used.number
+            self.arrived_lengths[self.arrived_count] = used.length
+            self.arrived_count += 1
+        if (on_arrival := self.on_arrival) is not None:
+            on_arrival()
+        self.arrival.wake_all()
+
+    def _give_back(self, receive: Queue, number: u16) -> None:
+        """Let the device fill the first page again."""
+        page = self.receive_pages[number]
+        self.arrived_count -= 1
+        for index in range(self.arrived_count):
+            self.arrived_numbers[index] = self.arrived_numbers[index + 1]
+            self.arrived_lengths[index] = self.arrived_lengths[index + 1]
+        self.position = 0
+        self.receive_pages[receive.add(page, u32(PAGE_BYTES), True)] = page
+
+    def _next_page(self) -> Slice[u8]:
+        """Give the page that the next piece goes into, empty if the device is broken."""
+        self._wait_until_free(u16(1))
+        number = self.transmit.free_first
+        if self.transmit.broken:
+            return direct_map.bytes_at(u64(0), u64(0))
+        page = self.transmit_pages[number]
+        if page == 0:
+            page = u64(frames.allocate())
+            self.transmit_pages[number] = page
+        return direct_map.bytes_at(page, u64(PAGE_BYTES))
+
+    def _send(self, count: u32, last: bool) -> None:
+        """Offer the page that `_next_page` gave; notify at the end and when all are out."""
+        self.transmit.add(self.transmit_pages[self.transmit.free_first], count, False)
+        if last or self.transmit.free_count == 0:
+            self.transmit.notify()
+
+    def _reap(self) -> None:
+        """Take back what the device has sent."""
+        while self.transmit.take().found:
+            pass
+
+    def _wait_until_free(self, count: u16) -> None:
+        """Sleep until that many pages are back."""
+        self._reap()
+        if self.transmit.free_count >= count or self.transmit.broken:
+            return
+        self._want_interrupts()
+        with self.lock:
+            self.transmit.interrupt_wanted(True)
+            self._reap()
+            while self.transmit.free_count < count and not self.transmit.broken:
+                self.drained.wait_spin(self.lock)
+                self._reap()
+            self.transmit.interrupt_wanted(False)
+
+    def _want_interrupts(self) -> None:
+        """Ask for interrupts, once."""
+        if not self.interrupts:
+            self.interrupts = True
+            self.transmit.transport.on_interrupt(_interrupt, _number_of(self))
+
+
+class Slot(Struct):
+    """One place among the consoles."""
+
+    state: DeviceState = DeviceState.UNKNOWN
+    device: ConsoleDevice | None = None
+
+
+class Consoles(Struct):
+    """The consoles by their place."""
+
+    slots: Array[Slot] = inline(CONSOLES)
+
+
+consoles = Consoles()
+
+
+def get(console: Console) -> ConsoleDevice | None:
+    """Give a console, started on first use; None where the machine has none."""
+    slot = consoles.slots[u32(console)]
+    if slot.state == DeviceState.UNKNOWN:
+        slot.state = DeviceState.ABSENT
+        try:
+            slot.device = _start(u64(u32(console)))
+        except Errno:
+            return None
+        if slot.device is not None:
+            slot.state = DeviceState.READY
+    return slot.device
+
+
+@sleeps
+def write(console: Console, data: Slice[u8]) -> None:
+    """Write to a console; to the serial port where the machine has no such console."""
+    device = get(console)
+    if device is None:
+        serial_port.write(data)
+    else:
+        device.write(data)
+
+
+@sleeps
+def flush_all() -> None:
+    """Wait until the host has taken everything."""
+    for index in range(CONSOLES):
+        device = consoles.slots[index].device
+        if device is not None:
+            device.flush()
+
+
+def _start(place: u64) -> ConsoleDevice | None:
+    """Start the device at a place; raises ENODEV or ENOMEM."""
+    transport = bus.find(bus.CONSOLE_ID, place)
+    if transport is None:
+        return None
+    transport.begin(u64(0))
+    transmit = queue.create(transport, TRANSMIT, u16(TRANSMIT_PAGES))
+    transmit.interrupt_wanted(False)
+    transport.go_live()
+    ending.flush = flush_all
+    return ConsoleDevice(transmit=transmit)
+
+
+def _number_of(device: ConsoleDevice) -> u32:
+    """Give the place of a console, as its interrupt's argument."""
+    for index in range(u32(CONSOLES)):
+        if consoles.slots[index].device is device:
+            return index
+    return u32(CONSOLES)
+
+
+def _interrupt(number: u32) -> None:
+    """Serve the console that interrupted."""
+    if number < CONSOLES:
+        device = consoles.slots[number].device
+        if device is not None:
+            device.serve()
