@@ -105,11 +105,18 @@ def _build(configuration: str, folder: str) -> Kernel:
 
     add_site_packages()
     from krait.compiler.build import build_kernel
+    from krait.compiler.diagnostics import CompilationFailed
+    from krait.compiler.toolchain import ToolchainError
 
     if configuration not in CONFIGURATIONS:
         known = ", ".join(CONFIGURATIONS)
         raise UserError(f"unknown kernel configuration '{configuration}'; there are: {known}")
-    image = build_kernel(configuration, folder)
+    try:
+        image = build_kernel(configuration, folder)
+    except CompilationFailed as error:
+        raise UserError(f"the kernel does not compile\n{error}") from None
+    except ToolchainError as error:
+        raise UserError(str(error)) from None
     return Kernel(str(image.path), str(image.symbols))
 
 

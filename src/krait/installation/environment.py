@@ -43,7 +43,7 @@ def install(environment: str, checkout: str) -> None:
     with _lock(f"{environment}.lock"):
         if not is_current(environment, lock_file):
             say("setting up: Python packages (once, about 10 MB)")
-            _make(environment, lock_file)
+            _make(environment, checkout, lock_file)
     missing = missing_packages(BUILD_AND_RUN)
     if missing:
         install_packages(missing)
@@ -91,11 +91,12 @@ def _lock(path: str) -> Iterator[None]:
         raise UserError(f"{error.filename}: {error.strerror}; set XDG_CACHE_HOME") from None
 
 
-def _make(environment: str, lock_file: str) -> None:
+def _make(environment: str, checkout: str, lock_file: str) -> None:
     temporary = tempfile.mkdtemp(prefix="environment-", dir=os.path.dirname(environment))
     try:
         _make_venv(temporary)
         _pip_install(os.path.join(temporary, "bin", "python"), lock_file)
+        _make_importable(temporary, os.path.join(checkout, "src"))
         with open(os.path.join(temporary, STAMP), "w", encoding="ascii") as file:
             file.write(_digest(lock_file))
         os.chmod(temporary, 0o755)
@@ -115,6 +116,14 @@ def _make_venv(folder: str) -> None:
             "this Python has no 'venv' module; install it with: apt-get install python3-venv"
         ) from None
     venv.EnvBuilder(with_pip=False, symlinks=True).create(folder)
+
+
+def _make_importable(environment: str, sources: str) -> None:
+    """Let `import krait` find the checkout, for tests and scripts."""
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    path = os.path.join(environment, "lib", version, "site-packages", "krait.pth")
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(f"{sources}\n")
 
 
 def _pip_install(python: str, lock_file: str) -> None:
