@@ -129,7 +129,7 @@ def test_any_tree_is_read_back(tree: dict[str, object]) -> None:
         assert found[path].target == entry.target
         if entry.data is not None:
             assert reader.read(path) == entry.data
-            assert inode.count == 0 or inode.first * PAGE < len(image)
+            assert inode.extent == 0 or inode.first * PAGE < len(image)
     assert written(manifest) == image
 
 

@@ -191,18 +191,28 @@ def imported_names(arguments: Iterable[str]) -> set[str]:
         if previous == "-m":
             names.add(argument.partition(".")[0])
         elif "import" in argument:
-            words = argument.replace(";", " ").replace(",", " , ").replace("(", " ( ").split()
-            taking = False
-            for index, word in enumerate(words):
-                if word in ("import", "from"):
-                    taking = word == "from" or index < 2 or words[index - 2] != "from"
-                elif taking and word != ",":
-                    names.add(word.partition(".")[0])
-                    taking = index + 1 < len(words) and words[index + 1] == ","
-                elif word == "(" and index and words[index - 1] == "__import__":
-                    names.add(words[index + 1].strip("'\")") if index + 1 < len(words) else "")
+            names.update(_imports_in(argument))
         previous = argument
     return names - sys.stdlib_module_names | (names & {"zoneinfo"})
+
+
+def _imports_in(code: str) -> Iterable[str]:
+    """Yield top-level names from code; what only looks like an import does no harm."""
+    for mark in ",;(":
+        code = code.replace(mark, f" {mark} ")
+    words = [*code.split(), "", ""]
+    for at, word in enumerate(words):
+        if word == "from":
+            yield words[at + 1].partition(".")[0]
+        elif word in ("__import__", "import_module"):
+            yield words[at + 2].strip("'\")")
+        elif word == "import" and (at < 2 or words[at - 2] != "from"):
+            while True:
+                yield words[at + 1].partition(".")[0]
+                at += 3 if words[at + 2] == "as" else 1
+                if words[at + 1 : at + 2] != [","] or not words[at + 2]:
+                    break
+                at += 1
 
 
 def names_a_file(name: str, value: str) -> bool:

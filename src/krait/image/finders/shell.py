@@ -18,8 +18,8 @@ SCRIPT_MAX: Final = 256 << 10
 WORDS_MAX: Final = 2000
 COMMAND: Final = re.compile(
     r"(?:^|[;|&({`!]|\$\()[ \t]*"
-    r"(?:(?:then|else|do|exec|if|elif|while|until|command|nohup|time|xargs)[ \t]+)*"
-    r"(?:\w+=\S*[ \t]+)*([A-Za-z0-9_./+-]+)",
+    r"(?:(?:then|else|do|exec|if|elif|while|until|command|nohup|time|xargs|\w+=\S*)[ \t]+)*"
+    r"([A-Za-z0-9_./+-]+)",
     re.MULTILINE,
 )
 COMMENT: Final = re.compile(r"(?:^|\s)#.*$", re.MULTILINE)
