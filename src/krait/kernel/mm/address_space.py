@@ -21,7 +21,6 @@ from krait.kernel.mm.page_fault import allows, bring_in
 from krait.kernel.mm.pager import Pager
 from krait.kernel.mm.protection import (
     Access,
-    Advice,
     FaultResult,
     MapFlags,
     Protection,
@@ -37,6 +36,10 @@ MAPPINGS_MAX: Final = 65530  # vm.max_map_count, Linux's default
 STACK_GAP: Final = 256 * PAGE_SIZE
 """What stays free below a stack (stack_guard_gap of Linux)."""
 KEPT_FLAGS: Final = MapFlags.SHARED | MapFlags.GROWSDOWN | MapFlags.NORESERVE | MapFlags.LOCKED
+ADVICE_DONTNEED: Final = 4  # MADV_*, include/uapi/asm-generic/mman-common.h
+ADVICE_FREE: Final = 8
+ADVICE_POPULATE_READ: Final = 22
+ADVICE_POPULATE_WRITE: Final = 23
 DEFAULT_STACK_LIMIT: Final = 8 << 20
 STACK_START: Final = 128 << 10
 """What is mapped of a stack at first."""
@@ -226,10 +229,14 @@ class AddressSpace(Space):
 
     def isolate(self, start: u64, end: u64) -> None:
         """Part the mappings that cross the ends of a range."""
-        for edge in (start, end):
-            vma = self.vmas.find(edge)
-            if vma is not None and vma.start < edge:
-                self.split(vma, edge)
+        self.part_at(start)
+        self.part_at(end)
+
+    def part_at(self, edge: u64) -> None:
+        """Part the mapping that crosses an address, if one does."""
+        vma = self.vmas.find(edge)
+        if vma is not None and vma.start < edge:
+            self.split(vma, edge)
 
     # --- taking away ---
 
@@ -391,8 +398,8 @@ class AddressSpace(Space):
     def advise(self, address: u64, length: u64, advice: u32) -> None:
         """Carry out madvise(2); advice that asks for nothing is accepted by the caller."""
         end = checked_range(address, align_length(length))
-        if advice in (Advice.POPULATE_READ, Advice.POPULATE_WRITE):
-            access = Access.READ if advice == Advice.POPULATE_READ else Access.WRITE
+        if advice in (ADVICE_POPULATE_READ, ADVICE_POPULATE_WRITE):
+            access = Access.READ if advice == ADVICE_POPULATE_READ else Access.WRITE
             self.populate_with(address, end, access)
             return
         with self.lock:
@@ -406,7 +413,7 @@ class AddressSpace(Space):
                 holes = holes or vma.start > at
                 at = max(at, vma.start)
                 stop = min(end, vma.end)
-                if advice in (Advice.DONTNEED, Advice.FREE):
+                if advice in (ADVICE_DONTNEED, ADVICE_FREE):
                     self.resident_pages -= page_range.drop(self.root, at, stop)
                 at = stop
             if holes:

@@ -30,6 +30,7 @@ from krait.kernel.lang import (
     slice_at,
     static_assert,
     store,
+    u8,
     u16,
     u64,
 )
@@ -40,23 +41,18 @@ unsafe: Final = True
 
 HEAD_SIZE: Final = 64
 GRAIN: Final = 16
-CLASS_SIZES: Final[list[int]] = [
-    16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 576, 672, 800, 1008, 1344,
-    2016,
-]  # fmt: skip
+SIZES: Final = (
+    *(16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448),
+    *(576, 672, 800, 1008, 1344, 2016),
+)
 LARGEST: Final = 2016
 CLASSES: Final = 21
-
-
-def class_table() -> list[int]:
-    """Compute the class for each number of grains."""
-    return [
-        next(n for n, size in enumerate(CLASS_SIZES) if size >= grains * GRAIN)
-        for grains in range(LARGEST // GRAIN + 1)
-    ]
-
-
-CLASS_OF: Final[list[int]] = class_table()
+CLASS_SIZES: Final[list[u16]] = [u16(size) for size in SIZES]
+CLASS_OF: Final[list[u8]] = [
+    u8(next(n for n, size in enumerate(SIZES) if size >= grains * GRAIN))
+    for grains in range(LARGEST // GRAIN + 1)
+]
+"""The class for each number of grains."""
 
 
 class Slab(Packed):
@@ -90,7 +86,7 @@ class Heap(Struct):
         address = direct_map.virtual(u64(frames.allocate_zeroed()))
         made = at(Slab, address)
         made.carved = u16(HEAD_SIZE)
-        made.size = u16(CLASS_SIZES[kind])
+        made.size = CLASS_SIZES[kind]
         made.kind = u16.truncate(kind)
         self.slabs[kind] = address
         self.slab_frames += 1

@@ -45,15 +45,6 @@ class RemapFlags(IntFlag):
     DONTUNMAP = 4
 
 
-class Advice(IntEnum):
-    """MADV_* that do something; `address_space` says which others are accepted."""
-
-    DONTNEED = 4
-    FREE = 8
-    POPULATE_READ = 22
-    POPULATE_WRITE = 23
-
-
 class Access(IntEnum):
     """What an instruction did to cause a fault."""
 

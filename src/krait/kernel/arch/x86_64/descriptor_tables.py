@@ -43,11 +43,15 @@ IST_PAGE_FAULT: Final = 5
 IST_FAULT: Final = 6
 IST_INTERRUPT: Final = 7
 
-IST_OF_EXCEPTION: Final[list[int]] = [
-    {1: IST_DEBUG, 2: IST_NMI, 3: IST_DEBUG, 8: IST_DOUBLE_FAULT, 14: IST_PAGE_FAULT,
-     18: IST_MACHINE_CHECK}.get(vector, IST_FAULT)
-    for vector in range(32)
-]  # fmt: skip
+SPECIAL_STACKS: Final = {
+    1: IST_DEBUG,
+    2: IST_NMI,
+    3: IST_DEBUG,
+    8: IST_DOUBLE_FAULT,
+    14: IST_PAGE_FAULT,
+    18: IST_MACHINE_CHECK,
+}
+IST_OF_EXCEPTION: Final[list[u16]] = [u16(SPECIAL_STACKS.get(n, IST_FAULT)) for n in range(32)]
 
 GATE_PRESENT_INTERRUPT: Final = 0x8E00  # Intel SDM 3A, 6.14.1
 
@@ -121,7 +125,7 @@ def fill_gates() -> None:
     table = symbol_address("krait_idt")
     stub = symbol_address("krait_exception_stubs")
     for vector in range(u64(32)):
-        fill_gate(table + vector * 16, stub, u16(IST_OF_EXCEPTION[vector]))
+        fill_gate(table + vector * 16, stub, IST_OF_EXCEPTION[vector])
         stub += 16
     stub = symbol_address("krait_interrupt_stubs")
     for vector in range(u64(32), u64(256)):
