@@ -4,7 +4,7 @@
 A line is put together in a buffer, so that it leaves in one piece, and stays there until the next
 one begins: a panic finds its own message in it.
 
-Unsafe: the parts of a line arrive as an address and a length, which the compiler takes from a
+Unsafe: parts of a line arrive as address and length. Invariant: the compiler takes both from a
 `Text`; the buffer itself is bounds-checked.
 """
 
