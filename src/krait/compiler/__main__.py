@@ -1,0 +1,46 @@
+"""`python -m krait.compiler MODULE… [--entry f] [--emit c] [--out DIR] [--check] [--dump STAGE]`."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from krait.compiler.program import Options, Program
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Compile from the command line; prints errors and gives the exit status."""
+    parser = argparse.ArgumentParser(prog="krait.compiler", description="Compile kernel Python to C.")
+    parser.add_argument("modules", nargs="+", help="entry modules, such as krait.kernel.boot")
+    parser.add_argument("--entry", action="append", default=[], help="an entry function")
+    parser.add_argument("--emit", choices=["c"], default="c", help="what to write")
+    parser.add_argument("--out", type=Path, help="directory for the C files")
+    parser.add_argument("--check", action="store_true", help="check every function of the modules")
+    parser.add_argument("--dump", choices=["ast", "typed", "linear", "c"], help="print a stage")
+    chosen = parser.parse_args(arguments)
+    options = Options(entries=chosen.entry, all_functions=chosen.check)
+    try:
+        program = Program(chosen.modules, options).compile()
+    except ImportError as error:
+        print(f"krait: {error}", file=sys.stderr)
+        return 1
+    for diagnostic in program.diagnostics:
+        print(diagnostic, file=sys.stderr)
+    if program.diagnostics:
+        print(f"{len(program.diagnostics)} error(s)", file=sys.stderr)
+        return 1
+    if chosen.dump:
+        from krait.compiler.dumps import dump
+
+        print(dump(program, chosen.dump, chosen.modules))
+    if chosen.out:
+        chosen.out.mkdir(parents=True, exist_ok=True)
+        for name, text in program.units.items():
+            (chosen.out / f"{name}.c").write_text(text, encoding="utf-8")
+    print(f"{len(program.requested)} functions, {len(program.units)} units", file=sys.stderr)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

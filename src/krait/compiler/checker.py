@@ -1,0 +1,174 @@
+"""The function checker: types one function body into a tree, and notes what it does.
+
+What it notes (calls, raises, stores of borrowed objects) is what the whole-program passes in
+`effects.py` need.
+"""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING, Any
+
+from krait.compiler.classes import ClassInfo
+from krait.compiler.diagnostics import CompileError
+from krait.compiler.functions import Function, Local, VirtualCall
+from krait.compiler.nodes import Node
+from krait.compiler.scope import LoopState, Narrowing, assigned_names, c_local, walrus_names
+from krait.compiler.statements import StatementChecker
+from krait.compiler.types import (
+    NEVER,
+    NONE,
+    U64,
+    UNTYPED,
+    IntType,
+    RefType,
+    SliceType,
+    TupleType,
+    Type,
+)
+
+if TYPE_CHECKING:
+    from krait.compiler.program import Program
+
+
+class FunctionChecker(StatementChecker):
+    """Checks one function."""
+
+    def __init__(self, program: Program, function: Function) -> None:
+        self.program = program
+        self.function = function
+        self.narrowing: Narrowing | None = {}
+        self.local_names = assigned_names(function.node.body) | {
+            each.name for each in function.parameters
+        }
+        self.walrus = walrus_names(function.node)
+        self.static_names: dict[str, Any] = {}
+        self.try_depth = 0
+        self.in_cleanup = 0
+        self.handlers = 0
+        self.loops: list[LoopState] = []
+        self.outer_loops: list[LoopState] = []
+        self.escape_map: dict[str, frozenset[str]] = {}
+        self.stack_types: list[Type] = []
+
+    def check(self) -> None:
+        """Type the body."""
+        function = self.function
+        for index, parameter in enumerate(function.parameters):
+            function.locals[parameter.name] = Local(
+                parameter.name, parameter.type, c_local(parameter.name), parameter=True
+            )
+            kind = parameter.type
+            if isinstance(kind, SliceType) or (isinstance(kind, RefType) and not kind.cls.counted):
+                self.escape_map[parameter.name] = frozenset({f"parameter {index}"})
+        function.body = self.block(function.node.body)
+        if self.narrowing is not None:
+            if function.result == NEVER:
+                self.report(
+                    CompileError(function.node, f"{function.display} may return but is NoReturn"),
+                    function.node,
+                )
+            elif function.result != NONE:
+                last = function.node.body[-1]
+                self.report(
+                    CompileError(
+                        last, f"{function.display} can end without returning a {function.result}",
+                        "return a value on every path",
+                    ),
+                    last,
+                )
+
+    def report(self, error: CompileError, fallback: ast.AST) -> None:
+        """Keep a diagnostic and go on."""
+        self.program.report(error, self.function.module, fallback)
+
+    def forget_after_error(self, node: ast.stmt) -> None:
+        """After an error the names that the statement would have declared are unknown: stop there."""
+        undeclared = {
+            name for name in assigned_names([node]) if name not in self.function.locals
+        }
+        if undeclared:
+            self.narrowing = None
+            self.function.falls_through = True
+            raise_quietly = getattr(self, "poisoned", None)
+            if raise_quietly is None:
+                self.poisoned = True
+
+    def need_unsafe(self, node: ast.AST, what: str) -> None:
+        """Refuse raw addresses in safe modules."""
+        if not self.function.module.unsafe:
+            raise CompileError(
+                node,
+                f"{what} stands only in unsafe modules",
+                "move it to a module with `unsafe: Final = True` and a stated invariant",
+            )
+        self.function.unsafe_uses += 1
+
+    def address_value(self, node: ast.expr) -> Node:
+        """An address: any 64-bit unsigned integer."""
+        value = self.expression(node, U64)
+        if value.type == UNTYPED:
+            return self.coerce(value, U64)
+        if isinstance(value.type, IntType) and value.type.bits == 64 and not value.type.signed:
+            return value
+        raise CompileError(node, f"an address is a u64, not {value.type}", "convert it: u64(…)")
+
+    # Effects
+
+    def note_raise(self, node: ast.AST) -> None:
+        """This function raises here, unless a handler catches it."""
+        if self.in_cleanup and self.try_depth == 0:
+            self.function.cleanup_raises.append(node)
+        if self.try_depth == 0:
+            self.function.raises_itself = True
+            self.function.raise_sites.append(node)
+
+    def escapes_of(self, name: str) -> frozenset[str]:
+        """Stack objects that a local may refer to."""
+        return self.escape_map.get(name, frozenset())
+
+    def note_store(self, node: ast.AST, kind: Type, value: Node, on_stack: bool = False) -> None:
+        """A value is stored where it may outlive this function."""
+        if isinstance(kind, SliceType | RefType) and value.escapes and not on_stack:
+            self.function.leaks.append((value.escapes, node, "stored"))
+        elif isinstance(kind, TupleType) and value.escapes and not on_stack:
+            self.function.leaks.append((value.escapes, node, "stored"))
+
+    def note_return(self, node: ast.AST, value: Node) -> None:
+        """A value leaves this function."""
+        local = frozenset(each for each in value.escapes if not each.startswith("parameter "))
+        if local:
+            self.function.leaks.append((local, node, "returned"))
+
+    def note_arguments(
+        self,
+        node: ast.AST,
+        target: Function,
+        arguments: list[tuple[int, Node]],
+        receiver: Node | None,
+    ) -> None:
+        """Borrowed objects are passed on."""
+        shift = 1 if receiver is not None else 0
+        if receiver is not None and receiver.escapes:
+            self.function.passes.append((target, 0, receiver.escapes, node))
+        for index, argument in arguments:
+            if argument.escapes:
+                self.function.passes.append((target, index + shift, argument.escapes, node))
+
+    def note_virtual_arguments(
+        self,
+        node: ast.AST,
+        target: VirtualCall,
+        arguments: list[tuple[int, Node]],
+        receiver: Node,
+    ) -> None:
+        """Borrowed objects are passed on through a vtable."""
+        for index, argument in [(-1, receiver), *arguments]:
+            if argument.escapes:
+                self.function.passes.append((target, index + 1, argument.escapes, node))
+
+    def new_stack_object(self, cls: ClassInfo) -> str:
+        """Storage for a Struct that lives until the function returns."""
+        name = f"object_{len(self.function.stack_objects)}"
+        self.function.stack_objects.append((name, cls))
+        return name

@@ -1,0 +1,100 @@
+"""The typed tree.
+
+The checker turns syntax into nodes: each has an operation, a type, operands, and `emit`, which lowers
+it. `emit` is called with a `Lowerer`, appends linear instructions in Python's order of evaluation and
+returns a C operand: a temporary, a variable, a constant or an expression without side effects. A node
+may be lowered more than once (a `finally` body is), so `emit` keeps no state.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from krait.compiler.types import Type
+
+if TYPE_CHECKING:
+    from krait.compiler.lowering import Lowerer
+
+NO_CONSTANT = object()
+
+
+@dataclass(eq=False)
+class Node:
+    """A typed expression."""
+
+    operation: str
+    type: Type
+    emit: Callable[[Lowerer], str]
+    syntax: ast.AST
+    operands: list[Node] = field(default_factory=list)
+    constant: Any = NO_CONSTANT
+    """The value if it is known at build time (int, bool, None, bytes)."""
+    owned: bool = False
+    """The result carries a reference count that whoever takes it must release."""
+    stable: bool = True
+    """A borrowed result stays alive across calls (a local, a parameter, a prebuilt object)."""
+    static: Any = NO_CONSTANT
+    """For build-time values: the Python object (module, class, function, config object)."""
+    when_true: dict[str, Type] = field(default_factory=dict)
+    when_false: dict[str, Type] = field(default_factory=dict)
+    place: Place | None = None
+    """Where the value lives, if it can be assigned to or pointed at."""
+    unstable_base: bool = False
+    """A slice or embedded object inside a counted object that nothing else keeps alive."""
+    escapes: frozenset[str] = frozenset()
+    """Stack objects that a reference in this value may point to."""
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether the value is known at build time."""
+        return self.constant is not NO_CONSTANT
+
+    @property
+    def is_static(self) -> bool:
+        """Whether this names something that exists only at build time."""
+        return self.static is not NO_CONSTANT
+
+    def dump(self, indent: int = 0) -> str:
+        """A readable form of the tree."""
+        text = f"{'  ' * indent}{self.operation}: {self.type}"
+        if self.is_constant:
+            text += f" = {self.constant!r}"
+        return "\n".join([text, *(each.dump(indent + 1) for each in self.operands)])
+
+
+@dataclass(eq=False)
+class Place:
+    """Something that can be stored to.
+
+    `address` evaluates what comes before the store (the object, the index) once and returns a C
+    lvalue; loading and storing then use that lvalue.
+    """
+
+    address: Callable[[Lowerer], str]
+    type: Type
+    volatile: bool = False
+    unaligned: bool = False
+
+
+@dataclass(eq=False)
+class Statement:
+    """A typed statement; `emit` appends its linear instructions."""
+
+    operation: str
+    emit: Callable[[Lowerer], None]
+    syntax: ast.AST
+    operands: list[Node] = field(default_factory=list)
+    blocks: list[list[Statement]] = field(default_factory=list)
+
+    def dump(self, indent: int = 0) -> str:
+        """A readable form of the tree."""
+        line = getattr(self.syntax, "lineno", 0)
+        parts = [f"{'  ' * indent}{self.operation}  (line {line})"]
+        parts += [each.dump(indent + 1) for each in self.operands]
+        for block in self.blocks:
+            parts += [each.dump(indent + 1) for each in block]
+            parts.append(f"{'  ' * indent}end")
+        return "\n".join(parts)

@@ -1,0 +1,587 @@
+"""A whole program: modules, classes, functions, and what of them is reachable.
+
+Compilation is a worklist. Entry functions are checked; checking requests what they call, construct and
+refer to; a class that is instantiated brings the overrides that virtual calls may reach. What nothing
+requests is not compiled. Then the effects are computed, the functions lowered, the units written.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FunctionType
+from typing import Any
+
+from krait.compiler.annotations import AnnotationResolver
+from krait.compiler.calls import has_variables
+from krait.compiler.checker import FunctionChecker
+from krait.compiler.classes import ClassInfo
+from krait.compiler.diagnostics import CompileError, Diagnostic, locate
+from krait.compiler.functions import Function, Parameter
+from krait.compiler.layouts import Layouts
+from krait.compiler.modules import MISSING, ModuleTable, SourceModule, is_lang
+from krait.compiler.types import (
+    I64,
+    NONE,
+    U64,
+    ArrayType,
+    CallableType,
+    RefType,
+    TableType,
+    TupleType,
+    Type,
+    element_tag,
+)
+from krait.compiler.values import Values
+
+THUNK_TYPE = CallableType((U64,) * 6, I64)
+SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "abstractmethod", "staticmethod",
+                "property", "override", "final", "classmethod"}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A vtable entry: the topmost class that declares the method, and its name."""
+
+    cls: ClassInfo
+    name: str
+
+    @property
+    def c_name(self) -> str:
+        """The member of the vtable struct."""
+        return f"{self.name}_of_{self.cls.name}"
+
+
+@dataclass(eq=False)
+class Thunk:
+    """The C function that decodes registers for a system call."""
+
+    function: Function
+    c_name: str
+
+
+@dataclass
+class Options:
+    """How to compile."""
+
+    entries: list[str] = field(default_factory=list)
+    """`module:function`, or names of functions in the entry modules."""
+    all_functions: bool = False
+    """Take every function of the entry modules as an entry: for checks and tests."""
+    source_root: Path | None = None
+
+
+class Program:
+    """Everything known about one compilation."""
+
+    def __init__(self, entry_modules: list[str], options: Options | None = None) -> None:
+        self.options = options or Options()
+        self.entry_modules = entry_modules
+        self.modules = ModuleTable()
+        self.order: list[SourceModule] = []
+        self.classes: dict[tuple[type, tuple[Type, ...]], ClassInfo] = {}
+        self.functions: dict[tuple[Any, ...], Function] = {}
+        self.requested: list[Function] = []
+        self._requested: set[Function] = set()
+        self.values = Values(self)
+        self.layouts = Layouts(self)
+        self.found: list[Diagnostic] = []
+        self.virtual_requests: list[tuple[ClassInfo, str]] = []
+        self.instantiated: list[ClassInfo] = []
+        self.signatures: dict[CallableType, list[Function]] = {}
+        self.buffers: dict[str, Type] = {}
+        self.weak_roots: set[ClassInfo] = set()
+        self.thunks: dict[Function, Thunk] = {}
+        self.units: dict[str, str] = {}
+
+    # Loading and entries
+
+    def compile(self) -> Program:
+        """Run all stages; diagnostics say whether it went well."""
+        from krait.compiler.effects import prove
+        from krait.compiler.units import write_units
+
+        self.load()
+        if not self.found:
+            self.check()
+        if not self.found:
+            prove(self)
+        if not self.found:
+            try:
+                self.units = write_units(self)
+            except CompileError as error:
+                self.report(error, self.order[0], None)
+        return self
+
+    def load(self) -> None:
+        """Import the modules and learn their classes."""
+        self.order = self.modules.load_all(self.entry_modules)
+        self.values.index_names(self.order)
+        for module in self.order:
+            for name, node in module.classes.items():
+                value = module.module.__dict__.get(name)
+                if isinstance(value, type) and self._is_object(value):
+                    try:
+                        if not getattr(value, "__parameters__", ()):
+                            self.class_info(value, (), node)
+                    except CompileError as error:
+                        self.report(error, module, node)
+
+    @staticmethod
+    def _is_object(value: type) -> bool:
+        return any(is_lang(b.__module__) and b.__name__ == "Struct" for b in value.__mro__[1:])
+
+    def check(self) -> None:
+        """Type everything that the entries reach."""
+        for function in self.entries():
+            self.request(function)
+        index = 0
+        while index < len(self.requested):
+            function = self.requested[index]
+            index += 1
+            if not function.checked:
+                function.checked = True
+                FunctionChecker(self, function).check()
+
+    def entries(self) -> list[Function]:
+        """The functions that compilation starts from."""
+        found: list[Function] = []
+        named = set(self.options.entries)
+        for module in self.order:
+            listed = self.options.all_functions and module.name in self.entry_modules
+            for name, nodes in module.functions.items():
+                if "." in name:
+                    if listed and not named:
+                        found += self._methods_of(module, name)
+                    continue
+                value = module.module.__dict__.get(name)
+                if not isinstance(value, FunctionType) or value.__module__ != module.name:
+                    continue
+                marks = self._decorators(nodes[-1])
+                wanted = (
+                    "export" in marks
+                    or f"{module.name}:{name}" in named
+                    or (name in named and module.name in self.entry_modules)
+                    or (listed and not named)
+                )
+                if wanted and "extern" not in marks:
+                    try:
+                        if not self.is_generic(value):
+                            found.append(self.function_of(value, nodes[-1], {}))
+                    except CompileError as error:
+                        self.report(error, module, nodes[-1])
+        return found
+
+    def _methods_of(self, module: SourceModule, name: str) -> list[Function]:
+        class_name, _, method = name.rpartition(".")
+        value = module.module.__dict__.get(class_name)
+        if not isinstance(value, type) or (value, ()) not in self.classes:
+            return []
+        cls = self.classes[(value, ())]
+        if method not in cls.methods:
+            return []
+        try:
+            function = self.method(cls, method)
+        except CompileError as error:
+            self.report(error, module, cls.methods[method])
+            return []
+        self.instantiate(cls)
+        return [] if self.is_abstract(function) else [function]
+
+    def report(self, error: CompileError, module: SourceModule, fallback: ast.AST | None) -> None:
+        """Keep a diagnostic."""
+        diagnostic = locate(error, str(module.path), module.text, fallback)
+        if diagnostic not in self.found:
+            self.found.append(diagnostic)
+
+    @property
+    def diagnostics(self) -> list[Diagnostic]:
+        """All errors, by place."""
+        return sorted(self.found)
+
+    def shown_path(self, path: Path) -> str:
+        """A source path as panics show it."""
+        for parent in path.parents:
+            if parent.name == "src":
+                return str(path.relative_to(parent))
+        return path.name
+
+    # Build-time evaluation
+
+    def build_time(self, node: ast.expr, module: SourceModule, bindings: dict[str, Type]) -> Any:
+        """Evaluate an expression in a module's namespace."""
+        try:
+            code = compile(ast.Expression(body=node), str(module.path), "eval")
+            scope = _Names(module)
+            return eval(code, {"__builtins__": __builtins__}, scope)  # type: ignore[arg-type]
+        except CompileError:
+            raise
+        except BaseException as error:
+            raise CompileError(node, f"this is not computed at build time: {error}") from None
+
+    def declared_type(self, module: SourceModule, annotation: ast.expr) -> Type | None:
+        """The type that a module-level annotation gives, if it gives one."""
+        if ast.unparse(annotation) in ("Final", "typing.Final"):
+            return None
+        try:
+            return AnnotationResolver(self, module).resolve(annotation)
+        except CompileError:
+            return None
+
+    def imported_declaration(self, module: SourceModule, name: str) -> Type | None:
+        """The declared type of a name imported from another kernel module."""
+        for statement in ast.walk(module.tree):
+            if isinstance(statement, ast.ImportFrom) and statement.module:
+                for alias in statement.names:
+                    if (alias.asname or alias.name) == name:
+                        return self.module_declaration(statement.module, alias.name)
+        return None
+
+    def module_declaration(self, module_name: str, name: str) -> Type | None:
+        """The declared type of a module's name."""
+        import sys
+
+        module = sys.modules.get(module_name)
+        if module is None or is_lang(module_name) or not getattr(module, "__file__", None):
+            return None
+        source = self.modules.load(module_name)
+        annotation = source.annotations.get(name)
+        if annotation is not None:
+            return self.declared_type(source, annotation)
+        return self.imported_declaration(source, name)
+
+    def class_declaration(self, cls: type, name: str) -> Type | None:
+        """The declared type of a class-level constant."""
+        for base in cls.__mro__:
+            if is_lang(base.__module__) or base.__module__ in ("builtins", "typing", "enum"):
+                continue
+            module = self.modules.load(base.__module__)
+            node = module.classes.get(base.__qualname__)
+            for statement in node.body if node else []:
+                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
+                    if statement.target.id == name:
+                        return self.declared_type(module, statement.annotation)
+        return None
+
+    # Classes
+
+    def class_info(
+        self, cls: type, arguments: tuple[Type, ...], node: ast.AST | None
+    ) -> ClassInfo:
+        """The class under these type arguments."""
+        key = (cls, arguments)
+        if key not in self.classes:
+            try:
+                info = ClassInfo(self, cls, self.modules.load(cls.__module__), arguments)
+            except CompileError as error:
+                raise CompileError(error.node or node, error.message, error.remedy) from None
+            self.classes[key] = info
+            info.link()
+        return self.classes[key]
+
+    def hierarchy_is_polymorphic(self, root: ClassInfo) -> bool:
+        """Whether the objects of a hierarchy carry a vtable pointer."""
+        family = root.family()
+        if root.needs_identity:
+            return True
+        if len(family) == 1:
+            return False
+        if root.counted:
+            return True
+        return any(each.overridden_below(name) for each in family for name in each.methods)
+
+    def instantiate(self, cls: ClassInfo) -> None:
+        """Objects of this class exist: their overrides, destructor and parts are reachable."""
+        if cls.instantiated:
+            return
+        cls.instantiated = True
+        self.instantiated.append(cls)
+        for requested, name in list(self.virtual_requests):
+            if cls.is_subclass(requested):
+                self._request_override(cls, name)
+        if cls.find_method("__del__") is not None:
+            self._request_override(cls, "__del__")
+        for each in cls.fields.values():
+            kind = each.type
+            if each.how == "embedded" and isinstance(kind, RefType):
+                self.instantiate(kind.cls)
+            elif isinstance(kind, ArrayType):
+                from krait.compiler.types import embedded_element
+
+                if embedded_element(kind.element) and isinstance(kind.element, RefType):
+                    self.instantiate(kind.element.cls)
+            if each.default is not None and each.how == "plain":
+                value = each.owner.constant(each.default)
+                if value is not None and not isinstance(value, int):
+                    self.values.reach(value, kind, each.default)
+
+    def _request_override(self, cls: ClassInfo, name: str) -> None:
+        found = cls.find_method(name)
+        if found is None:
+            return
+        function = self.method(found[0], name)
+        if not self.is_abstract(function):
+            self.request(function)
+
+    def abstract_methods(self, cls: ClassInfo) -> list[str]:
+        """Methods without a body."""
+        return sorted(
+            name
+            for name in dir(cls.cls)
+            if getattr(getattr(cls.cls, name, None), "__isabstractmethod__", False)
+        )
+
+    def has_weak(self, cls: ClassInfo) -> bool:
+        """Whether objects of the hierarchy carry a place for weak references."""
+        return cls.root in self.weak_roots
+
+    def use_weak(self, cls: ClassInfo) -> None:
+        """Weak references to this class are made."""
+        self.weak_roots.add(cls.root)
+
+    def use_buffer(self, element: Type) -> None:
+        """Buffers of this element are made."""
+        self.buffers.setdefault(element_tag(element), element)
+
+    # Functions
+
+    def function_of(
+        self, value: FunctionType, node: ast.AST | None, bindings: dict[str, Type]
+    ) -> Function:
+        """The instance of a top-level function or static method."""
+        value = getattr(value, "__wrapped__", value)
+        module = self.modules.load(value.__module__)
+        qualname = value.__qualname__
+        if "<locals>" in qualname:
+            raise CompileError(node, f"{value.__name__} is a nested function", "define it at module level")
+        owner: ClassInfo | None = None
+        if "." in qualname:
+            cls = module.module.__dict__.get(qualname.rpartition(".")[0])
+            if isinstance(cls, type):
+                owner = self.class_info(cls, (), node)
+        syntax = module.function_node(qualname, value)
+        if syntax is None:
+            raise CompileError(node, f"function {qualname} has no source")
+        if owner is not None:
+            return self.method(owner, value.__name__)
+        return self._instance(module, qualname, syntax, None, bindings)
+
+    def method(self, cls: ClassInfo, name: str) -> Function:
+        """A method as its class defines it."""
+        node = cls.methods[name]
+        return self._instance(
+            cls.module, f"{cls.cls.__qualname__}.{name}", node, cls, cls.bindings
+        )
+
+    def _instance(
+        self,
+        module: SourceModule,
+        qualname: str,
+        node: ast.FunctionDef,
+        owner: ClassInfo | None,
+        bindings: dict[str, Type],
+    ) -> Function:
+        key = (module.name, qualname, node.lineno, owner, tuple(sorted(bindings.items(), key=lambda x: x[0])))
+        if key in self.functions:
+            return self.functions[key]
+        decorators = self._decorators(node)
+        is_method = owner is not None and "staticmethod" not in decorators
+        parameters, result = self._signature(module, node, owner if is_method else None, bindings)
+        tail = "" if owner is not None else "".join("_" + each.tag for _, each in sorted(bindings.items()))
+        base = owner.c_name + "_" + node.name if owner is not None else module.c_prefix + qualname
+        function = Function(
+            module,
+            qualname,
+            node,
+            owner,
+            dict(bindings),
+            base.replace(".", "_") + tail,
+            parameters,
+            result,
+            is_method=is_method,
+            decorators=set(decorators),
+        )
+        for mark in ("export", "extern"):
+            if mark in decorators:
+                call = decorators[mark]
+                if not isinstance(call, ast.Call) or not call.args:
+                    raise CompileError(node, f"@{mark} names its symbol", f'@{mark}("c_name")')
+                function.c_name = str(self.build_time(call.args[0], module, {}))
+                function.exported = mark == "export"
+                function.external = mark == "extern"
+        if "section" in decorators and isinstance(decorators["section"], ast.Call):
+            function.section = str(self.build_time(decorators["section"].args[0], module, {}))
+        self.functions[key] = function
+        return function
+
+    @staticmethod
+    def _decorators(node: ast.FunctionDef) -> dict[str, ast.expr]:
+        found: dict[str, ast.expr] = {}
+        for each in node.decorator_list:
+            name = each.func if isinstance(each, ast.Call) else each
+            found[name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")] = each
+        return found
+
+    def _signature(
+        self,
+        module: SourceModule,
+        node: ast.FunctionDef,
+        owner: ClassInfo | None,
+        bindings: dict[str, Type],
+    ) -> tuple[list[Parameter], Type]:
+        resolver = AnnotationResolver(self, module, bindings)
+        arguments = node.args
+        if arguments.kwarg or (arguments.vararg and node.name != "__exit__"):
+            raise CompileError(node, "*args and **kwargs are refused", "name the parameters")
+        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
+        defaults: list[ast.expr | None] = [None] * (
+            len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
+        )
+        defaults += [*arguments.defaults, *arguments.kw_defaults]
+        parameters: list[Parameter] = []
+        for index, (argument, default) in enumerate(zip(every, defaults, strict=True)):
+            if owner is not None and index == 0:
+                kind: Type = TupleType(owner) if owner.kind == "namedtuple" else RefType(owner)
+            elif node.name == "__exit__" and owner is not None:
+                break
+            elif argument.annotation is None:
+                raise CompileError(argument, f"parameter {argument.arg} has no type", "annotate it")
+            else:
+                kind = resolver.resolve(argument.annotation)
+                if isinstance(kind, ArrayType | TableType):
+                    kind = kind.as_slice
+            parameters.append(Parameter(argument.arg, kind, default, argument))
+        if node.returns is None:
+            raise CompileError(node, f"{node.name} has no result type", "write `-> None` or its type")
+        result = resolver.resolve(node.returns)
+        if isinstance(result, ArrayType | TableType):
+            result = result.as_slice
+        if node.name == "__exit__":
+            result = NONE
+        return parameters, result
+
+    def parameters_of(self, value: FunctionType, node: ast.AST) -> list[Parameter]:
+        """The declared parameters, with type variables unbound."""
+        return self._generic_signature(value, node)[0]
+
+    def result_of(self, value: FunctionType) -> Type:
+        """The declared result, with type variables unbound."""
+        return self._generic_signature(value, None)[1]
+
+    def _generic_signature(
+        self, value: FunctionType, node: ast.AST | None
+    ) -> tuple[list[Parameter], Type]:
+        value = getattr(value, "__wrapped__", value)
+        module = self.modules.load(value.__module__)
+        syntax = module.function_node(value.__qualname__, value)
+        if syntax is None:
+            raise CompileError(node, f"function {value.__qualname__} has no source")
+        return self._signature(module, syntax, None, {})
+
+    def is_generic(self, value: FunctionType) -> bool:
+        """Whether a function has type variables in its signature."""
+        if "." in value.__qualname__:
+            return False
+        parameters, result = self._generic_signature(value, None)
+        return has_variables(result) or any(has_variables(each.type) for each in parameters)
+
+    @staticmethod
+    def is_abstract(function: Function) -> bool:
+        """Whether a method has no body of its own."""
+        return "abstractmethod" in function.decorators
+
+    def request(self, function: Function) -> None:
+        """A function is reachable."""
+        if function in self._requested or function.external:
+            return
+        self._requested.add(function)
+        self.requested.append(function)
+
+    def take_address(self, function: Function, kind: CallableType, node: ast.AST | None) -> None:
+        """A function is used as a value of this signature."""
+        self.request(function)
+        function.address_taken = True
+        own = tuple(each.type for each in function.parameters)
+        if own != kind.parameters or function.result != kind.result:
+            shown = ", ".join(str(each) for each in own)
+            raise CompileError(node, f"{function.display} is ({shown}) -> {function.result}, not {kind}")
+        members = self.signatures.setdefault(kind.key, [])
+        if function not in members:
+            members.append(function)
+
+    def use_signature(self, kind: CallableType) -> None:
+        """Calls through this signature exist."""
+        self.signatures.setdefault(kind, [])
+
+    def thunk(self, value: FunctionType, node: ast.AST | None) -> Thunk:
+        """The register decoder of a system call."""
+        function = self.function_of(value, node, {})
+        if function not in self.thunks:
+            self.request(function)
+            self.thunks[function] = Thunk(function, function.c_name + "_thunk")
+        return self.thunks[function]
+
+    # Virtual calls
+
+    def slot(self, cls: ClassInfo, name: str) -> Slot:
+        """The vtable entry for a method."""
+        top = cls
+        current: ClassInfo | None = cls
+        while current is not None:
+            if name in current.methods:
+                top = current
+            current = current.base
+        return Slot(top, name)
+
+    def request_virtual(self, cls: ClassInfo, name: str) -> Slot:
+        """A method is called through a vtable."""
+        if (cls, name) not in self.virtual_requests:
+            self.virtual_requests.append((cls, name))
+            for each in list(self.instantiated):
+                if each.is_subclass(cls):
+                    self._request_override(each, name)
+        return self.slot(cls, name)
+
+    def possible_targets(self, cls: ClassInfo, name: str) -> list[Function]:
+        """The overrides that a virtual call may run."""
+        found: list[Function] = []
+        for each in self.instantiated:
+            if each.is_subclass(cls):
+                method = each.find_method(name)
+                if method is not None:
+                    function = self.method(method[0], name)
+                    if function not in found and not self.is_abstract(function):
+                        found.append(function)
+        return found
+
+    def virtual_raises(self, cls: ClassInfo, name: str) -> bool:
+        """Whether a virtual call may raise."""
+        return any(each.raises for each in self.possible_targets(cls, name))
+
+    def slot_returns_error(self, slot: Slot) -> bool:
+        """Whether the functions in a slot return an error word."""
+        return any(each.returns_error for each in self.possible_targets(slot.cls, slot.name))
+
+    def signature_raises(self, kind: CallableType) -> bool:
+        """Whether calls through a function reference may raise."""
+        return any(each.returns_error for each in self.signatures.get(kind, []))
+
+
+class _Names(dict[str, Any]):
+    """Names of a module for build-time evaluation, type-only imports included."""
+
+    def __init__(self, module: SourceModule) -> None:
+        super().__init__()
+        self.module = module
+
+    def __missing__(self, name: str) -> Any:
+        found = self.module.lookup(name)
+        if found is MISSING:
+            raise KeyError(name)
+        return found
+
+
+def compile_program(entry_modules: list[str], options: Options | None = None) -> Program:
+    """Compile kernel modules to C; see `.units` and `.diagnostics`."""
+    return Program(entry_modules, options).compile()

@@ -1,0 +1,320 @@
+"""Writing C units: one a module, holding its functions, prebuilt objects, vtables and drop functions."""
+
+from __future__ import annotations
+
+import ast
+from typing import TYPE_CHECKING
+
+from krait.compiler.declarations import BODIES, Declarations, Key, identities
+from krait.compiler.diagnostics import CompileError
+from krait.compiler.drops import buffer_drop, class_drop, fields_drop
+from krait.compiler.functions import Function
+from krait.compiler.lowering import Lowerer
+from krait.compiler.prelude import PRELUDE
+from krait.compiler.references import has_managed_fields
+from krait.compiler.scope import c_local
+from krait.compiler.thunks import thunk_text
+from krait.compiler.types import NEVER, NONE, PerCpuType, Type, element_tag
+from krait.compiler.values import Data
+
+if TYPE_CHECKING:
+    from krait.compiler.classes import ClassInfo
+    from krait.compiler.program import Program
+
+SMALL = 6  # statements; such functions are inline in every unit that calls them
+
+
+class Lowered:
+    """The C of one function and what it needs."""
+
+    def __init__(self, text: str, needs: list[Key], linear: str) -> None:
+        self.text = text
+        self.needs = needs
+        self.linear = linear
+
+
+class UnitWriter:
+    """Turns a checked program into C units."""
+
+    def __init__(self, program: Program) -> None:
+        self.program = program
+        self.declarations = Declarations(program)
+        self.lowered: dict[Function, Lowered] = {}
+        self.parts: dict[str, list[tuple[tuple[object, ...], str, list[Key]]]] = {}
+
+    def write(self) -> dict[str, str]:
+        """All units by module name."""
+        program = self.program
+        for function in program.requested:
+            try:
+                self.lowered[function] = self.lower(function)
+            except CompileError as error:
+                program.report(error, function.module, function.node)
+        if program.found:
+            return {}
+        for function, lowered in self.lowered.items():
+            if self.is_inline(function):
+                self.declarations.inline_bodies[function] = (lowered.text, lowered.needs)
+            else:
+                self.add(function.module.name, (1, function.node.lineno, function.c_name), lowered.text, lowered.needs)
+        for function, thunk in program.thunks.items():
+            text, needs = thunk_text(program, thunk)
+            self.add(function.module.name, (2, function.node.lineno, thunk.c_name), text, needs)
+        self.write_data()
+        self.write_runtime()
+        units = {}
+        for name in sorted(self.parts):
+            units[name] = self.unit(name)
+        return units
+
+    def add(self, module: str, order: tuple[object, ...], text: str, needs: list[Key]) -> None:
+        """Put a definition into a unit."""
+        self.parts.setdefault(module, []).append((order, text, needs))
+
+    # Functions
+
+    def is_inline(self, function: Function) -> bool:
+        """Whether a function is small enough to be inline everywhere."""
+        if function.exported or function.section or function.result == NEVER:
+            return False
+        if function.node.name == "__del__":
+            return False
+        count = 0
+        for node in ast.walk(function.node):
+            if isinstance(node, ast.For | ast.While | ast.Try | ast.Match):
+                return False
+            if isinstance(node, ast.stmt):
+                count += 1
+        if any(site.target is function for site in function.calls):
+            return False
+        return count <= SMALL + 2 and len(function.calls) <= 3
+
+    def lower(self, function: Function) -> Lowered:
+        """The C text of a function."""
+        low = Lowerer(self.program, function)
+        declarations = self.declarations
+        for local in function.locals.values():
+            if local.parameter and local.owned:
+                from krait.compiler.references import retain_code
+
+                low.emit(retain_code(low, local.c_name, local.type))
+        low.block(function.body)
+        result = function.result
+        if low.has_cleanup:
+            if result == NONE:
+                low.place_label("leave") if False else None
+            low.place_label("leave")
+            for local in function.locals.values():
+                if local.owned:
+                    low.release(local.c_name, local.type)
+            for name, cls in function.stack_objects:
+                if has_managed_fields(cls):
+                    low.need("drop_fields", cls)
+                    low.emit(f"drop_fields_{cls.c_name}(&{name});")
+            value = "result" if low.uses_result else None
+            low.emit(low.return_code(value if result != NONE else None, "error"))
+        elif result == NONE:
+            low.emit(low.return_code(None, None))
+        body = "\n".join(self.number_lines(low, function))
+        head = self.locals_text(low, function)
+        uses_error = any("error" in each.text for each in low.lines)
+        if uses_error:
+            head += " u32 error = 0;"
+        if low.uses_result:
+            zero = "{0}" if low.zero(result) != "0" else "0"
+            head += f" {low.need_type(result)} result = {zero};"
+        inline = "static inline " if self.is_inline(function) else ""
+        attributes = f'__attribute__((section("{function.section}"))) ' if function.section else ""
+        line = f'#line {function.node.lineno} "{function.module.path}"'
+        unreachable = "" if result == NONE else "\n__builtin_unreachable();"
+        text = f"{line}\n{attributes}{inline}{declarations.signature(function)}\n{{ {head}\n{body}{unreachable}\n}}"
+        needs = [*declarations.signature_needs(function), *low.needs]
+        linear = "\n".join(f"  {each.line:5}  {each.text}" for each in low.lines)
+        return Lowered(text, needs, f"{function.place}:\n{linear}")
+
+    @staticmethod
+    def locals_text(low: Lowerer, function: Function) -> str:
+        """Declarations of the local variables."""
+        parts: list[str] = []
+        for local in function.locals.values():
+            if local.parameter:
+                continue
+            c = low.need_type(local.type)
+            zero = "{0}" if low.zero(local.type) != "0" else "0"
+            parts.append(f"{c} {local.c_name} = {zero};")
+        for name, cls in function.stack_objects:
+            low.need("class", cls)
+            start = " = {0}" if has_managed_fields(cls) else ""
+            parts.append(f"struct {cls.c_name} {name}{start};")
+        for name, c, length in function.stack_arrays:
+            parts.append(f"{c} {name}[{max(length, 1)}];")
+        return " ".join(parts)
+
+    @staticmethod
+    def number_lines(low: Lowerer, function: Function) -> list[str]:
+        """Instructions as C lines with the Python line each came from."""
+        found: list[str] = []
+        current = -1
+        for instruction in low.lines:
+            if instruction.line == current:
+                found[-1] += " " + instruction.text
+                continue
+            if instruction.line != current + 1 or current == -1:
+                found.append(f"#line {instruction.line}")
+            current = instruction.line
+            found.append(instruction.text)
+        return found
+
+    # Data
+
+    def write_data(self) -> None:
+        """Prebuilt objects and tables; an initializer may bring more."""
+        values = self.program.values
+        done: set[str] = set()
+        while True:
+            waiting = [each for each in values.data.values() if each.symbol not in done]
+            if not waiting:
+                return
+            for data in waiting:
+                done.add(data.symbol)
+                needs: dict[Key, None] = {}
+                text = values.initializer(data, lambda kind, what, n=needs: n.__setitem__((kind, what), None))  # type: ignore[misc]
+                declarator = self.declarations.data_declarator(data)
+                attributes = self.data_attributes(data)
+                own = self.declarations.of(("data", data))
+                self.add(
+                    data.module.name,
+                    (0, data.symbol),
+                    f"{declarator}{attributes} = {text};",
+                    [*own.needs, *needs],
+                )
+
+    @staticmethod
+    def data_attributes(data: Data) -> str:
+        """Section and alignment."""
+        parts = []
+        if isinstance(data.type, PerCpuType):
+            parts.append("\n#ifndef KRAIT_HOST\n__attribute__((section(\".percpu\")))\n#endif\n")
+        elif data.section:
+            parts.append(f' __attribute__((section("{data.section}")))')
+        if data.align:
+            parts.append(f" __attribute__((aligned({data.align})))")
+        return "".join(parts)
+
+    # Drop functions and vtables
+
+    def write_runtime(self) -> None:
+        """Definitions that declarations promise: drops and vtables, until nothing new is asked for."""
+        done: set[tuple[str, object]] = set()
+        while True:
+            wanted = [key for key in self.reachable_keys() if key not in done]
+            fresh = False
+            for key in wanted:
+                done.add(key)
+                if self.write_promised(key):
+                    fresh = True
+            if not fresh:
+                return
+
+    def reachable_keys(self) -> list[Key]:
+        """All declarations that any unit uses."""
+        seen: dict[Key, None] = {}
+        waiting = [need for parts in self.parts.values() for _, _, needs in parts for need in needs]
+        waiting += [need for _, needs in self.declarations.inline_bodies.values() for need in needs]
+        while waiting:
+            key = self.declarations.normal(waiting.pop())
+            if key in seen:
+                continue
+            seen[key] = None
+            declaration = self.declarations.of(key)
+            waiting += declaration.needs
+            waiting += declaration.later
+        return list(seen)
+
+    def write_promised(self, key: Key) -> bool:
+        """Define what a declaration promised elsewhere."""
+        kind, subject = key
+        if kind == "drop":
+            cls: ClassInfo = subject  # type: ignore[assignment]
+            text, needs = class_drop(self.program, cls)
+            self.add(cls.module.name, (3, "drop", cls.c_name), text, needs)
+        elif kind == "drop_fields":
+            cls = subject  # type: ignore[assignment]
+            text, needs = fields_drop(self.program, cls)
+            self.add(cls.module.name, (3, "fields", cls.c_name), text, needs)
+        elif kind == "release_buffer":
+            element: Type = subject  # type: ignore[assignment]
+            text, needs = buffer_drop(self.program, element)
+            name = f"drop_buffer_{element_tag(element)}"
+            if not any(order[-1] == name for order, _, _ in self.parts.get("krait.generated", [])):
+                self.add("krait.generated", (3, "buffer", name), text, needs)
+        elif kind == "vtable":
+            self.write_vtable(subject)  # type: ignore[arg-type]
+        else:
+            return False
+        return True
+
+    def write_vtable(self, cls: ClassInfo) -> None:
+        """The table of a class's methods."""
+        program = self.program
+        needs: list[Key] = [("vtable_type", cls.root), ("vtable", cls)]
+        entries = [f".identity = {identities(cls)[0]}"]
+        if cls.counted:
+            entries.append(f".drop = drop_{cls.c_name}")
+            needs.append(("drop", cls))
+        requested = set(program.requested)
+        for slot in self.declarations.slots(cls.root):
+            if not cls.is_subclass(slot.cls):
+                continue
+            found = cls.find_method(slot.name)
+            if found is None:
+                continue
+            function = program.method(found[0], slot.name)
+            if function in requested:
+                needs.append(("function", function))
+                entries.append(f".{slot.c_name} = (void *){function.c_name}")
+        text = f"const struct vtable_{cls.root.c_name} vtable_{cls.c_name} = {{ {', '.join(entries)} }};"
+        self.add(cls.module.name, (4, cls.c_name), text, needs)
+
+    # Units
+
+    def unit(self, name: str) -> str:
+        """The text of one unit."""
+        sections: list[list[str]] = [[], [], [], []]
+        seen: set[Key] = set()
+        later: list[Key] = []
+
+        def visit(key: Key) -> None:
+            key = self.declarations.normal(key)
+            if key in seen:
+                return
+            seen.add(key)
+            declaration = self.declarations.of(key)
+            for need in declaration.needs:
+                visit(need)
+            later.extend(declaration.later)
+            if declaration.text:
+                sections[declaration.section].append(declaration.text)
+
+        parts = sorted(self.parts[name], key=lambda part: tuple(str(each).rjust(9, "0") for each in part[0]))
+        for _, _, needs in parts:
+            for need in needs:
+                visit(need)
+        while later:
+            visit(later.pop(0))
+        definitions = [text for _, text, _ in parts]
+        bodies = "\n".join(sections[BODIES])
+        head = "\n".join("\n".join(each) for each in sections[:BODIES])
+        path = self.program.modules.load(name).path if name != "krait.generated" else "generated"
+        return f'{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
+
+
+def write_units(program: Program) -> dict[str, str]:
+    """The C units of a program."""
+    writer = UnitWriter(program)
+    units = writer.write()
+    program.linear = {f.place: each.linear for f, each in writer.lowered.items()}  # type: ignore[attr-defined]
+    return units
+
+
+__all__ = ["c_local", "write_units"]
