@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from krait.image import rofs_writer
 from krait.image.errors import ImageError
+from krait.image.listing import list_image
 from krait.image.manifest import Attributes, Entry, Manifest
 from krait.image.rofs_reader import RofsReader
 from krait.image.rofs_writer import name_hash, write_rofs
@@ -233,3 +234,19 @@ def rechecksummed(image: bytes, values: list[int]) -> bytes:
     block = bytes(made[: PAGE - 4])
     made[PAGE - 4 : PAGE] = struct.pack("<I", rofs_writer.crc32c(block))
     return bytes(made)
+
+
+def test_a_listing_shows_each_path(tmp_path: Path) -> None:
+    (tmp_path / "image").write_bytes(written(small()))
+    lines = list(list_image(str(tmp_path / "image"), verify=True))
+    assert [line.split(maxsplit=5)[5] for line in lines] == [
+        "/",
+        "/big",
+        "/etc",
+        "/etc/alias -> greeting",
+        "/etc/greeting",
+    ]
+    assert lines[-1].startswith("-rw-r--r--       0:0          6 1970-01-01 00:00 ")
+    (tmp_path / "empty").write_bytes(b"")
+    with pytest.raises(ImageError, match="empty: it is empty"):
+        list(list_image(str(tmp_path / "empty")))

@@ -146,7 +146,8 @@ class Manifest:
         """Record a file, directory or device of the host under its own path."""
         mode = status.st_mode
         if stat.S_ISREG(mode):
-            self.entries[path] = Entry(attributes_of(status), host=path)
+            if mode & stat.S_IROTH or os.access(path, os.R_OK):  # else the user may not read it
+                self.entries[path] = Entry(attributes_of(status), host=path)
         elif stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
             return  # nobody is at the other end
         else:
