@@ -89,9 +89,21 @@ class Plan:
 
 def host_environment() -> dict[str, str]:
     """The user's environment, without what is meant for Krait itself."""
-    return {
+    variables = {
         name: value for name, value in os.environ.items() if not name.startswith(_OWN_VARIABLES)
     }
+    if variables.get("LC_CTYPE") == "C.UTF-8" and not _was_set_by_user("LC_CTYPE"):
+        del variables["LC_CTYPE"]
+    return variables
+
+
+def _was_set_by_user(name: str) -> bool:
+    """Whether a variable was there before the interpreter started: it adds LC_CTYPE (PEP 538)."""
+    try:
+        with open("/proc/self/environ", "rb") as file:
+            return b"\0" + os.fsencode(name) + b"=" in b"\0" + file.read()
+    except OSError:
+        return True
 
 
 def default_environment() -> dict[str, str]:

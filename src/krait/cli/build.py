@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import os
 import time
+from typing import Any
 
 import click
 
 from krait import running
 from krait.cli.messages import note
 from krait.kernels import find_kernel
+from krait.machine.symbols import python_name
 
 _EPILOG = """\b
 Examples:
@@ -61,13 +63,31 @@ def _dump(stage: str, modules: tuple[str, ...], configuration: str) -> None:
 def _build_kernel(configuration: str, *, as_json: bool) -> None:
     started = time.monotonic()
     kernel = find_kernel(configuration, note)
-    size = os.stat(kernel.path).st_size
-    seconds = round(time.monotonic() - started, 2)
+    facts = _facts(kernel.path)
+    facts |= {"kernel": kernel.path, "symbols": kernel.symbols, "configuration": configuration}
+    facts |= {"bytes": os.stat(kernel.path).st_size}
+    facts |= {"waited_seconds": round(time.monotonic() - started, 2)}
     if as_json:
-        facts = {"kernel": kernel.path, "symbols": kernel.symbols, "bytes": size}
-        click.echo(json.dumps({**facts, "configuration": configuration, "seconds": seconds}))
-    else:
-        click.echo(f"{kernel.path}  {size / 1024:.0f} KiB  {seconds} s")
+        click.echo(json.dumps(facts))
+        return
+    click.echo(kernel.path)
+    click.echo(f"  {facts['bytes'] / 1024:.0f} KiB, {facts['waited_seconds']} s")
+    if isinstance(share := facts.get("unsafe_share"), float):
+        click.echo(f"  {share:.1%} of the lines of kernel Python are in unsafe modules")
+    if isinstance(stack := facts.get("stack"), list):
+        depth, functions = stack
+        path = " > ".join(python_name(str(name)) for name in functions)
+        click.echo(f"  deepest stack: {depth} bytes ({path})")
+
+
+def _facts(kernel: str) -> dict[str, Any]:
+    """What the compiler noted beside the kernel."""
+    try:
+        with open(os.path.join(os.path.dirname(kernel), "facts.json"), encoding="utf-8") as file:
+            facts = json.load(file)
+    except (OSError, ValueError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
 
 
 def _build_image(command: list[str], volumes: tuple[str, ...], *, as_json: bool) -> None:

@@ -43,7 +43,9 @@ class Standard:
         """Those that are terminals, standard input first."""
 
     def is_empty_input(self) -> bool:
-        """Whether there is nothing to forward: stdin is closed or /dev/null."""
+        """Whether there is nothing to forward: closed, /dev/null, or a terminal not ours now."""
+        if self.input in self.terminals:
+            return not _is_foreground(self.input)
         return self.input in self.closed or _is_null(self.kinds[self.input])
 
     def has_reader_to_lose(self) -> bool:
@@ -108,6 +110,14 @@ def open_missing() -> set[int]:
 
 def _is_null(kind: os.stat_result) -> bool:
     return stat.S_ISCHR(kind.st_mode) and kind.st_rdev == os.makedev(1, 3)
+
+
+def _is_foreground(terminal: int) -> bool:
+    """Whether reading the terminal would not stop us (SIGTTIN)."""
+    try:
+        return os.tcgetpgrp(terminal) == os.getpgrp()
+    except OSError:
+        return True  # not our controlling terminal: no job control
 
 
 def _above_standard(descriptor: int) -> int:

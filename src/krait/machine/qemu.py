@@ -12,7 +12,7 @@ no AML has to be interpreted. On q35 and pc the devices sit on the PCI bus in th
 
 from __future__ import annotations
 
-import shutil
+import os
 
 from krait.kernel.protocol import boot_words, outcome
 from krait.machine.boot_line import boot_line
@@ -45,10 +45,11 @@ class Qemu(Machine):
 
     def program(self) -> str:
         """The path of qemu-system-x86_64."""
-        found = shutil.which(PROGRAM)
-        if found is None:
-            raise MachineError(f"QEMU is not installed ({PROGRAM}); install it with: {INSTALL}")
-        return found
+        for folder in os.environ.get("PATH", os.defpath).split(os.pathsep):
+            path = os.path.join(folder, PROGRAM)
+            if os.access(path, os.X_OK):
+                return path
+        raise MachineError(f"QEMU is not installed ({PROGRAM}); install it with: {INSTALL}")
 
     def command(self, guest: Guest, plumbing: Plumbing, accelerator: str) -> list[str]:
         """The QEMU command line."""

@@ -97,7 +97,7 @@ class Session:
 
     def _take_terminal(self, stack: contextlib.ExitStack) -> None:
         standard = self._standard
-        if standard.input in standard.terminals:
+        if self._input_sink >= 0 and standard.input in standard.terminals:
             output_too = standard.output in standard.terminals
             stack.callback(RawTerminal(standard.input, output_too=output_too).restore)
 
