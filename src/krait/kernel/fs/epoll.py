@@ -23,7 +23,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.errno import EEXIST, EINVAL, ELOOP, ENOENT
+from krait.kernel.errno import EEXIST, EFAULT, EINVAL, ELOOP, ENOENT
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, PollTable
 from krait.kernel.lang import (
@@ -207,7 +207,8 @@ class Epoll(File):
         if wanted & ~MODES == 0 or events == 0:
             return 0
         try:
-            into.store_at(u64(index), EpollEvent(events=events, data=interest.data))
+            place = UserPointer[EpollEvent](into.address.checked_add(u64(index) * 12, EFAULT))
+            place.copy_out(EpollEvent(events=events, data=interest.data))
         except Errno:
             self.make_ready(interest)
             raise

@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
+from krait.kernel.fs import file_locks
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
 from krait.kernel.lang import Counted, Errno, Slice, UserSlice, i64, u8, u32, u64, usize
@@ -36,6 +37,7 @@ class File(Counted):
     dentry: Dentry | None = None
     vnode: Vnode | None = None
     counted_writer: bool = False  # holds `vnode.begin_write`
+    holds_lock: bool = False  # of flock(2)
 
     @property
     def is_readable(self) -> bool:
@@ -130,6 +132,8 @@ class File(Counted):
         if vnode is not None and self.counted_writer:
             self.counted_writer = False
             vnode.end_write()
+        if self.holds_lock:
+            file_locks.file_is_gone()
 
     def __del__(self) -> None:
         """Give back what the file holds."""

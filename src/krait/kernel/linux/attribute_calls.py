@@ -6,14 +6,13 @@ Stat(2) and its relatives, access, chmod, chown, times, truncate, statfs, extend
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.errno import EACCES, EBADF, EINVAL, EISDIR
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
     Errno,
-    Packed,
     UserPointer,
     i32,
     i64,
@@ -208,14 +207,14 @@ def change_owner(vnode: Vnode, uid: u32, gid: u32) -> None:
     vnode.set_owner(vnode.uid if uid == UNCHANGED else uid, vnode.gid if gid == UNCHANGED else gid)
 
 
-class Time(Packed):
+class Time(NamedTuple):
     """struct timespec, struct timeval: seconds and a fraction."""
 
     seconds: i64
     fraction: i64
 
 
-class OldTimes(Packed):
+class OldTimes(NamedTuple):
     """struct utimbuf."""
 
     access: i64

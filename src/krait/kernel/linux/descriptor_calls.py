@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
+from enum import IntFlag
 from typing import Final
 
 from krait.kernel.errno import EBADF, EINVAL, EPERM
@@ -97,24 +97,24 @@ def replace(file: File, descriptor: i32, marks: u8) -> None:
     process.descriptors.replace(u32(descriptor), file, marks=marks)
 
 
-class Control(IntEnum):
-    """Commands of fcntl(2)."""
+class Control:
+    """Commands of fcntl(2), as numbers: a program may pass any other."""
 
-    DUPFD = 0
-    GETFD = 1
-    SETFD = 2
-    GETFL = 3
-    SETFL = 4
-    GETLK = 5
-    SETLK = 6
-    SETLKW = 7
-    SETOWN = 8
-    GETOWN = 9
-    DUPFD_CLOEXEC = 1030
-    SETPIPE_SZ = 1031
-    GETPIPE_SZ = 1032
-    ADD_SEALS = 1033
-    GET_SEALS = 1034
+    DUPFD: Final = 0
+    GETFD: Final = 1
+    SETFD: Final = 2
+    GETFL: Final = 3
+    SETFL: Final = 4
+    GETLK: Final = 5
+    SETLK: Final = 6
+    SETLKW: Final = 7
+    SETOWN: Final = 8
+    GETOWN: Final = 9
+    DUPFD_CLOEXEC: Final = 1030
+    SETPIPE_SZ: Final = 1031
+    GETPIPE_SZ: Final = 1032
+    ADD_SEALS: Final = 1033
+    GET_SEALS: Final = 1034
 
 
 @syscall("fcntl")

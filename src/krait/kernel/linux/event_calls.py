@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from enum import IntEnum, IntFlag
-from typing import Final
+from enum import IntFlag
+from typing import Final, NamedTuple
 
 from krait.kernel.errno import EINVAL, EPERM
 from krait.kernel.fs.epoll import Epoll, EpollEvent, EpollFlags
@@ -51,7 +51,7 @@ NOW: Final = u64(0)
 SET_WORDS: Final = u32(16)  # FD_SETSIZE / 64
 
 
-class PollDescriptor(Packed):
+class PollDescriptor(NamedTuple):
     """struct pollfd."""
 
     descriptor: i32
@@ -59,21 +59,21 @@ class PollDescriptor(Packed):
     found: u16
 
 
-class TimeSpec(Packed):
+class TimeSpec(NamedTuple):
     """struct timespec."""
 
     seconds: i64
     nanoseconds: i64
 
 
-class TimeValue(Packed):
+class TimeValue(NamedTuple):
     """struct timeval."""
 
     seconds: i64
     microseconds: i64
 
 
-class MaskArgument(Packed):
+class MaskArgument(NamedTuple):
     """The sixth argument of pselect6(2): a signal mask and its size."""
 
     address: u64
@@ -96,18 +96,10 @@ def ppoll(
 ) -> u32:
     """ppoll(2); Linux's system call writes the time left back."""
     deadline_ns = deadline_from_spec(timeout)
-    use_mask(mask, mask_size)
+    use_mask_until_return(current_task(), mask, mask_size)
     found = poll_until(descriptors, count, deadline_ns)
     write_time_left(timeout, deadline_ns)
     return found
-
-
-def use_mask(mask: UserPointer[u64], size: u64) -> None:
-    """Let the call wait with another signal mask, if one was given; EINVAL, EFAULT."""
-    if not mask.is_null:
-        if size != 8:
-            raise Errno(EINVAL)
-        use_mask_until_return(current_task(), mask.load())
 
 
 def deadline_from_ms(timeout_ms: i32) -> u64:
@@ -144,9 +136,7 @@ def write_time_left(timeout: UserPointer[TimeSpec], deadline_ns: u64) -> None:
         return
     left = time_left(deadline_ns)
     try:
-        timeout.copy_out(
-            TimeSpec(seconds=i64(left // SECOND_NS), nanoseconds=i64(left % SECOND_NS))
-        )
+        timeout.store(TimeSpec(seconds=i64(left // SECOND_NS), nanoseconds=i64(left % SECOND_NS)))
     except Errno:
         pass
 
@@ -243,7 +233,7 @@ def select(
     if not timeout.is_null:
         left = time_left(deadline_ns)
         try:
-            timeout.copy_out(
+            timeout.store(
                 TimeValue(
                     seconds=i64(left // SECOND_NS), microseconds=i64(left % SECOND_NS // 1000)
                 )
@@ -266,7 +256,7 @@ def pselect6(
     deadline_ns = deadline_from_spec(timeout)
     if not mask.is_null:
         given = mask.load()
-        use_mask(UserPointer[u64](given.address), given.size)
+        use_mask_until_return(current_task(), UserPointer[u64](given.address), given.size)
     found = select_until(count, read, write, exceptional, deadline_ns)
     write_time_left(timeout, deadline_ns)
     return found
@@ -362,12 +352,12 @@ def epoll_create1(flags: EpollFlags) -> u32:
     return install(Epoll(flags=READ_WRITE), u32(flags))
 
 
-class EpollOperation(IntEnum):
+class EpollOperation:
     """epoll_ctl(2)."""
 
-    ADD = 1
-    DEL = 2
-    MOD = 3
+    ADD: Final = 1
+    DEL: Final = 2
+    MOD: Final = 3
 
 
 @syscall("epoll_ctl")
@@ -378,7 +368,8 @@ def epoll_ctl(
     events: u32 = 0
     data: u64 = 0
     if operation != EpollOperation.DEL:
-        given = event.load()
+        given = EpollEvent(events=0, data=0)
+        event.copy_in(given)
         events = given.events
         data = given.data
     epoll = epoll_behind(epoll_descriptor)
@@ -425,7 +416,7 @@ def epoll_pwait(
     mask_size: u64,
 ) -> u32:
     """epoll_pwait(2)."""
-    use_mask(mask, mask_size)
+    use_mask_until_return(current_task(), mask, mask_size)
     return epoll_wait(descriptor, events, most, timeout_ms)
 
 
@@ -443,7 +434,7 @@ def epoll_pwait2(
     if most <= 0:
         raise Errno(EINVAL)
     deadline_ns = deadline_from_spec(timeout)
-    use_mask(mask, mask_size)
+    use_mask_until_return(current_task(), mask, mask_size)
     return epoll.wait(events, u32(most), deadline_ns)
 
 

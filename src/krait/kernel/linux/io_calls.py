@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.errno import EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
 from krait.kernel.fs.file import File
 from krait.kernel.lang import (
     Errno,
-    Packed,
     UserPointer,
     UserSlice,
     i32,
@@ -30,7 +29,7 @@ VECTOR_MOST: Final = u32(1024)  # UIO_MAXIOV
 CURRENT_OFFSET: Final = i64(-1)  # of preadv2(2)
 
 
-class Vector(Packed):
+class Vector(NamedTuple):
     """struct iovec."""
 
     base: u64

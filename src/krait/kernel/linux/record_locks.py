@@ -6,16 +6,17 @@ far, so each lock is granted and none is ever found; what is checked is what the
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.errno import EBADF, EINVAL
 from krait.kernel.fs.file import File
-from krait.kernel.lang import Errno, Packed, UserPointer, i16, i32, i64, size_of, static_assert
+from krait.kernel.lang import Errno, UserPointer, i16, i32, i64, size_of, static_assert
 
+UNLOCK: Final = 2  # F_UNLCK
 SEEK_MOST: Final = i16(2)
 
 
-class RecordLock(Packed):
+class RecordLock(NamedTuple):
     """struct flock."""
 
     kind: i16
@@ -49,8 +50,17 @@ def test_record_lock(file: File, pointer: UserPointer[RecordLock]) -> None:
     check(given)
     if given.kind == 2:
         raise Errno(EINVAL)
-    given.kind = 2
-    pointer.copy_out(given)
+    pointer.store(
+        RecordLock(
+            kind=i16(UNLOCK),
+            whence=given.whence,
+            padding_0=given.padding_0,
+            start=given.start,
+            length=given.length,
+            process=given.process,
+            padding_1=given.padding_1,
+        )
+    )
 
 
 def check(given: RecordLock) -> None:

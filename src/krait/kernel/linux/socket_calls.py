@@ -8,7 +8,7 @@ finds nobody listening.
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.errno import (
     EAFNOSUPPORT,
@@ -25,7 +25,6 @@ from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import (
     Array,
     Errno,
-    Packed,
     Slice,
     UserPointer,
     UserSlice,
@@ -261,7 +260,7 @@ def recvfrom(
     return taken
 
 
-class MessageHeader(Packed):
+class MessageHeader(NamedTuple):
     """struct msghdr."""
 
     name: u64
@@ -323,10 +322,19 @@ def recvmsg(descriptor: i32, message: UserPointer[MessageHeader], flags: Message
         total += done
         if done < vector.length:
             break
-    header.name_length = 0
-    header.control_length = 0
-    header.flags = 0
-    message.copy_out(header)
+    message.store(
+        MessageHeader(
+            name=header.name,
+            name_length=0,
+            padding_0=0,
+            vectors=header.vectors,
+            vector_count=header.vector_count,
+            control=header.control,
+            control_length=0,
+            flags=0,
+            padding_1=0,
+        )
+    )
     return total
 
 

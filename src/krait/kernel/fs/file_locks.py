@@ -1,0 +1,110 @@
+"""Whole-file locks: flock(2).
+
+A lock belongs to an open file description and goes with it. The locks of all files are in one short
+list: programs that use flock at all hold one or two. A waiter tries again whenever some lock is
+released.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from krait.kernel.errno import EAGAIN, EBADF, EINVAL
+from krait.kernel.fs.vnode import Vnode
+from krait.kernel.lang import Counted, Errno, Struct, Weak, inline, u32
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.timer import NEVER
+from krait.kernel.sched.wait_queue import WaitQueue
+
+if TYPE_CHECKING:
+    from krait.kernel.fs.file import File
+
+LOCK_SHARED: Final = u32(1)
+LOCK_EXCLUSIVE: Final = u32(2)
+LOCK_NONBLOCKING: Final = u32(4)
+LOCK_UNLOCK: Final = u32(8)
+
+
+class HeldLock(Counted):
+    """One lock; `kind` is LOCK_SHARED or LOCK_EXCLUSIVE."""
+
+    vnode: Vnode
+    holder: Weak[File]
+    kind: u32
+    following: HeldLock | None = None
+
+
+class FileLocks(Struct):
+    """All locks that are held."""
+
+    lock: SpinLock = inline()
+    released: WaitQueue = inline()
+    first: HeldLock | None = None
+
+    def take(self, file: File, vnode: Vnode, kind: u32, wanted: HeldLock, flags: u32) -> None:
+        """Wait until nothing conflicts, then hold `wanted`, in place of what `file` held."""
+        with self.lock:
+            while self._conflicts(file, vnode, kind):
+                if flags & LOCK_NONBLOCKING != 0:
+                    raise Errno(EAGAIN)
+                self.released.wait_spin_until(self.lock, NEVER)
+            self._drop(file)
+            wanted.following = self.first
+            self.first = wanted
+            file.holds_lock = True
+        self.released.wake_all()
+
+    def release(self, file: File) -> None:
+        """Give up what `file` holds."""
+        with self.lock:
+            self._drop(file)
+            file.holds_lock = False
+        self.released.wake_all()
+
+    def _conflicts(self, file: File, vnode: Vnode, kind: u32) -> bool:
+        held = self.first
+        while held is not None:
+            if held.vnode is vnode and (kind == LOCK_EXCLUSIVE or held.kind == LOCK_EXCLUSIVE):
+                holder = held.holder.get()
+                if holder is not None and holder is not file:
+                    return True
+            held = held.following
+        return False
+
+    def _drop(self, file: File) -> None:
+        """Take out the lock of `file`, and those whose files are gone."""
+        before: HeldLock | None = None
+        held = self.first
+        while held is not None:
+            following = held.following
+            holder = held.holder.get()
+            if holder is None or holder is file:
+                if before is None:
+                    self.first = following
+                else:
+                    before.following = following
+            else:
+                before = held
+            held = following
+
+
+file_locks = FileLocks()
+
+
+def flock(file: File, operation: u32) -> None:
+    """Lock or unlock. Raises EINVAL, EAGAIN with LOCK_NB, EINTR, EBADF, ENOMEM."""
+    kind = operation & ~LOCK_NONBLOCKING
+    if kind not in (LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_UNLOCK):
+        raise Errno(EINVAL)
+    if (vnode := file.vnode) is None:
+        raise Errno(EBADF)
+    if kind == LOCK_UNLOCK:
+        file_locks.release(file)
+        return
+    wanted = HeldLock(vnode=vnode, holder=Weak(file), kind=kind)
+    file_locks.take(file, vnode, kind, wanted, operation)
+
+
+def file_is_gone() -> None:
+    """Let waiters try again: the last reference to a file that held a lock has gone."""
+    file_locks.released.wake_all()
