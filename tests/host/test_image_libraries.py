@@ -168,6 +168,25 @@ def test_a_musl_program_needs_only_its_linker(tmp_path: Path) -> None:
     assert libraries(tmp_path / "m") == set()
 
 
+@pytest.mark.parametrize("dtags", [OLD, NEW])
+def test_musl_takes_both_kinds_of_run_path(tmp_path: Path, dtags: str) -> None:
+    if shutil.which("musl-gcc") is None:
+        pytest.skip("musl-gcc is not installed")
+    (tmp_path / "l.c").write_text("int f(void) { return 0; }")
+    (tmp_path / "m.c").write_text("int f(void); int main(void) { return f(); }")
+    inner, outer, program = (tmp_path / name for name in ("libinner.so", "libouter.so", "m"))
+    build = ["musl-gcc", "-Wl,--no-as-needed", dtags, f"-Wl,-rpath-link,{tmp_path}"]
+    subprocess.run(
+        [*build, "-shared", "-Wl,-soname,libinner.so", "-o", inner, tmp_path / "l.c"], check=True
+    )
+    library = ["-shared", "-Wl,-soname,libouter.so", "-o", outer, tmp_path / "l.c", inner]
+    subprocess.run([*build, *library], check=True)
+    path = ["-Wl,-rpath,$ORIGIN", "-o", program, tmp_path / "m.c", outer]
+    subprocess.run([*build, *path], check=True)
+    assert subprocess.run([program], check=False).returncode == 0
+    assert libraries(program) == {str(inner), str(outer)}
+
+
 @pytest.mark.parametrize("damage", [b"", b"glibc-ld.so.cache1.1", b"\xff" * 4000])
 def test_a_damaged_cache_is_an_empty_one(damage: bytes) -> None:
     assert parse_cache(damage) == {}
