@@ -62,9 +62,7 @@ def empty_arguments() -> Arguments:
     return Arguments(bytes=Buffer[u8](length=FIRST_LENGTH))
 
 
-def with_interpreter(
-    old: Arguments, interpreter: Text, option: Text, script: Text
-) -> Arguments:
+def with_interpreter(old: Arguments, interpreter: Text, option: Text, script: Text) -> Arguments:
     """Make the arguments of a script's interpreter: `interpreter [option] script argv[1] ...`."""
     made = empty_arguments()
     made.add_argument(interpreter)

@@ -83,7 +83,7 @@ def log_backtrace(frame: TrapFrame) -> None:
     for _depth in range(BACKTRACE_DEPTH):
         if base == 0 or base & 7 != 0:
             return
-        words: UserPointer[u64] = UserPointer(base)
+        words = UserPointer[u64](base)
         try:
             above = words.load_at(0)
             address = words.load_at(1)

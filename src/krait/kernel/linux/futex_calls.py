@@ -68,16 +68,13 @@ class Bucket(Struct):
     def append(self, waiter: FutexWaiter) -> None:
         """Add at the end."""
         waiter.next = None
-        last = self.first
-        if last is None:
+        here = self.first
+        if here is None:
             self.first = waiter
             return
-        while True:
-            following = last.next
-            if following is None:
-                break
-            last = following
-        last.next = waiter
+        while (following := here.next) is not None:
+            here = following
+        here.next = waiter
 
     def remove(self, waiter: FutexWaiter) -> bool:
         """Take a waiter out; False if it is not here."""
@@ -264,7 +261,7 @@ def wake_operation(
     """Change a second word, wake waiters of the first, and by its old value those of the second."""
     if target & 3 != 0:
         raise Errno(EINVAL)
-    second: UserPointer[u32] = UserPointer(target)
+    second = UserPointer[u32](target)
     old = second.load()
     second.store(changed(old, encoded))
     with futexes.lock:

@@ -124,9 +124,9 @@ def setresuid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three user ids."""
     who = current_process().credentials
     if not who.has(CAPABILITY_SETUID):
-        for wanted in (real, effective, saved):
-            if wanted not in (UNCHANGED, who.uid, who.euid, who.suid):
-                raise Errno(EPERM)
+        check_user(who, real)
+        check_user(who, effective)
+        check_user(who, saved)
     change_users(who, chosen(real, who.uid), chosen(effective, who.euid), chosen(saved, who.suid))
 
 
@@ -135,9 +135,9 @@ def setresgid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three group ids."""
     who = current_process().credentials
     if not who.has(CAPABILITY_SETGID):
-        for wanted in (real, effective, saved):
-            if wanted not in (UNCHANGED, who.gid, who.egid, who.sgid):
-                raise Errno(EPERM)
+        check_group(who, real)
+        check_group(who, effective)
+        check_group(who, saved)
     change_groups(who, chosen(real, who.gid), chosen(effective, who.egid), chosen(saved, who.sgid))
 
 
@@ -258,6 +258,18 @@ def check_pid(pid: i32) -> None:
         raise Errno(EINVAL)
     if pid != 0 and u32(pid) != current_process().pid:
         raise Errno(ESRCH)
+
+
+def check_user(who: Credentials, wanted: u32) -> None:
+    """Accept no change, and a change to an id that one has; EPERM."""
+    if wanted not in (UNCHANGED, who.uid, who.euid, who.suid):
+        raise Errno(EPERM)
+
+
+def check_group(who: Credentials, wanted: u32) -> None:
+    """Accept no change, and a change to an id that one has; EPERM."""
+    if wanted not in (UNCHANGED, who.gid, who.egid, who.sgid):
+        raise Errno(EPERM)
 
 
 def chosen(wanted: u32, present: u32) -> u32:

@@ -110,8 +110,8 @@ def getrusage(who: i32, into: UserPointer[Usage]) -> None:
         used_ns = task_time_ns()
         usage.user_seconds = i64(used_ns // 1_000_000_000)
         usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
-        usage.resident_kib = i64(current_process().space.resident_pages_peak() * 4)
-        usage.minor_faults = i64(current_process().space.faults())
+        usage.resident_kib = i64(current_process().space.resident_peak * 4)
+        usage.minor_faults = i64(current_process().space.faults)
         usage.voluntary_switches = i64(current_task().switches)
     into.copy_out(usage)
 

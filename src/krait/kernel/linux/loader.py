@@ -35,6 +35,7 @@ PROGRAM_RANDOM_PAGES: Final = (1 << 28) - 1  # vm.mmap_rnd_bits, 28
 STACK_RANDOM_PAGES: Final = (1 << 22) - 1  # STACK_RND_MASK, arch/x86/include/asm/elf.h
 BREAK_RANDOM_PAGES: Final = (1 << 13) - 1  # arch_randomize_brk: up to 32 MiB
 STACK_TOP: Final = 0x7FFF_FFFF_F000
+MAPPING_RANDOM_PAGES: Final = (1 << 28) - 1
 PAGE_SHIFT: Final = 12
 EXECUTE_BITS: Final = 0o111
 
@@ -63,9 +64,7 @@ class Entropy(Struct):
         return (self.word(index) & mask) << PAGE_SHIFT
 
 
-def load_program(
-    process: Process, path: Text, arguments: Arguments, loaded: LoadedProgram
-) -> None:
+def load_program(process: Process, path: Text, arguments: Arguments, loaded: LoadedProgram) -> None:
     """Load the program at `path`, through as many scripts as Linux follows; fills `loaded`."""
     given = path
     line: Array[u8] = inline(SCRIPT_LINE)
@@ -165,16 +164,17 @@ def load_elf(
     vnode.begin_execution()
     process.executable = dentry
     top = STACK_TOP - entropy.pages(1, STACK_RANDOM_PAGES)
-    map_stack(process.space, top, process.limits.soft(Resource.STACK), elf)
+    limit = process.limits.soft(Resource.STACK)
+    map_stack(process.space, top, limit, elf)
+    process.space.map_top -= entropy.pages(3, MAPPING_RANDOM_PAGES)
+    process.space.map_top -= entropy.pages(3, PROGRAM_RANDOM_PAGES)
     map_segments(process, elf, base, FileMapping(dentry=dentry), main=True)
     process.space.set_brk_start(base + elf.end + entropy.pages(2, BREAK_RANDOM_PAGES))
     if elf.interpreter_length != 0:
         load_interpreter(process, elf, name, start)
     process.vdso_base = map_vdso(process.space)
     loaded.entry = start.first
-    loaded.stack = fill_stack(
-        process, top, start, arguments, given, entropy.bytes.part(0, 16)
-    )
+    loaded.stack = fill_stack(process, top, start, arguments, given, entropy.bytes.part(0, 16))
 
 
 def map_stack(space: AddressSpace, top: u64, limit: u64, elf: ElfFile) -> None:

@@ -35,22 +35,6 @@ class StackMapping(MappingName):
         return put(into, text(b"[stack]"))
 
 
-class VdsoMapping(MappingName):
-    """`[vdso]`."""
-
-    def write(self, into: Slice[u8]) -> u64:
-        """Write the name."""
-        return put(into, text(b"[vdso]"))
-
-
-class VvarMapping(MappingName):
-    """`[vvar]`."""
-
-    def write(self, into: Slice[u8]) -> u64:
-        """Write the name."""
-        return put(into, text(b"[vvar]"))
-
-
 def put(into: Slice[u8], name: Text) -> u64:
     """Copy a name as far as it fits; give its length."""
     length = min(name.length, into.length)

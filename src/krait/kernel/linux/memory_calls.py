@@ -52,7 +52,9 @@ LOCK_ON_FAULT: Final = 1
 
 
 @syscall("mmap")
-def mmap(address: u64, length: u64, protection: u32, flags: u32, descriptor: u32, offset: u64) -> u64:
+def mmap(
+    address: u64, length: u64, protection: u32, flags: u32, descriptor: u32, offset: u64
+) -> u64:
     """Map a file or fresh memory."""
     process = current_process()
     if offset & PAGE_MASK != 0:
@@ -73,13 +75,13 @@ def mmap(address: u64, length: u64, protection: u32, flags: u32, descriptor: u32
         raise Errno(EOPNOTSUPP)
     if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
         raise Errno(EINVAL)
-    kept = flags & ~u32(MAP_TYPE) | (MAP_PRIVATE if kind == MAP_PRIVATE else MAP_SHARED)
+    kept = flags
+    if kind == MAP_SHARED_VALIDATE:
+        kept = flags & ~u32(MAP_TYPE) | MAP_SHARED
     bits = protection & PROTECTION_BITS
     check_space(process, size)
     if file is None:
-        return process.space.map(
-            address, size, Protection(bits), MapFlags(kept), None, 0, None
-        )
+        return process.space.map(address, size, Protection(bits), MapFlags(kept), None, 0, None)
     return map_file(process, file, address, size, bits, kept, offset >> PAGE_SHIFT)
 
 

@@ -148,4 +148,3 @@ def check_self(pid: i32) -> None:
     """Refuse every process but the caller, by 0 or by its id; ESRCH."""
     if pid < 0 or (pid != 0 and u32(pid) != current_process().pid):
         raise Errno(ESRCH)
-

@@ -9,13 +9,18 @@ from typing import Final
 
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.drivers import control
+from krait.kernel.drivers import control
 from krait.kernel.lang import export, u32, u64
+from krait.kernel.linux.halt_sites import is_halt_site
 from krait.kernel.linux.restart import RULES, Restart
 from krait.kernel.linux.send_signal import notice
-from krait.kernel.linux.signal_delivery import deliver_one, next_signal
-from krait.kernel.linux.signals import ActionFlags
+from krait.kernel.linux.signal_delivery import deliver_one, force_signal, next_signal, no_fault
+from krait.kernel.linux.signal_state import SignalInfo
+from krait.kernel.linux.signals import SI_KERNEL, SIGSEGV, ActionFlags
 from krait.kernel.linux.task import (
     NO_DEADLINE,
+    WORK_HALTED,
     WORK_RELOAD,
     WORK_RESTORE_MASK,
     WORK_SIGNAL,
@@ -23,7 +28,7 @@ from krait.kernel.linux.task import (
     Task,
 )
 from krait.kernel.sched.scheduler import clear_work, preempt
-from krait.kernel.sched.thread import RESCHEDULE, current
+from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
 
 SYSCALL_SIZE: Final = 2
 """Bytes of the `syscall` instruction, which is executed again to restart a call."""
@@ -39,6 +44,8 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
         enable_interrupts()
         if task.work & RESCHEDULE != 0:
             preempt()
+        if task.work & DEFERRED != 0:
+            start_deferred(task)
         if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) == 0:
             continue
         signo = next_signal(task, task.process)
@@ -74,6 +81,10 @@ def finish_trap(task: Task, frame: TrapFrame) -> None:
         enable_interrupts()
         if task.work & RESCHEDULE != 0:
             preempt()
+        if task.work & DEFERRED != 0:
+            start_deferred(task)
+        if task.work & WORK_HALTED != 0:
+            check_halt(task, frame)
         if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) != 0:
             signo = next_signal(task, task.process)
             if signo == 0:
@@ -81,6 +92,20 @@ def finish_trap(task: Task, frame: TrapFrame) -> None:
             else:
                 deliver_one(task, frame, signo)
         disable_interrupts()
+
+
+def start_deferred(task: Task) -> None:
+    """Start what was put off until the program runs: listening to the host."""
+    clear_work(task, DEFERRED)
+    control.start_now()
+
+
+def check_halt(task: Task, frame: TrapFrame) -> None:
+    """Kill a program that has halted, as the fault would that `hlt` is on Linux."""
+    clear_work(task, WORK_HALTED)
+    if is_halt_site(task.process, frame.rip.wrapping_sub(1)):
+        frame.rip -= 1
+        force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), no_fault)
 
 
 def has_handler(task: Task, signo: u32) -> bool:

@@ -1,10 +1,10 @@
 """The stack a program starts on (System V ABI, AMD64 supplement, 3.4.1).
 
-    top     eight zero bytes
-            path of the executable (AT_EXECFN)
-            strings of environ, strings of argv
-            16 random bytes (AT_RANDOM), "x86_64" (AT_PLATFORM)
-            auxiliary vector, environ, argv, argc   <- stack pointer, a multiple of 16
+top     eight zero bytes
+        path of the executable (AT_EXECFN)
+        strings of environ, strings of argv
+        16 random bytes (AT_RANDOM), "x86_64" (AT_PLATFORM)
+        auxiliary vector, environ, argv, argc   <- stack pointer, a multiple of 16
 """
 
 from __future__ import annotations
@@ -106,9 +106,7 @@ def fill_stack(
     UserSlice[u8](random_at, RANDOM_BYTES).copy_out(random)
     UserSlice[u8](platform_at, len(PLATFORM)).copy_out(text(PLATFORM))
     fill_auxiliary(process, start, name_at, random_at, platform_at)
-    words = (
-        3 + arguments.argument_count + arguments.environment_count + process.auxiliary_length
-    )
+    words = 3 + arguments.argument_count + arguments.environment_count + process.auxiliary_length
     vector = Buffer[u64](length=words)
     fill_vector(process, vector.slice, arguments, strings_at)
     pointer = (platform_at - words * WORD) & ~15
@@ -121,9 +119,7 @@ def fill_stack(
     return pointer
 
 
-def fill_vector(
-    process: Process, words: Slice[u64], arguments: Arguments, strings_at: u64
-) -> None:
+def fill_vector(process: Process, words: Slice[u64], arguments: Arguments, strings_at: u64) -> None:
     """Lay out argc, argv, environ and the auxiliary vector."""
     words[0] = arguments.argument_count
     offset: u64 = 0

@@ -21,9 +21,7 @@ class RandomFlags(IntFlag):
     INSECURE = 4
 
 
-@syscall(
-    "getrandom", flags=RandomFlags.NONBLOCK | RandomFlags.RANDOM | RandomFlags.INSECURE
-)
+@syscall("getrandom", flags=RandomFlags.NONBLOCK | RandomFlags.RANDOM | RandomFlags.INSECURE)
 def getrandom(into: UserSlice[u8], flags: RandomFlags) -> u64:
     """Fill with random bytes; the pool is seeded before the program starts, so it never waits."""
     if u32(flags) & ~u32(7) != 0:

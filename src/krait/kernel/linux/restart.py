@@ -10,6 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
+from krait.kernel.lang import u32
 from krait.kernel.linux.numbers import LIMIT, NUMBERS
 
 
@@ -36,14 +37,14 @@ fallocate
 """.split()
 
 
-def make_table() -> list[int]:
+def make_table() -> list[u32]:
     """Give each number its rule; build time only."""
     rules = [int(Restart.NEVER)] * LIMIT
     for name in UNLESS_HANDLED:
         rules[NUMBERS[name]] = int(Restart.UNLESS_HANDLED)
     for name in UNLESS_REFUSED:
         rules[NUMBERS[name]] = int(Restart.UNLESS_REFUSED)
-    return rules
+    return [u32(rule) for rule in rules]
 
 
-RULES: Final[list[int]] = make_table()
+RULES: Final[list[u32]] = make_table()

@@ -155,9 +155,7 @@ def rt_sigsuspend(given: UserPointer[u64], size: u64) -> None:
     """Wait for a signal with another mask, which is put back afterwards."""
     if size != MASK_SIZE:
         raise Errno(EINVAL)
-    mask = given.load()
-    task = current_task()
-    use_mask_until_return(task, mask)
+    use_mask_until_return(current_task(), given.load())
     wait_for_signal()
 
 

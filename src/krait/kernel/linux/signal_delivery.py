@@ -264,7 +264,7 @@ def push_frame(
     information.word2 = info.word2
 
     write_vector_state(task, vectors, size)
-    pointer: UserPointer[SignalFrame] = UserPointer(place)
+    pointer = UserPointer[SignalFrame](place)
     pointer.copy_out(saved)
     frame.rsp = place
     frame.rsi = place + 312
@@ -281,9 +281,9 @@ def write_vector_state(task: Task, address: u64, size: u64) -> None:
     software.features = context.vector_mask()
     software.state_size = u32.truncate(size)
     image: Slice[u8] = slice_at(u8, area, size)
-    place: UserSlice[u8] = UserSlice(address, size)
+    place = UserSlice[u8](address, size)
     place.copy_out(image)
-    magic: UserPointer[u32] = UserPointer(address + size)
+    magic = UserPointer[u32](address + size)
     magic.store(FP_XSTATE_MAGIC2)
     initial = initial_vector_state.image
     initial[0] = CONTROL_WORD_DEFAULT
@@ -300,7 +300,7 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
     """
     place = frame.rsp.wrapping_sub(8)
     saved = SignalFrame()
-    pointer: UserPointer[SignalFrame] = UserPointer(place)
+    pointer = UserPointer[SignalFrame](place)
     pointer.copy_in(saved)
     machine = saved.context.machine
     if machine.rip >= PROGRAM_TOP:
@@ -345,16 +345,16 @@ def read_vector_state(task: Task, address: u64) -> None:
     if address & 63 != 0:
         raise Errno(14)
     software = SoftwareBytes()
-    pointer: UserPointer[SoftwareBytes] = UserPointer(address + SOFTWARE_BYTES)
+    pointer = UserPointer[SoftwareBytes](address + SOFTWARE_BYTES)
     pointer.copy_in(software)
     present: u64 = 3
     if software.magic1 == FP_XSTATE_MAGIC1 and u64(software.state_size) == size:
-        place: UserSlice[u8] = UserSlice(address, size)
+        place = UserSlice[u8](address, size)
         place.copy_in(image)
         header = at(VectorHeader, area + LEGACY_SIZE)
         present = header.components & context.vector_mask()
     else:
-        legacy: UserSlice[u8] = UserSlice(address, LEGACY_SIZE)
+        legacy = UserSlice[u8](address, LEGACY_SIZE)
         legacy.copy_in(image.part(0, LEGACY_SIZE))
     slice_at(u8, area + LEGACY_SIZE, HEADER_SIZE).fill(0)
     at(VectorHeader, area + LEGACY_SIZE).components = present

@@ -52,8 +52,8 @@ def invoke(frame: TrapFrame, number: u32) -> i64:
 
 def traced_call(task: Task, frame: TrapFrame, number: u32) -> u64:
     """Do the same with a line in the log."""
-    line = strace.begin(frame, number)
+    strace.begin(frame, number)
     result = invoke(frame, number)
-    strace.end(line, frame, number, result)
+    strace.end(frame, number, result)
     frame.rax = u64.truncate(result)
     return finish_call(task, frame, number, result == INTERRUPTED)

@@ -214,7 +214,7 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
         case 36:  # PR_SET_CHILD_SUBREAPER
             process.child_subreaper = a != 0
         case 37:  # PR_GET_CHILD_SUBREAPER
-            UserPointer[u32](a).store(1 if process.child_subreaper else 0)
+            UserPointer[u32](a).store(u32(process.child_subreaper))
         case 38:  # PR_SET_NO_NEW_PRIVS
             if a != 1 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)

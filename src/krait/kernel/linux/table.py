@@ -13,40 +13,56 @@ from krait.kernel.errno import ENOSYS
 from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, Text, inline, log, text, u32, u64
 from krait.kernel.lang.syscalls import REGISTERED
 from krait.kernel.linux import (
+    attribute_calls,
+    descriptor_calls,
+    directory_calls,
+    event_calls,
     exit_calls,
     futex_calls,
     identity_calls,
+    io_calls,
     limit_calls,
+    lock_calls,
     memory_calls,
+    open_calls,
     process_calls,
     random_calls,
     schedule_calls,
     signal_calls,
+    socket_calls,
     system_calls,
     task_calls,
     time_calls,
+    xattr_calls,
 )
 from krait.kernel.linux.numbers import LIMIT, NAMES, NUMBERS
 from krait.kernel.linux.task import current_task
 
 FAMILIES: Final = (
+    attribute_calls,
+    descriptor_calls,
+    directory_calls,
+    event_calls,
     exit_calls,
     futex_calls,
     identity_calls,
+    io_calls,
     limit_calls,
+    lock_calls,
     memory_calls,
+    open_calls,
     process_calls,
     random_calls,
     schedule_calls,
     signal_calls,
+    socket_calls,
     system_calls,
     task_calls,
     time_calls,
+    xattr_calls,
 )
 
-CALL_NAMES: Final[list[Text]] = [
-    text(NAMES.get(number, "?").encode()) for number in range(LIMIT)
-]
+CALL_NAMES: Final[list[Text]] = [text(NAMES.get(number, "?").encode()) for number in range(LIMIT)]
 
 
 class UnknownCalls(Struct):

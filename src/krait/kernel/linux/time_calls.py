@@ -230,7 +230,7 @@ def sleep_for(length_ns: u64, left: UserPointer[TimeSpec]) -> None:
             now_ns = clock.monotonic_ns()
             write_time_spec(left, deadline_ns - min(now_ns, deadline_ns))
         current_task().restart_deadline_ns = deadline_ns
-        raise Errno(EINTR) from None
+        raise Errno(EINTR)
 
 
 def sleep_until_deadline(deadline_ns: u64) -> None:

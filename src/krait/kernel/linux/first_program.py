@@ -1,0 +1,225 @@
+"""Process 1: the program that the host asked for, from the words of the command line to its start.
+
+The thread that has booted the kernel makes the process and a task for it, and is done. The task
+begins in kernel code, on the stack that will serve its system calls, loads the program into its
+own address space, and enters it by loading the registers that the program's frame describes.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from krait.kernel.arch.x86_64 import context
+from krait.kernel.arch.x86_64.boot_info import boot_info
+from krait.kernel.config import config
+from krait.kernel.drivers import outcome, rtc
+from krait.kernel.errno import ENOENT
+from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.root import first_context
+from krait.kernel.lang import (
+    Buffer,
+    Errno,
+    Struct,
+    Text,
+    log,
+    panic,
+    text,
+    u8,
+    u32,
+    u64,
+)
+from krait.kernel.linux import host_messages
+from krait.kernel.linux.arguments import Arguments, empty_arguments
+from krait.kernel.linux.descriptors import DescriptorTable
+from krait.kernel.linux.identity import machine_identity
+from krait.kernel.linux.loader import LoadedProgram, load_program
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.process_table import process_table
+from krait.kernel.linux.standard_files import open_standard_files
+from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.vector_area import allocate_vector_area
+from krait.kernel.mm import address_space, kernel_stack
+from krait.kernel.protocol import boot_words
+from krait.kernel.protocol.outcome import BootPhase
+from krait.kernel.protocol.word_reader import WordReader
+from krait.kernel.sched import clock, scheduler
+from krait.kernel.trace.boot_phases import mark
+
+FIRST_PID: Final = 1
+FLAGS_AT_START: Final = 0x202  # IF, and the bit that is always set
+
+
+class FirstProgram(Struct):
+    """What the task finds when it begins."""
+
+    arguments: Arguments | None = None
+    path: Buffer[u8] | None = None
+    told_time_ns: u64 = 0
+    host_listens: bool = False
+    stops: bool = False
+    """Only the boot is to be measured."""
+
+
+first_program = FirstProgram()
+
+
+def run() -> NoReturn:
+    """Start the first program; the booting thread has nothing left to do."""
+    try:
+        start_task()
+    except Errno as error:
+        panic("cannot make the first process: error {}", error.code)
+    scheduler.exit_current()
+
+
+def start_task() -> None:
+    """Make process and task from the command line."""
+    process = Process(
+        space=address_space.create(),
+        descriptors=DescriptorTable(),
+        fs=first_context(),
+        started_ns=clock.monotonic_ns(),
+    )
+    process.limits.reset()
+    stack = kernel_stack.allocate()
+    task = Task(process=process, space=process.space, kernel_stack_top=stack, tid=FIRST_PID)
+    task.vector_area = allocate_vector_area()
+    process.leader = task
+    process_table.first = process
+    read_words(process, task)
+    rtc.start(first_program.told_time_ns)
+    host_messages.start(listens=first_program.host_listens)
+    scheduler.begin(task, first_steps)
+
+
+def read_words(process: Process, task: Task) -> None:
+    """Collect the program, its arguments and its surroundings."""
+    arguments = empty_arguments()
+    scratch = Buffer[u8](length=boot_info.command_line.length + 1)
+    read_arguments(arguments, scratch)
+    reader = WordReader(line=boot_info.command_line)
+    while reader.next():
+        key = reader.key()
+        if key.equals(text(boot_words.ENVIRONMENT)):
+            arguments.add_variable(scratch.slice.part(0, reader.decode(scratch.slice)))
+        else:
+            read_word(process, task, reader, scratch)
+    first_program.arguments = arguments
+
+
+def read_arguments(arguments: Arguments, scratch: Buffer[u8]) -> None:
+    """Collect argv, which comes before environ wherever the words stand."""
+    reader = WordReader(line=boot_info.command_line)
+    while reader.next():
+        if reader.key().equals(text(boot_words.ARGUMENT)):
+            arguments.add_argument(scratch.slice.part(0, reader.decode(scratch.slice)))
+
+
+def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[u8]) -> None:
+    """Act on one word that is neither an argument nor a variable."""
+    key = reader.key()
+    if key.equals(text(boot_words.PROGRAM)):
+        path = Buffer[u8](length=reader.decode(scratch.slice))
+        path.slice.copy_from(scratch.slice.part(0, path.length))
+        first_program.path = path
+    elif key.equals(text(boot_words.DIRECTORY)):
+        change_directory(process, scratch.slice.part(0, reader.decode(scratch.slice)))
+    elif key.equals(text(boot_words.HOST_NAME)):
+        machine_identity.set_host_name(scratch.slice.part(0, reader.decode(scratch.slice)))
+    elif key.equals(text(boot_words.USER)):
+        set_user(process, u32.truncate(reader.number()))
+    elif key.equals(text(boot_words.GROUP)):
+        set_group(process, u32.truncate(reader.number()))
+    elif key.equals(text(boot_words.FILE_MASK)):
+        process.fs.umask = u32.truncate(reader.octal()) & 0o777
+    elif key.equals(text(boot_words.TIME)):
+        first_program.told_time_ns = reader.number()
+    elif key.equals(text(boot_words.CONTROL)):
+        first_program.host_listens = reader.is_on()
+    elif key.equals(text(boot_words.BOOT_CHART)):
+        read_chart_word(reader)
+    elif key.equals(text(boot_words.TRACE_CALLS)) and reader.is_on():
+        if config.strace:
+            task.work |= WORK_TRACE
+
+
+def read_chart_word(reader: WordReader) -> None:
+    """Report the boot's phases at the end, or let the end be where the program would begin."""
+    if config.bootchart:
+        outcome.ending.report_phases = reader.is_on()
+        outcome.ending.entry_ticks = boot_info.entry_tsc
+        first_program.stops = reader.value().equals(text(boot_words.BOOT_CHART_STOP))
+
+
+def change_directory(process: Process, path: Text) -> None:
+    """Start in a directory; one that the image does not have is reported and not fatal."""
+    try:
+        found = walk(process.fs, process.fs.root, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
+        process.fs.cwd = found
+    except Errno as error:
+        log("{}: the working directory is not in the image (error {})", path, error.code)
+
+
+def set_user(process: Process, uid: u32) -> None:
+    """Run as this user."""
+    who = process.credentials
+    who.uid = uid
+    who.euid = uid
+    who.suid = uid
+    who.fsuid = uid
+    process.fs.uid = uid
+    if uid != 0:
+        who.effective = 0
+        who.permitted = 0
+
+
+def set_group(process: Process, gid: u32) -> None:
+    """Run in this group."""
+    who = process.credentials
+    who.gid = gid
+    who.egid = gid
+    who.sgid = gid
+    who.fsgid = gid
+    process.fs.gid = gid
+
+
+def first_steps() -> NoReturn:
+    """Begin process 1, on its own kernel stack and in its own address space."""
+    scheduler.arrive()
+    run_first_program()
+    mark(BootPhase.PROGRAM)
+    if config.bootchart and first_program.stops:
+        outcome.exit(0)
+    context.enter_program(current_task().frame())
+
+
+def run_first_program() -> None:
+    """Open the standard files, load the program and fill in the registers it starts with."""
+    process = current_process()
+    path = first_program.path
+    arguments = first_program.arguments
+    if path is None or arguments is None:
+        outcome.exec_error(ENOENT, text(b"(no program= on the command line)"))
+    loaded = LoadedProgram()
+    try:
+        open_standard_files(process)
+        load_program(process, path.slice, arguments, loaded)
+    except Errno as error:
+        outcome.exec_error(error.code, path.slice)
+    name_task(path.slice)
+    first_program.path = None
+    first_program.arguments = None
+    frame = current_task().frame()
+    frame.rip = loaded.entry
+    frame.rsp = loaded.stack
+    frame.rflags = FLAGS_AT_START
+    mark(BootPhase.LOADED)
+
+
+def name_task(path: Text) -> None:
+    """Name the task after the last component of its program's path."""
+    start: u64 = 0
+    for index in range(path.length):
+        if path[index] == 0x2F:
+            start = index + 1
+    current_task().rename(path.part(start, path.length))
