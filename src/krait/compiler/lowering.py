@@ -195,7 +195,9 @@ class Lowerer:
             return text
         text = self.simple(self.take(node), node.type)
         self.emit(f"void *{hidden}_old = {hidden}; {hidden} = (void *){text};")
-        self.emit(f"if ({hidden}_old) {{ {release_code(self, f'(({node.type.c}){hidden}_old)', node.type)} }}")
+        self.emit(
+            f"if ({hidden}_old) {{ {release_code(self, f'(({node.type.c}){hidden}_old)', node.type)} }}"
+        )
         self.holding = hidden
         return text
 
@@ -239,7 +241,7 @@ class Lowerer:
         """Release what was pended within."""
         depth = len(self.pending)
         yield
-        for text, kind in reversed(self.pending[depth:]):
+        for text, kind in self.pending[depth:]:
             self.release(text, kind)
         del self.pending[depth:]
 
@@ -255,7 +257,7 @@ class Lowerer:
 
     def fail(self, error: str) -> str:
         """Code that leaves with an error: releases pending temporaries and jumps to the handler."""
-        parts = [release_code(self, text, kind) for text, kind in reversed(self.pending)]
+        parts = [release_code(self, text, kind) for text, kind in self.pending]
         for scope in reversed(self.scopes):
             if scope.error_label:
                 label = self.use_label(scope.error_label)

@@ -49,21 +49,45 @@ def plain(kind: Type) -> bool:
     return isinstance(kind, IntType | EnumType | BigEndian | BoolType)
 
 
+def refuse_padding(kind: Type, node: ast.AST) -> None:
+    """Refuse to give the program a value with gaps: they would show it what the kernel left there."""
+    if isinstance(kind, TupleType):
+        end = 0
+        sizes = [plain_extent(field.type) for field in kind.cls.fields.values()]
+        for size, align in [*sizes, (0, max((align for _, align in sizes), default=1))]:
+            if end % align:
+                raise CompileError(
+                    node,
+                    f"{kind} has gaps between its fields, which would leak kernel memory",
+                    "declare the gap as a field",
+                )
+            end += size
+
+
+def plain_extent(kind: Type) -> tuple[int, int]:
+    """Size and alignment of a value without references."""
+    if isinstance(kind, TupleType):
+        sizes = [plain_extent(field.type) for field in kind.cls.fields.values()]
+        return sum(size for size, _ in sizes), max((align for _, align in sizes), default=1)
+    size = 1 if isinstance(kind, BoolType) else getattr(kind, "bits", 64) // 8
+    return size, size
+
+
 def element_address(low: Lowerer, owner: Node, index: Node | None, kind: Type) -> str:
     """The address of element `index`; a product or sum that overflows is out of range anyway."""
     address = low.simple(low.value(owner), U64)
     if index is None:
         return address
     at = low.value(index)
-    return low.temp(
-        "u64", f"krait_user_element({address}, {at}, {size_of_element(kind)})"
-    )
+    return low.temp("u64", f"krait_user_element({address}, {at}, {size_of_element(kind)})")
 
 
 def pointer_load(indexed: bool) -> Handler:
     """`p.load()`, `p.load_at(i)`."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         assert isinstance(owner.type, UserPointerType)
         kind = owner.type.element
         if not plain(kind):
@@ -87,11 +111,14 @@ def pointer_load(indexed: bool) -> Handler:
 def pointer_store(indexed: bool) -> Handler:
     """`p.store(v)`, `p.store_at(i, v)`."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         assert isinstance(owner.type, UserPointerType)
         kind = owner.type.element
         if not plain(kind):
             raise CompileError(node, f"{kind} is not stored by value", "use copy_out(object)")
+        refuse_padding(kind, node)
         if len(arguments) != (2 if indexed else 1):
             raise CompileError(node, "wrong number of arguments for a store")
         index = checker.coerce(arguments[0], U64) if indexed else None
@@ -113,7 +140,9 @@ def pointer_store(indexed: bool) -> Handler:
 def pointer_copy(direction: str) -> Handler:
     """`p.copy_in(object)`, `p.copy_out(object)`: a whole packed structure."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         assert isinstance(owner.type, UserPointerType)
         kind = owner.type.element
         if not isinstance(kind, RefType) or kind.cls.kind != "packed":
@@ -141,12 +170,16 @@ def pointer_copy(direction: str) -> Handler:
 def slice_copy(direction: str, nofault: bool) -> Handler:
     """`s.copy_in(into)`, `s.copy_out(data)` and their `_nofault` forms."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         assert isinstance(owner.type, UserSliceType)
         kind = owner.type.element
         data = arguments[0] if arguments else None
         if data is None or element_of(data.type) != kind:
             raise CompileError(node, f"copy_{direction} takes a Slice[{kind}]")
+        if direction == "out":
+            refuse_padding(kind, node)
         if not nofault:
             checker.note_raise(node)
 
@@ -166,14 +199,14 @@ def slice_copy(direction: str, nofault: bool) -> Handler:
             low.raise_when(f"{left} != 0", EFAULT)
             return "0"
 
-        return Node(
-            f"user copy {direction}", U64 if nofault else NONE, emit, node, [owner, data]
-        )
+        return Node(f"user copy {direction}", U64 if nofault else NONE, emit, node, [owner, data])
 
     return handle
 
 
-def slice_part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def slice_part(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """`s.part(a, b)`."""
     kind = owner.type
     assert isinstance(kind, UserSliceType)
@@ -192,7 +225,9 @@ def slice_part(checker: ExpressionChecker, node: ast.Call, owner: Node, argument
     return Node("user part", kind, emit, node, [owner, start, stop])
 
 
-def slice_fault_in(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def slice_fault_in(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """Touch every page, so that a copy without faults can succeed; raises EFAULT."""
     assert isinstance(owner.type, UserSliceType)
     checker.note_raise(node)

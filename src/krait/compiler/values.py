@@ -92,7 +92,9 @@ class Values:
                 for target in targets:
                     if isinstance(target, ast.Name) and target.id in module.module.__dict__:
                         value = module.module.__dict__[target.id]
-                        if not isinstance(value, int | str | type | FunctionType | ModuleType | None):
+                        if not isinstance(
+                            value, int | str | type | FunctionType | ModuleType | None
+                        ):
                             self._names.setdefault(id(value), (module, target.id))
 
     # As expressions
@@ -167,7 +169,9 @@ class Values:
             if origin is not None:
                 module = self.program.modules.load(type(value).__module__)
                 resolver = AnnotationResolver(self.program, module)
-                arguments = tuple(resolver.of_value(each, syntax) for each in typing.get_args(origin))
+                arguments = tuple(
+                    resolver.of_value(each, syntax) for each in typing.get_args(origin)
+                )
             elif isinstance(wanted, RefType | TupleType):
                 arguments = wanted.cls.arguments
         info = self.program.class_info(type(value), arguments, syntax)
@@ -199,7 +203,9 @@ class Values:
             kind = getattr(value, "_kind", None)
             if kind is None:
                 return TEXT
-            return SliceType(AnnotationResolver(self.program, self._any_module()).of_value(kind, syntax))
+            return SliceType(
+                AnnotationResolver(self.program, self._any_module()).of_value(kind, syntax)
+            )
         if declared is not None:
             return declared
         origin = getattr(value, "__orig_class__", None)
@@ -208,7 +214,9 @@ class Values:
         inner = value.get() if name == "PerCpu" else value.load() if name == "Atomic" else None
         kind = self.type_of(inner, None, syntax)
         if kind is None or kind in (NONE, UNTYPED):
-            raise CompileError(syntax, f"the type of this {name} is not known", f"annotate it: {name}[T]")
+            raise CompileError(
+                syntax, f"the type of this {name} is not known", f"annotate it: {name}[T]"
+            )
         return PerCpuType(kind) if name == "PerCpu" else AtomicType(kind)
 
     def _any_module(self) -> SourceModule:
@@ -226,7 +234,7 @@ class Values:
     def _reach_one(
         self, value: Any, kind: Type, hint: str, syntax: ast.AST | None
     ) -> list[tuple[Any, Type, str]]:
-        if value is None:
+        if value is None or isinstance(kind, WeakType):
             return []
         if isinstance(kind, CallableType):
             if not isinstance(value, FunctionType):
@@ -238,9 +246,7 @@ class Values:
             if kind.cls.name == "SyscallEntry":
                 self.program.thunk(value.function, syntax)
                 return []
-            return [
-                (getattr(value, f.name), f.type, hint) for f in kind.cls.fields.values()
-            ]
+            return [(getattr(value, f.name), f.type, hint) for f in kind.cls.fields.values()]
         if isinstance(kind, SliceType):
             if isinstance(value, list | tuple | bytes):
                 kind = TableType(kind.element, len(value))
@@ -290,9 +296,7 @@ class Values:
                 found.append((part, each.type, name))
         return found
 
-    def _data(
-        self, value: Any, kind: Type, hint: str, syntax: ast.AST | None
-    ) -> tuple[Data, bool]:
+    def _data(self, value: Any, kind: Type, hint: str, syntax: ast.AST | None) -> tuple[Data, bool]:
         key = (id(value), kind)
         if key in self.data:
             return self.data[key], False
@@ -337,12 +341,12 @@ class Values:
         """A C expression for a value, inside a function."""
         return self.text(value, kind, low.need, syntax, static=False)
 
-    def text(
-        self, value: Any, kind: Type, need: Need, syntax: ast.AST | None, static: bool
-    ) -> str:
+    def text(self, value: Any, kind: Type, need: Need, syntax: ast.AST | None, static: bool) -> str:
         """A C constant expression; aggregates are bare braces in static initializers."""
         if isinstance(kind, UserPointerType):
             return literal(int(getattr(value, "address", value)), INTS["u64"])
+        if isinstance(kind, WeakType):
+            return self._weak_text(value, syntax)
         if value is None:
             return "{0}" if static and isinstance(kind, TupleType | SliceType) else "0"
         if kind == BOOL:
@@ -369,10 +373,20 @@ class Values:
         need("data", data)
         if isinstance(kind, TableType | PerCpuType):
             return data.symbol
-        if isinstance(kind, RefType) and isinstance(data.type, RefType) and data.type.cls is not kind.cls:
+        if (
+            isinstance(kind, RefType)
+            and isinstance(data.type, RefType)
+            and data.type.cls is not kind.cls
+        ):
             need("type", kind)
             return f"(({kind.c})&{data.symbol})"
         return f"(&{data.symbol})"
+
+    @staticmethod
+    def _weak_text(value: Any, syntax: ast.AST | None) -> str:
+        if value.get() is not None:
+            raise CompileError(syntax, "a weak reference starts empty", "Weak.empty()")
+        return "0"
 
     def _find(self, value: Any, kind: Type, syntax: ast.AST | None) -> Data:
         if isinstance(kind, RefType):
@@ -480,5 +494,3 @@ class Values:
                 raise CompileError(syntax, f"a prebuilt object cannot hold a {kind}")
             return "0"
         return self.text(value, kind, need, syntax, static=True)
-
-

@@ -7,8 +7,8 @@ compiles the modules with AddressSanitizer and UndefinedBehaviorSanitizer into a
 that takes calls through a pipe. (A shared object under AddressSanitizer does not load into CPython,
 and a panic would end pytest.) Arguments and results are numbers, booleans, bytes for slices, tuples
 for named tuples; what the callee writes to a slice comes back if a `bytearray` was passed. A raised
-`Errno` is raised here as such; a panic or a sanitizer's finding ends the process, is raised as `Panic`
-or `SanitizerFinding`, and the next call starts a new one: prebuilt objects are as new then.
+`Errno` is raised here as such; a panic or a sanitizer's finding ends the process, is raised as
+`Panic` or `SanitizerFinding`, and the next call starts a new one, with prebuilt objects as new.
 """
 
 from __future__ import annotations
@@ -22,9 +22,11 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from krait.compiler.diagnostics import CompilationFailed
+from krait.compiler.effects import prove
+from krait.compiler.program import Options, Program
 from krait.compiler.toolchain import ToolchainError, find_toolchain
 from krait.compiler.types import (
     NONE,
@@ -40,12 +42,11 @@ from krait.compiler.types import (
     UserPointerType,
     UserSliceType,
 )
-from krait.compiler.worker_glue import DECLARATIONS, NotCallable, dispatcher, glue
+from krait.compiler.worker_glue import WorkerWriter
 from krait.kernel.lang import Errno, Panic, u32
 
 if TYPE_CHECKING:
     from krait.compiler.functions import Function
-    from krait.compiler.program import Program
 
 RUNTIME = Path(__file__).with_name("worker_runtime.c")
 ASK_LIVE, ASK_LIMIT = 1 << 20, (1 << 20) + 1
@@ -88,22 +89,14 @@ class HostWorker:
         cache: Path | None = None,
     ) -> None:
         self.timeout = timeout
-        program, functions = _compile(list(modules))
-        self._functions: dict[str, tuple[int, Function]] = {}
-        texts = []
-        for function in functions:
-            try:
-                texts.append(glue(function, len(texts)))
-            except NotCallable:
-                continue
-            self._functions[function.place] = (len(texts) - 1, function)
-        glue_text = "\n\n".join([DECLARATIONS, *texts, dispatcher(len(texts))])
+        units, functions = _compile(list(modules))
+        self._functions = {each.place: (n, each) for n, each in enumerate(functions)}
         folder = cache or Path.home() / ".cache" / "krait" / "worker"
-        self.executable = _build(program, glue_text, folder, sanitize)
+        self.executable = _build(units, folder, sanitize)
         self._process: subprocess.Popen[bytes] | None = None
         self._errors: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  (closed in close)
 
-    def __enter__(self) -> HostWorker:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_error: object) -> None:
@@ -239,7 +232,7 @@ class _Answer:
             case BoolType():
                 return self.number() != 0
             case EnumType():
-                return kind.cls(self.number())  # type: ignore[call-arg]
+                return kind.cls(self.number())
             case IntType() | BigEndian():
                 return self.number()
             case RefType() | BufferType():
@@ -270,17 +263,13 @@ def _pack(kind: Type, value: Any) -> bytes:
     return struct.pack("<Q", number & 2**64 - 1)
 
 
-def _compile(names: list[str]) -> tuple[Program, list[Function]]:
-    """Translate the modules and find what can be called."""
-    from krait.compiler.program import Options, compile_program
-
+def _compile(names: list[str]) -> tuple[dict[str, str], list[Function]]:
+    """Translate the modules; give the C units and the functions that can be called."""
     modules = list(dict.fromkeys(name.partition(":")[0] for name in names))
     entries = [name for name in names if ":" in name]
-    options = Options(entries=entries, all_functions=not entries)
-    program = compile_program(modules, options)
+    program = _checked(modules, Options(entries=entries, all_functions=not entries))
     if program.diagnostics and not entries:
-        entries = _run_time_functions(program)
-        program = compile_program(modules, Options(entries=entries))
+        program = _checked(modules, Options(entries=_run_time_functions(program)))
     if program.diagnostics:
         raise CompilationFailed(program.diagnostics)
     wanted = set(entries)
@@ -289,7 +278,22 @@ def _compile(names: list[str]) -> tuple[Program, list[Function]]:
         for each in program.requested
         if (each.place in wanted if wanted else each.module.name in modules)
     ]
-    return program, functions
+    writer = WorkerWriter(program, functions)
+    units = writer.write()
+    if program.diagnostics:
+        raise CompilationFailed(program.diagnostics)
+    return units, writer.callable
+
+
+def _checked(modules: list[str], options: Options) -> Program:
+    """Translate up to the typed tree."""
+    program = Program(modules, options)
+    program.load()
+    if not program.found:
+        program.check()
+    if not program.found:
+        prove(program)
+    return program
 
 
 def _run_time_functions(program: Program) -> list[str]:
@@ -309,13 +313,12 @@ def _run_time_functions(program: Program) -> list[str]:
     ]
 
 
-def _build(program: Program, glue_text: str, folder: Path, sanitize: bool) -> Path:
+def _build(units: dict[str, str], folder: Path, sanitize: bool) -> Path:
     """Compile and link the worker, unless an equal one is there."""
     toolchain = find_toolchain()
     flags = (*FLAGS, *SANITIZERS) if sanitize else FLAGS
-    units = {**program.units, "worker_glue": _with_headers(program, glue_text)}
     digest = hashlib.sha256("\0".join([toolchain.version, *flags]).encode())
-    for name, text in sorted({**program.headers, **units}.items()):
+    for name, text in sorted(units.items()):
         digest.update(f"{name}\0{text}\0".encode())
     digest.update(RUNTIME.read_bytes())
     target = folder / digest.hexdigest()[:32]
@@ -324,18 +327,13 @@ def _build(program: Program, glue_text: str, folder: Path, sanitize: bool) -> Pa
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        for header, text in program.headers.items():
-            (work / header).write_text(text)
         sources = [work / f"{unit}.c" for unit in units]
         for source, text in zip(sources, units.values(), strict=True):
-            source.write_text(text)
+            source.write_text(text, encoding="utf-8")
         objects = [work / f"{index}.o" for index in range(len(sources) + 1)]
-
-        def compile_one(pair: tuple[Path, Path]) -> None:
-            toolchain.compile(pair[0], pair[1], (*flags, f"-I{work}"))
-
         with ThreadPoolExecutor(JOBS) as pool:
-            list(pool.map(compile_one, zip([*sources, RUNTIME], objects, strict=True)))
+            pairs = zip([*sources, RUNTIME], objects, strict=True)
+            list(pool.map(lambda pair: toolchain.compile(pair[0], pair[1], flags), pairs))
         linked = work / "worker"
         command = [*toolchain.command, *flags, *map(str, objects), "-o", str(linked)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -346,7 +344,3 @@ def _build(program: Program, glue_text: str, folder: Path, sanitize: bool) -> Pa
         temporary.chmod(0o755)
         temporary.replace(target)
     return target
-
-
-def _with_headers(program: Program, text: str) -> str:
-    return "\n".join([*(f'#include "{name}"' for name in program.headers), text])

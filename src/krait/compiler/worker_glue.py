@@ -28,9 +28,14 @@ from krait.compiler.types import (
     element_c,
     returned_in_registers,
 )
+from krait.compiler.units import UnitWriter
 
 if TYPE_CHECKING:
+    from krait.compiler.declarations import Key
     from krait.compiler.functions import Function
+    from krait.compiler.program import Program
+
+UNIT = "krait.generated"  # holds what belongs to no module
 
 Numbers = IntType | EnumType | BoolType
 References = RefType | BufferType
@@ -62,10 +67,31 @@ def glue(function: Function, number: int) -> str:
     return "\n".join([*lines, *after, "}"])
 
 
-def dispatcher(count: int) -> str:
-    """Write the function that the worker's main loop calls."""
-    cases = "\n".join(f"    case {n}: call_{n}(); break;" for n in range(count))
-    return f"void worker_call(u64 function)\n{{\n    switch (function) {{\n{cases}\n    }}\n}}"
+class WorkerWriter(UnitWriter):
+    """Writes the units of a program, and one more that calls its functions."""
+
+    def __init__(self, program: Program, functions: list[Function]) -> None:
+        super().__init__(program)
+        self.wanted = functions
+        self.callable: list[Function] = []
+
+    def write_data(self) -> None:
+        """Write the glue beside the prebuilt objects, when all functions have been lowered."""
+        super().write_data()
+        self.add(UNIT, (0,), DECLARATIONS, [])
+        for function in self.wanted:
+            number = len(self.callable)
+            try:
+                text = glue(function, number)
+            except NotCallable:
+                continue
+            self.callable.append(function)
+            needs: list[Key] = [("function", function)]
+            needs += self.declarations.signature_needs(function)
+            self.add(UNIT, (1, number), text, needs)
+        cases = "\n".join(f"    case {n}: call_{n}(); break;" for n in range(len(self.callable)))
+        text = f"void worker_call(u64 function)\n{{\n    switch (function) {{\n{cases}\n    }}\n}}"
+        self.add(UNIT, (2,), text, [])
 
 
 def _read(kind: Type, name: str) -> Iterator[str]:

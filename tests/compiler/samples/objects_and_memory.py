@@ -349,7 +349,8 @@ def case_references_in_array(n: u64) -> u64:
     nodes[1] = nodes[2]
     log.add(8)
     third = nodes[2]
-    nodes.slice.fill(None)
+    nodes[2] = None
+    nodes[1] = None
     log.add(6)
     return log.trace * 10 + (0 if third is None else third.number)
 
@@ -514,14 +515,17 @@ class Wide(NamedTuple):
     """As a program passes it."""
 
     a: u8
+    gap: u8
+    c: u16
+    d: u32
     b: u64
 
 
 def case_user_tuple(user: UserPointer[Wide]) -> u64:
     """A structure laid out as C does."""
     value = user.load()
-    user.store(Wide(value.a, value.b + 1))
-    return u64(value.a) + value.b
+    user.store(Wide(value.a, 0, value.c, 5, value.b + 1))
+    return u64(value.a) + value.b + u64(value.c)
 
 
 CALLS: dict[str, list[tuple[object, ...]]] = {

@@ -1,0 +1,232 @@
+"""Sources that the compiler must refuse, one mistake each.
+
+The mistake is on the line with the comment `# <-`; the expected message is in `refused.json`.
+"""
+
+from __future__ import annotations
+
+PRELUDE = """
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from enum import IntEnum, IntFlag
+from typing import Final, NamedTuple
+
+from krait.kernel.lang import *
+
+
+class Mode(IntEnum):
+    READ = 0
+    WRITE = 1
+
+
+class Part(Struct):
+    count: u32 = 0
+
+
+class Node(Counted):
+    next: Node | None = None
+    size: u32 = 0
+    part: Part = inline()
+    data: Array[u8] = inline(4)
+
+
+class Pair(NamedTuple):
+    left: u32
+    right: u32
+
+
+class Header(Packed):
+    port: be16
+
+
+def may_raise(n: u32) -> u32:
+    if n == 0:
+        raise Errno(u32(22))
+    return n
+
+
+@sleeps
+def sleep() -> None:
+    pass
+
+
+clock = Part()
+"""
+
+CASES: dict[str, str] = {
+    # Numbers
+    "mixed_widths": "def f(a: u8, b: u32) -> u32:\n    return a + b  # <-",
+    "mixed_comparison": "def f(a: u8, b: u32) -> bool:\n    return a < b  # <-",
+    "mixed_equality": "def f(a: u8, b: u32) -> bool:\n    return a == b  # <-",
+    "narrowing_assignment": "def f(n: Node, b: u64) -> None:\n    n.size = b  # <-",
+    "narrowing_return": "def f(b: u64) -> u32:\n    return b  # <-",
+    "narrowing_argument": "def f(b: u64) -> u32:\n    return may_raise(b)  # <-",
+    "literal_too_large": "def f(a: u8) -> u8:\n    return a + 256  # <-",
+    "negative_literal": "def f(n: Node) -> None:\n    n.size = -1  # <-",
+    "untyped_local": "def f() -> None:\n    a = 5  # <-",
+    "true_division": "def f(a: u32) -> u32:\n    return a / 2  # <-",
+    "power": "def f(a: u32) -> u32:\n    return a ** 2  # <-",
+    "unary_minus": "def f(a: u32) -> u32:\n    return -a  # <-",
+    "float": "def f(a: u32) -> None:\n    b = 1.5  # <-",
+    "truth_of_number": "def f(a: u32) -> u32:\n    if a:  # <-\n        return 1\n    return 2",
+    "truth_of_reference": "def f(n: Node | None) -> None:\n    if n:  # <-\n        pass",
+    "not_number": "def f(a: u32) -> bool:\n    return not a  # <-",
+    "big_endian_arithmetic": "def f(h: Header) -> u16:\n    return h.port + 1  # <-",
+    "enum_arithmetic": "def f(m: Mode) -> u32:\n    return m + 1  # <-",
+    "shift_by_signed": "def f(a: u32, b: i32) -> u32:\n    return a << b  # <-",
+    "constant_shift_too_far": "def f(a: u32) -> u32:\n    return a << 32  # <-",
+    "range_of_mixed_widths": (
+        "def f(a: u32, b: u64) -> None:\n    for i in range(a, b):  # <-\n        pass"
+    ),
+    "min_of_mixed_widths": "def f(a: u32, b: u64) -> u64:\n    return min(a, b)  # <-",
+    # None
+    "not_narrowed": "def f(n: Node) -> u32:\n    return n.next.size  # <-",
+    "field_narrowing": (
+        "def f(n: Node) -> u32:\n    if n.next is not None:\n"
+        "        return n.next.size  # <-\n    return 0"
+    ),
+    "narrowing_lost": (
+        "def f(n: Node | None) -> u32:\n    if n is None:\n        return 0\n"
+        "    while n.size > 0:  # <-\n        n = n.next\n    return 0"
+    ),
+    "optional_argument": (
+        "def g(n: Node) -> None:\n    pass\n\n\ndef f(n: Node | None) -> None:\n    g(n)  # <-"
+    ),
+    "none_for_reference": "def f() -> Node:\n    return None  # <-",
+    "equality_of_references": "def f(a: Node, b: Node) -> bool:\n    return a == b  # <-",
+    # Functions
+    "missing_return": "def f(a: u32) -> u32:\n    if a == 1:  # <-\n        return 2",
+    "missing_annotation": "def f(a) -> None:  # <-\n    pass",
+    "missing_result": "def f(a: u32):  # <-\n    pass",
+    "star_arguments": "def f(*a: u32) -> None:  # <-\n    pass",
+    "too_few_arguments": "def f() -> u32:\n    return may_raise()  # <-",
+    "too_many_arguments": "def f(a: u32) -> u32:\n    return may_raise(a, a)  # <-",
+    "unknown_keyword": "def f(a: u32) -> u32:\n    return may_raise(m=a)  # <-",
+    "unknown_name": "def f() -> u32:\n    return missing  # <-",
+    "maybe_unset": ("def f(a: u32) -> u32:\n    if a == 1:\n        b = a\n    return b  # <-"),
+    "changed_type": "def f(a: u32, b: u64) -> None:\n    c = a\n    c = b  # <-",
+    "nested_function": "def f() -> None:\n    def g() -> None:  # <-\n        pass",
+    "lambda": "def f() -> None:\n    g = lambda: None  # <-",
+    "generator": "def f() -> None:\n    yield 1  # <-",
+    "comprehension": "def f(n: u32) -> None:\n    a = [i for i in range(n)]  # <-",
+    "list_at_run_time": "def f(n: u32) -> None:\n    a = [n]  # <-",
+    "dict_at_run_time": "def f(n: u32) -> None:\n    a = {1: n}  # <-",
+    "tuple_at_run_time": "def f(n: u32) -> None:\n    a = (n, n)  # <-",
+    "string_at_run_time": "def f() -> None:\n    a = 'text'  # <-",
+    "f_string": "def f(n: u32) -> None:\n    log(f'{n}')  # <-",
+    "global": "def f() -> None:\n    global clock  # <-",
+    "delete": "def f(n: u32) -> None:\n    m = n\n    del m  # <-",
+    "getattr": "def f(n: Node) -> u32:\n    return getattr(n, 'size')  # <-",
+    "print": "def f() -> None:\n    print(1)  # <-",
+    "import_inside": "def f() -> None:\n    import os  # <-",
+    # Objects
+    "unknown_field": "def f(n: Node) -> u32:\n    return n.wrong  # <-",
+    "unknown_method": "def f(n: Node) -> None:\n    n.run()  # <-",
+    "missing_field": "class A(Counted):\n    size: u32\n\n\ndef f() -> None:\n    A()  # <-",
+    "positional_construction": "def f() -> None:\n    Node(None)  # <-",
+    "unknown_field_in_construction": "def f() -> None:\n    Node(wrong=1)  # <-",
+    "embedded_in_construction": "def f(p: Part) -> None:\n    Node(part=p)  # <-",
+    "embedded_reassigned": "def f(n: Node, p: Part) -> None:\n    n.part = p  # <-",
+    "array_reassigned": "def f(n: Node, m: Node) -> None:\n    n.data = m.data  # <-",
+    "named_tuple_changed": "def f(p: Pair) -> None:\n    p.left = 3  # <-",
+    "abstract_made": (
+        "class A(Counted):\n    @abstractmethod\n    def m(self) -> None:\n        pass\n\n\n"
+        "def f() -> None:\n    A()  # <-"
+    ),
+    "two_bases": "class A(Counted):\n    pass\n\n\nclass B(Counted):\n    pass\n\n\n"
+    "class C(A, B):  # <-\n    pass\n\n\ndef f(c: C) -> None:\n    pass",
+    "init": "class A(Counted):\n    def __init__(self) -> None:  # <-\n        pass\n\n\n"
+    "def f(a: A) -> None:\n    pass",
+    "override_with_other_types": (
+        "class A(Counted):\n    def m(self, n: u32) -> None:\n        pass\n\n\n"
+        "class B(A):\n    def m(self, n: u64) -> None:  # <-\n        pass\n\n\n"
+        "def f(a: A) -> None:\n    a.m(1)\n\n\ndef g() -> None:\n    f(B())"
+    ),
+    "destructor_raises": (
+        "class A(Counted):\n    def __del__(self) -> None:  # <-\n        may_raise(0)\n\n\n"
+        "def f() -> None:\n    A()"
+    ),
+    "stack_struct_returned": "def f() -> Part:\n    p = Part()\n    return p  # <-",
+    "stack_struct_stored": (
+        "class Keeper(Struct):\n    part: Part | None = None\n\n\nkeeper = Keeper()\n\n\n"
+        "def f() -> None:\n    p = Part()\n    keeper.part = p  # <-"
+    ),
+    "stack_struct_escapes_through_call": (
+        "class Keeper(Struct):\n    part: Part | None = None\n\n\nkeeper = Keeper()\n\n\n"
+        "def keep(p: Part) -> None:\n    keeper.part = p\n\n\n"
+        "def f() -> None:\n    p = Part()\n    keep(p)  # <-"
+    ),
+    "stack_array_returned": (
+        "def f() -> Slice[u8]:\n    a: Array[u8] = inline(4)\n    return a  # <-"
+    ),
+    "slice_stored": (
+        "class Keeper(Counted):\n    data: Slice[u8]  # <-\n\n\n"
+        "def f(d: Slice[u8]) -> None:\n    Keeper(data=d)"
+    ),
+    "not_an_object": "class A:  # <-\n    pass\n\n\ndef f(a: A) -> None:\n    pass",
+    # Slices
+    "slice_syntax": "def f(d: Slice[u8]) -> Slice[u8]:\n    return d[1:2]  # <-",
+    "signed_index": "def f(d: Slice[u8], i: i32) -> u8:\n    return d[i]  # <-",
+    "negative_index": "def f(d: Slice[u8]) -> u8:\n    return d[-1]  # <-",
+    "constant_index_outside": (
+        "T: Final[list[u8]] = [1, 2]\n\n\ndef f() -> u8:\n    return T[2]  # <-"
+    ),
+    "element_of_other_width": "def f(d: Slice[u8], n: u32) -> None:\n    d[0] = n  # <-",
+    "table_written": "T: Final[list[u8]] = [1]\n\n\ndef f() -> None:\n    T[0] = 2  # <-",
+    "slice_length_written": "def f(d: Slice[u8]) -> None:\n    d.length = 2  # <-",
+    # Errors
+    "other_exception": "def f() -> None:\n    raise ValueError('x')  # <-",
+    "except_everything": (
+        "def f() -> None:\n    try:\n        may_raise(1)\n"
+        "    except Exception:  # <-\n        pass"
+    ),
+    "bare_except": (
+        "def f() -> None:\n    try:\n        may_raise(1)\n    except:  # <-\n        pass"
+    ),
+    "chained": (
+        "def f() -> None:\n    try:\n        may_raise(1)\n    except Errno as error:\n"
+        "        raise Errno(u32(5)) from error  # <-"
+    ),
+    "bare_raise_outside": "def f() -> None:\n    raise  # <-",
+    "raise_in_finally": (
+        "def f() -> None:\n    try:\n        may_raise(1)\n    finally:\n        may_raise(0)  # <-"
+    ),
+    "return_in_finally": (
+        "def f() -> u32:\n    try:\n        may_raise(1)\n    finally:\n        return 1  # <-"
+    ),
+    # Contexts
+    "no_raise_raises": ("@no_raise\ndef f() -> None:  # <-\n    may_raise(0)"),
+    "no_sleep_sleeps": "@no_sleep\ndef f() -> None:\n    sleep()  # <-",
+    "interrupt_sleeps_deeper": (
+        "def deeper() -> None:\n    sleep()\n\n\n@interrupt\ndef f() -> None:\n    deeper()  # <-"
+    ),
+    # Unsafe
+    "address_in_safe_module": "def f() -> Part:\n    return at(Part, u64(4096))  # <-",
+    "assembly_in_safe_module": "def f() -> None:\n    asm_do('nop')  # <-",
+    "user_memory_indexed": "def f(u: UserSlice[u8]) -> u8:\n    return u[0]  # <-",
+    "padding_shown_to_the_program": (
+        "class Gap(NamedTuple):\n    a: u8\n    b: u64\n\n\n"
+        "def f(p: UserPointer[Gap], b: u64) -> None:\n    p.store(Gap(1, b))  # <-"
+    ),
+    # Logs
+    "log_argument_missing": "def f() -> None:\n    log('{} {}', u32(1))  # <-",
+    "log_unknown_format": "def f() -> None:\n    log('{:o}', u32(1))  # <-",
+    # Match
+    "match_not_exhaustive": (
+        "def f(m: Mode) -> u32:\n    match m:  # <-\n        case Mode.READ:\n            return 1"
+    ),
+    "match_other_pattern": (
+        "def f(p: Pair) -> None:\n    match p:  # <-\n        case Pair(left=1):\n            pass"
+    ),
+    # Kinds of integers
+    "kinds_mixed": (
+        "class A(u64):\n    pass\n\n\ndef f(a: A, b: u64) -> u64:\n    return a + b  # <-"
+    ),
+    "kind_as_plain": "class A(u64):\n    pass\n\n\ndef f(a: A) -> u64:\n    return a  # <-",
+    "callback_of_other_type": (
+        "def g(c: Callable[[u32], u32]) -> None:\n    pass\n\n\n"
+        "def h(n: u64) -> u32:\n    return 0\n\n\ndef f() -> None:\n    g(h)  # <-"
+    ),
+}
