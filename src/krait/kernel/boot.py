@@ -20,7 +20,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
 from krait.kernel.fs import root
-from krait.kernel.lang import export, text, u64
+from krait.kernel.lang import Errno, export, panic, text, u64
 from krait.kernel.linux import first_program
 from krait.kernel.mm import frames, heap, kernel_stack
 from krait.kernel.protocol.outcome import BootPhase
@@ -35,6 +35,14 @@ ENTRY_POINTS: Final = (heap.allocate, heap.free)
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start everything; `start_info` is the physical address of PVH's hvm_start_info."""
+    try:
+        start(start_info)
+    except Errno as error:
+        panic("the kernel does not start: error {}", error.code)
+
+
+def start(start_info: u64) -> None:
+    """Start one part after the other; returns only by an error."""
     descriptor_tables.start()
     context.start()
     boot_info.start(start_info)
@@ -45,7 +53,7 @@ def main(start_info: u64) -> None:
     clock.start()
     timer.start()
     mark(BootPhase.CLOCK)
-    scheduler.scheduler.release_stack = kernel_stack.release
+    scheduler.scheduler.release_stack = kernel_stack.release_of
     thread = Thread(kernel_stack_top=boot_stack_top())
     thread.rename(text(b"boot"))
     scheduler.become(thread)

@@ -39,7 +39,9 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import frames
 from krait.kernel.protocol.console_frames import Console
+from krait.kernel.sched.clock import monotonic_ns
 from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
 
@@ -50,6 +52,7 @@ CONSOLES: Final = 3
 PAGE_BYTES: Final = 4096
 TRANSMIT_PAGES: Final = 16
 RECEIVE_PAGES: Final = 4
+POLL_NS: Final = u64(200_000)
 
 
 class ConsoleDevice(Counted):
@@ -236,15 +239,27 @@ class ConsoleDevice(Counted):
             self.transmit.interrupt_wanted(True)
             self._reap()
             while self.transmit.free_count < count and not self.transmit.broken:
-                self.drained.wait_spin(self.lock)
+                self._wait_for_device()
                 self._reap()
             self.transmit.interrupt_wanted(False)
 
     def _want_interrupts(self) -> None:
-        """Ask for interrupts, once."""
+        """Ask for interrupts, once; without any, waiting is looking again and again."""
         if not self.interrupts:
+            try:
+                self.transmit.transport.on_interrupt(_interrupt, _number_of(self))
+            except Errno:
+                return
             self.interrupts = True
-            self.transmit.transport.on_interrupt(_interrupt, _number_of(self))
+
+    def _wait_for_device(self) -> None:
+        """Sleep until the device has sent something; `lock` is held."""
+        if self.interrupts:
+            self.drained.wait_spin(self.lock)
+        else:
+            self.lock.release()
+            sleep_until(monotonic_ns() + POLL_NS)
+            self.lock.acquire()
 
 
 class Slot(Struct):

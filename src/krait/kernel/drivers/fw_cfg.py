@@ -62,7 +62,7 @@ def find(name: Text) -> FirmwareFile:
         count = count.wrapping_shl(8) | u32(in8(DATA))
     raw: Array[u8] = inline(64)
     entry = view(DirectoryEntry, raw)
-    for _ in range(min(count, MOST_FILES)):
+    for _ in range(u64(min(count, MOST_FILES))):
         _read_on(raw)
         known = entry.name.part(0, entry.name.find(0))
         if known.equals(name):

@@ -95,7 +95,9 @@ def _to_seconds(reading: Reading, mode: u8) -> u64:
     """Convert the registers, which may be decimal and count twelve hours."""
     hour = _number(reading.hour & 0x7F, mode)
     if mode & HOURS_24 == 0:
-        hour = hour % 12 + (12 if reading.hour & AFTERNOON != 0 else 0)
+        hour = hour % 12
+        if reading.hour & AFTERNOON != 0:
+            hour += 12
     century = _number(reading.century, mode)
     if century < 19 or century > 29:
         century = u64(20)

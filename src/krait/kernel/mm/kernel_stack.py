@@ -16,6 +16,7 @@ from krait.kernel.arch.x86_64.layout import PAGE_SIZE, STACK_AREA
 from krait.kernel.lang import Errno, Struct, load, store, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
+from krait.kernel.sched.thread import Thread
 
 unsafe: Final = True
 
@@ -68,6 +69,11 @@ def release(top: u64) -> None:
     store(u64, top - 8, area.kept)
     area.kept = top
     area.kept_count += 1
+
+
+def release_of(thread: Thread) -> None:
+    """Take back the stack of a dead thread."""
+    release(thread.kernel_stack_top)
 
 
 def unmap(address: u64, end: u64) -> None:

@@ -38,10 +38,12 @@ from krait.kernel.arch.x86_64.cpu import (
 )
 from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.lang import (
+    Errno,
     Struct,
     Text,
     address_of,
     function_address,
+    log,
     no_sleep,
     panic,
     sleeps,
@@ -87,8 +89,8 @@ class Scheduler(Struct):
     """What belongs to no CPU."""
 
     next_tid: u32 = FIRST_KERNEL_TID
-    release_stack: Callable[[u64], None] | None = None
-    """Frees the kernel stack that ends at an address; set by `mm`."""
+    release_stack: Callable[[Thread], None] | None = None
+    """Frees the kernel stack of a dead thread; set when the kernel starts."""
     on_idle: Callable[[], None] | None = None
     """Called before the CPU is halted; it must not sleep."""
 
@@ -139,7 +141,7 @@ def spawn(entry: Callable[[u64], None], argument: u64, name: Text, stack_top: u6
     return thread
 
 
-def begin(thread: Thread, entry: Callable[[], None]) -> None:
+def begin(thread: Thread, entry: Callable[[], NoReturn]) -> None:
     """Start a thread on the stack it has; `entry` calls `arrive` first, and never returns."""
     prepare(thread)
     thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
@@ -268,11 +270,11 @@ def _drop_departed() -> None:
     departed = cpu.departed
     if departed is not None:
         if (release := scheduler.release_stack) is not None:
-            release(departed.kernel_stack_top)
+            release(departed)
         cpu.departed = None
 
 
-def _first_steps() -> None:
+def _first_steps() -> NoReturn:
     """Run a kernel thread from its first instruction to its last."""
     arrive()
     _run_entry()
@@ -283,7 +285,10 @@ def _run_entry() -> None:
     """Call what the thread was made for."""
     thread = current()
     if (entry := thread.entry) is not None:
-        entry(thread.argument)
+        try:
+            entry(thread.argument)
+        except Errno as error:
+            log("kernel thread {} ended with error {}", thread.name_text(), error.code)
 
 
 def _choose() -> Change:

@@ -15,7 +15,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import interrupts
 from krait.kernel.arch.x86_64.cpu import interrupts_off
-from krait.kernel.lang import Struct, inline, u64
+from krait.kernel.lang import Struct, inline, u32, u64
 from krait.kernel.sched import clock
 from krait.kernel.sched.timer_queue import Timer, TimerQueue
 
@@ -56,7 +56,7 @@ def cancel(timer: Timer) -> None:
             timers.queue.remove(timer)
 
 
-def _expire() -> None:
+def _expire(_vector: u32) -> None:
     """Serve the timer interrupt: call back what is due, and set the next."""
     clock.countdown_expired()
     while True:

@@ -11,7 +11,7 @@ Invariant: areas for vector state come from `allocate_vector_area`, and stacks f
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64.cpu import cpuid, read_cr4, write_cr4, write_xcr0
 from krait.kernel.arch.x86_64.layout import CODE_SELECTOR, DATA_SELECTOR, FRAME_SIZE
@@ -94,7 +94,7 @@ def switch_stacks(save: u64, load: u64) -> None:
 
 
 @extern("krait_enter_program")
-def enter_program(frame: TrapFrame) -> None:
+def enter_program(frame: TrapFrame) -> NoReturn:
     """Load all registers from the frame at the top of the kernel stack; never returns."""
 
 

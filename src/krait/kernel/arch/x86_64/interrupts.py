@@ -33,7 +33,7 @@ class Interrupts(Struct):
 
     handlers: Array[Handler] = inline(VECTORS)
     used: u32 = 0
-    timer: Callable[[], None] | None = None
+    timer: Callable[[u32], None] | None = None
     strays: u64 = 0
     """Interrupts that nobody had registered for."""
 
@@ -67,8 +67,8 @@ def message_address() -> u64:
     return MESSAGE_ADDRESS | u64(apic.identity()) << DESTINATION_SHIFT
 
 
-def handle_timer(function: Callable[[], None]) -> None:
-    """Call `function` when the CPU's timer runs out."""
+def handle_timer(function: Callable[[u32], None]) -> None:
+    """Call `function` with its vector when the CPU's timer runs out."""
     interrupts.timer = function
 
 
@@ -76,7 +76,7 @@ def dispatch(vector: u32) -> None:
     """Handle an interrupt; called with interrupts off."""
     if vector == apic.TIMER_VECTOR:
         if (timer := interrupts.timer) is not None:
-            timer()
+            timer(vector)
     elif FIRST_VECTOR <= vector < FIRST_VECTOR + VECTORS:
         handler = interrupts.handlers[vector - FIRST_VECTOR]
         if (function := handler.function) is not None:

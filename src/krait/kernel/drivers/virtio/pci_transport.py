@@ -19,7 +19,20 @@ from krait.kernel.arch.x86_64.device_memory import map_device
 from krait.kernel.drivers import pci
 from krait.kernel.drivers.pci import PciFunction
 from krait.kernel.drivers.virtio.transport import Transport
-from krait.kernel.lang import Array, Packed, Volatile, at, inline, register, u8, u16, u32, u64
+from krait.kernel.errno import ENOSPC
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    Packed,
+    Volatile,
+    at,
+    inline,
+    register,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 unsafe: Final = True
 
@@ -180,7 +193,7 @@ class PciTransport(Transport):
     def on_interrupt(self, function: Callable[[u32], None], argument: u32) -> None:
         """Write a vector into the device's table, once."""
         if self.message_table == 0 or self.vector_in_use:
-            return
+            raise Errno(ENOSPC)
         vector = interrupts.allocate_vector(function, argument)
         self.vector_in_use = True
         address = interrupts.message_address()

@@ -20,7 +20,7 @@ from typing import Final, NamedTuple
 
 from krait.kernel.arch.x86_64 import direct_map
 from krait.kernel.drivers.virtio.transport import Transport
-from krait.kernel.errno import ENODEV, ENOSPC
+from krait.kernel.errno import ENODEV
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -115,7 +115,7 @@ class Queue(Counted):
     """The next descriptor, of a chain or of the free ones."""
 
     def add(self, address: u64, length: u32, device_writes: bool) -> u16:
-        """Offer one piece of physical memory; raises ENOSPC when all descriptors are in use."""
+        """Offer one piece of physical memory; the caller knows that a descriptor is free."""
         number = self.open(address, length, device_writes)
         self.publish(number)
         return number
@@ -128,11 +128,8 @@ class Queue(Counted):
         return number
 
     def extend(self, number: u16, address: u64, length: u32, device_writes: bool) -> None:
-        """Append a piece; those that the device writes come last. ENOSPC undoes the chain."""
+        """Append a piece; those that the device writes come last."""
         chain = self.chains[number]
-        if self.free_count == 0:
-            self._release(number)
-            raise Errno(ENOSPC)
         fresh = self._take_descriptor()
         self._write(fresh, address, length, device_writes)
         before = self._descriptor(chain.last)
@@ -214,8 +211,7 @@ class Queue(Counted):
 
     def _take_descriptor(self) -> u16:
         """Take a free descriptor."""
-        if self.free_count == 0:
-            raise Errno(ENOSPC)
+        assert self.free_count != 0, "who offers memory to a device looks at free_count before"
         number = self.free_first
         self.free_first = self.following[number]
         self.free_count -= 1

@@ -72,7 +72,7 @@ class Transport(Counted):
 
     @abstractmethod
     def on_interrupt(self, function: Callable[[u32], None], argument: u32) -> None:
-        """Call `function(argument)` whenever the device interrupts, from now on."""
+        """Call `function(argument)` at every interrupt; once a device. Raises ENOSPC, ENXIO."""
 
     def config_u64(self, offset: u64) -> u64:
         """Read two words of the configuration, which do not change."""
