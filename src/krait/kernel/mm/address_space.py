@@ -536,11 +536,21 @@ class AddressSpace(Space):
     def clear_all(self) -> None:
         """Remove everything (execve)."""
         with self.lock:
-            self.clear(u64(PROGRAM_START), u64(PROGRAM_END))
+            self.drop_all()
+
+    def drop_all(self) -> None:
+        """Do so with the lock held."""
+        self.recent = None
+        self.vmas.clear()
+        page_range.drop(self.root, u64(0), u64(PROGRAM_END))
+        page_table.free_tables(self.root, u64(0), u64(PROGRAM_END))
+        page_table.flush_all()
+        self.resident_pages = u64(0)
+        self.gap_end = u64(0)
 
     def __del__(self) -> None:
         """Free what the program had."""
-        self.clear(u64(PROGRAM_START), u64(PROGRAM_END))
+        self.drop_all()
         if self.root != page_table.kernel_root():
             page_table.free_root(self.root)
 

@@ -142,6 +142,12 @@ class VmaTree(Struct):
         self.count -= 1
         self.total_pages -= node.length >> PAGE_SHIFT
 
+    def clear(self) -> None:
+        """Take all mappings out."""
+        self.root = None
+        self.count = u64(0)
+        self.total_pages = u64(0)
+
     def resize(self, node: Vma, start: u64, end: u64) -> None:
         """Change the range of a mapping; no other may lie between the old range and the new."""
         self.total_pages -= node.length >> PAGE_SHIFT
