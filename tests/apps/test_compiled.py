@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.apps.conftest import Comparison
+from tests.comparison import Comparison
 
 LINKED = [
     ("gcc", ()),
@@ -28,7 +28,9 @@ def test_c(
     flags: tuple[str, ...],
 ) -> None:
     """A hello, and a tour through libc."""
-    same_as_host(build_program(source, *flags, compiler=compiler), "one", "two words")
+    same_as_host(
+        build_program(f"apps/programs/{source}", *flags, compiler=compiler), "one", "two words"
+    )
 
 
 @pytest.mark.parametrize("flags", [(), ("-static",)])
@@ -36,12 +38,12 @@ def test_cpp(
     same_as_host: Comparison, build_program: Callable[..., str], flags: tuple[str, ...]
 ) -> None:
     """C++ with iostream, exceptions and containers."""
-    same_as_host(build_program("tour.cpp", *flags, compiler="g++"), "x", "y")
+    same_as_host(build_program("apps/programs/tour.cpp", *flags, compiler="g++"), "x", "y")
 
 
-@pytest.mark.parametrize("way", ["segv", "abort", "fpe", "ill", "exit", "return", "bus", "overflow"])
-def test_death(
-    same_as_host: Comparison, build_program: Callable[..., str], way: str
-) -> None:
+@pytest.mark.parametrize(
+    "way", ["segv", "abort", "fpe", "ill", "exit", "return", "bus", "overflow"]
+)
+def test_death(same_as_host: Comparison, build_program: Callable[..., str], way: str) -> None:
     """Every way to die has the status that a shell on Linux shows."""
-    same_as_host(build_program("death.c"), way, ignore_errors=True)
+    same_as_host(build_program("apps/programs/death.c"), way, ignore_errors=True)

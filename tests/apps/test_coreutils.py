@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apps.conftest import Comparison
+from tests.comparison import Comparison
 
 COMMANDS = [
     ["true"],
@@ -81,7 +81,7 @@ def test_command(same_as_host: Comparison, command: list[str]) -> None:
 
 def test_uname_names_the_kernel(same_as_host: Comparison) -> None:
     """`uname` shows Krait's own release, which the host's cannot equal."""
-    from tests.apps.conftest import ENVIRONMENT, run_in_guest
+    from tests.comparison import ENVIRONMENT, run_in_guest
 
     found = run_in_guest(["uname", "-a"], b"", ENVIRONMENT)
     assert found.status == 0
@@ -94,7 +94,7 @@ def test_date_agrees_with_the_host() -> None:
     """The wall clock is the host's, to a second or two."""
     import time
 
-    from tests.apps.conftest import ENVIRONMENT, run_in_guest
+    from tests.comparison import ENVIRONMENT, run_in_guest
 
     before = time.time()
     found = run_in_guest(["date", "+%s"], b"", ENVIRONMENT)

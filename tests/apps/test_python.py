@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apps.conftest import Comparison
+from tests.comparison import Comparison
 
 SCRIPTS = {
     "print": "print(1)",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import pytest
 
-from tests.apps.conftest import Comparison
+from tests.comparison import Comparison
 
 BASH = [
     "echo $((6 * 7)) ${BASH_VERSINFO[0]}; exit 3",
     "for i in 1 2 3; do printf '%s,' $i; done; echo",
     "x=(a b c); echo ${#x[@]} ${x[-1]}; declare -A m; m[k]=v; echo ${m[k]}",
-    "while read -r line; do echo \"<$line>\"; done",
+    'while read -r line; do echo "<$line>"; done',
     "trap 'echo bye' EXIT; echo hi",
     "trap 'echo caught; exit 5' USR1; kill -USR1 $$; echo not here",
     "kill -TERM $$",

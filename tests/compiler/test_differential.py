@@ -47,7 +47,8 @@ def check(seed: int, folder: Path) -> None:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(folder)
         importlib.invalidate_caches()
-        worker = HostWorker([name], cache=folder)
+        names = ["reset", "trace", *(each[0] for each in generator.functions)]
+        worker = HostWorker([f"{name}:{each}" for each in names], cache=folder)
     module = interpret.load_source(f"interpreted_{name}", source)
     random = Random(seed)
     with worker:

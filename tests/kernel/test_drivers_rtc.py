@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 
 import pytest
 from hypothesis import given
@@ -13,10 +13,10 @@ from krait.kernel.lang import interpret, u8, u64
 module = interpret.load("krait.kernel.drivers.rtc")
 
 
-@given(st.dates(datetime.date(1970, 1, 1), datetime.date(2399, 12, 31)))
-def test_days(date: datetime.date) -> None:
+@given(st.dates(dt.date(1970, 1, 1), dt.date(2399, 12, 31)))
+def test_days(date: dt.date) -> None:
     days = module.days_since_epoch(u64(date.year), u64(date.month), u64(date.day))
-    assert days == (date - datetime.date(1970, 1, 1)).days
+    assert days == (date - dt.date(1970, 1, 1)).days
 
 
 def bcd(value: int) -> int:
@@ -31,7 +31,7 @@ def test_forms(monkeypatch: pytest.MonkeyPatch, mode: int, hour: int) -> None:
     registers = {0: form(58), 2: form(59), 4: hour, 7: form(31), 8: form(12), 9: form(26)}
     registers |= {0x0A: 0, 0x0B: mode, 0x32: form(20)}
     monkeypatch.setattr(module, "_register", lambda index: u8(registers[int(index)]))
-    expected = datetime.datetime(2026, 12, 31, 23, 59, 58, tzinfo=datetime.UTC)
+    expected = dt.datetime(2026, 12, 31, 23, 59, 58, tzinfo=dt.UTC)
     assert module.read_seconds() == int(expected.timestamp())
 
 

@@ -60,7 +60,7 @@ def test_order_follows_the_buckets(times: list[int]) -> None:
 
 def test_equal_threads_share_equally() -> None:
     queue = module.RunQueue()
-    ran = {tid: 0 for tid in (1, 2, 3)}
+    ran = dict.fromkeys((1, 2, 3), 0)
     for tid in ran:
         queue.add(make(tid, 0))
     for _ in range(3000):

@@ -18,7 +18,7 @@ int main(int argc, char **argv)
     volatile int zero = 0;
     if (!strcmp(way, "segv")) *(volatile int *)0x20 = 1;
     if (!strcmp(way, "abort")) abort();
-    if (!strcmp(way, "fpe")) return 1 / zero;
+    if (!strcmp(way, "fpe")) return 7 / zero;
     if (!strcmp(way, "ill")) __builtin_trap();
     if (!strcmp(way, "exit")) _exit(255);
     if (!strcmp(way, "bus")) {

@@ -1,0 +1,111 @@
+"""Run a command on the host and in a virtual machine, and compare."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+GUEST_LIMIT_S = 60
+HOST_LIMIT_S = 20
+ENVIRONMENT = {
+    "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
+    "HOME": "/root",
+    "LANG": "C.UTF-8",
+    "TZ": "UTC",
+}
+
+
+class Outcome(NamedTuple):
+    """What a command left behind."""
+
+    status: int
+    output: bytes
+    errors: bytes
+
+
+Comparison = Callable[..., Outcome]
+
+
+def run_on_host(command: Sequence[str], stdin: bytes, environment: dict[str, str]) -> Outcome:
+    """Run a command here."""
+    done = subprocess.run(
+        command, input=stdin, capture_output=True, env=environment, timeout=HOST_LIMIT_S, cwd="/",
+        check=False,
+    )  # fmt: skip
+    status = done.returncode if done.returncode >= 0 else 128 - done.returncode
+    return Outcome(status, done.stdout, done.stderr)
+
+
+def run_in_guest(
+    command: Sequence[str], stdin: bytes, environment: dict[str, str], switches: Sequence[str] = ()
+) -> Outcome:
+    """Run a command in a virtual machine by `krait run`."""
+    words = [sys.executable, "-I", "-m", "krait", "run", *switches]
+    for name, value in environment.items():
+        words += ["-e", f"{name}={value}"]
+    own = dict(environment) | {
+        name: value for name, value in os.environ.items() if name.startswith(("KRAIT_", "XDG_"))
+    }
+    own["HOME"] = os.environ.get("HOME", "/root")
+    try:
+        done = subprocess.run(
+            [*words, "--", *command], input=stdin, capture_output=True, env=own,
+            timeout=GUEST_LIMIT_S, cwd="/", check=False,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired as expired:
+        pytest.fail(
+            f"no end after {GUEST_LIMIT_S} s: {command}\n"
+            f"stdout: {expired.stdout!r}\nstderr: {expired.stderr!r}"
+        )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def same_as_host() -> Comparison:
+    """Compare the two runs; `ignore_errors` for messages that name what differs by nature."""
+
+    def compare(
+        *command: str,
+        stdin: bytes = b"",
+        environment: dict[str, str] | None = None,
+        ignore_errors: bool = False,
+        switches: Sequence[str] = (),
+    ) -> Outcome:
+        if shutil.which(command[0], path=ENVIRONMENT["PATH"]) is None:
+            pytest.fail(
+                f"{command[0]} is not installed on the host: .ci/run installs what is needed"
+            )
+        variables = ENVIRONMENT | (environment or {})
+        here = run_on_host(command, stdin, variables)
+        there = run_in_guest(command, stdin, variables, switches)
+        if ignore_errors:
+            here, there = here._replace(errors=b""), there._replace(errors=b"")
+        assert there == here
+        return there
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def build_program(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., str]:
+    """Compile a program of the tests, `apps/programs/hello.c` say, and give its path."""
+    folder = tmp_path_factory.mktemp("programs")
+    tests = Path(__file__).parent
+
+    def build(source: str, *flags: str, compiler: str = "gcc") -> str:
+        name = "-".join([Path(source).stem, compiler, *(flag.strip("-") for flag in flags)])
+        target = folder / name
+        if not target.exists():
+            subprocess.run(
+                [compiler, "-O1", "-w", *flags, "-o", str(target), str(tests / source)], check=True
+            )
+        return str(target)
+
+    return build

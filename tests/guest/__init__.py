@@ -1,0 +1,1 @@
+"""Tests in a virtual machine: what only a guest shows."""

@@ -1,0 +1,29 @@
+"""System calls, good and bad: each program prints what every call returns, on the host and in a guest."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+
+
+@pytest.mark.parametrize("name", ["files", "events", "memory", "signals"])
+def test_same_answers(build_program: Callable[..., str], name: str) -> None:
+    """Line by line the guest's answers are the host's."""
+    program = build_program(f"guest/programs/{name}.c", "-static")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status == 0
+
+
+def test_hostile_arguments(build_program: Callable[..., str]) -> None:
+    """Every call of the table survives pointers, lengths and descriptors that lie."""
+    program = build_program("guest/programs/hostile.c", "-static")
+    found = run_in_guest([program], b"", ENVIRONMENT, ("-m", "128M"))
+    assert found.status == 0, found.errors[-3000:].decode()
+    assert b"survived" in found.output
+    wrong = [line for line in found.output.decode().splitlines() if line.startswith("WRONG")]
+    assert wrong == []
