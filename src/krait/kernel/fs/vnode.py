@@ -235,6 +235,10 @@ class Vnode(Pager):
             raise Errno(ENXIO)
         return self.size
 
+    def has_halt(self, offset: u64) -> bool:
+        """Tell whether the image's builder found a `hlt` instruction at an offset."""
+        return False
+
     def blocks(self) -> u64:
         """Return the number of 512-byte blocks in use (`st_blocks`)."""
         return u64(0)
@@ -255,6 +259,10 @@ class Vnode(Pager):
     def page_count(self) -> u64:
         """Return how many pages may be mapped."""
         return (self.size + (PAGE_SIZE - 1)) >> PAGE_SHIFT
+
+    def has_halt(self, offset: u64) -> bool:
+        """Tell whether the image lists a `hlt` instruction at this place; may sleep."""
+        return False
 
     # --- opening, attributes ---
 

@@ -28,7 +28,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux import host_messages
+from krait.kernel.linux import host_messages, proc_process
 from krait.kernel.linux.arguments import Arguments, empty_arguments
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.identity import machine_identity
@@ -87,6 +87,7 @@ def start_task() -> None:
     process.leader = task
     process_table.first = process
     read_words(process, task)
+    proc_process.start()
     rtc.start(first_program.told_time_ns)
     host_messages.start(listens=first_program.host_listens)
     scheduler.begin(task, first_steps)

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.ramfs.file import SECTORS_PER_PAGE, RamFile
-from krait.kernel.fs.vnode import Vnode
+from krait.kernel.fs.vnode import PAGE_SHIFT, Vnode
 from krait.kernel.lang import u64
 from krait.kernel.mm.frames import Frame
 
@@ -25,6 +25,17 @@ class OverlayFile(RamFile):
         if index >= self.lower_pages:
             return NO_FRAME
         return self.lower.page(index)
+
+    def resident_page(self, index: u64) -> Frame:
+        """Return a page that needs no work, from memory or the image."""
+        frame = super().resident_page(index)
+        if frame == NO_FRAME and index < self.lower_pages:
+            return self.lower.resident_page(index)
+        return frame
+
+    def has_halt(self, offset: u64) -> bool:
+        """Ask the image."""
+        return self.lower.has_halt(offset)
 
     def has_lower(self, index: u64) -> bool:
         """Tell whether a page of the image shows."""
@@ -44,6 +55,13 @@ class OverlayFile(RamFile):
     def next_hole(self, start: u64, limit: u64) -> u64:
         """Count pages of the image as data."""
         return super().next_hole(max(start, min(self.lower_pages, limit)), limit)
+
+    def has_halt(self, offset: u64) -> bool:
+        """Ask the image, unless the page has been written since."""
+        index = offset >> PAGE_SHIFT
+        if index >= self.lower_pages or self.pages.find(index) != NO_FRAME:
+            return False
+        return self.lower.has_halt(offset)
 
     def blocks(self) -> u64:
         """Return the size in sectors: pages of the image, and those behind them in memory."""

@@ -14,8 +14,9 @@ from krait.kernel.fs.modes import CHARACTER_DEVICE, FIFO, type_of
 from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.paged_vnode import PagedVnode
 from krait.kernel.fs.regular_file import RegularFile
+from krait.kernel.fs.rofs.halt_sites import is_listed
 from krait.kernel.fs.rofs.image import RofsImage
-from krait.kernel.fs.rofs.layout import TARGET_LENGTH_MAX
+from krait.kernel.fs.rofs.layout import TARGET_LENGTH_MAX, InodeFlags, InodeFlags
 from krait.kernel.fs.special_files import open_special
 from krait.kernel.fs.vnode import (
     END_OF_DIRECTORY,
@@ -38,6 +39,12 @@ class RofsVnode(PagedVnode):
     flags: u32
     first: u64
     count: u64
+
+    def has_halt(self, offset: u64) -> bool:
+        """Look into the image's list."""
+        if self.flags & u32(InodeFlags.HLT_SITES) == 0:
+            return False
+        return is_listed(self.image, u32(self.ino), offset)
 
     # --- directories ---
 
@@ -106,9 +113,21 @@ class RofsVnode(PagedVnode):
             raise Errno(ENXIO)
         return self.page_to_read(index)
 
+    def resident_page(self, index: u64) -> Frame:
+        """Return a page that has been verified and is in memory."""
+        if not self.is_regular or index >= self.count:
+            return NO_FRAME
+        return self.image.resident_page(self.first.wrapping_add(index))
+
     def page_for_write(self, index: u64) -> Frame:
         """Refuse."""
         raise Errno(EROFS)
+
+    def has_halt(self, offset: u64) -> bool:
+        """Search the image's table."""
+        if self.flags & u32(InodeFlags.HLT_SITES) == 0:
+            return False
+        return self.image.has_halt(u32.truncate(self.ino), offset)
 
     def blocks(self) -> u64:
         """Return the size in sectors, by whole pages."""
