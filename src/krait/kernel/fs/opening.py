@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EOPNOTSUPP
+from krait.kernel.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EOPNOTSUPP, EPERM
 from krait.kernel.fs.dentry import Dentry, dentries, make_anonymous
 from krait.kernel.fs.file import File
 from krait.kernel.fs.fs_context import FsContext
@@ -106,17 +106,23 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
         raise Errno(EINVAL)
     parent = walk(context, at, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
     directory = parent.present()
-    try:
-        vnode = directory.create_unnamed(mode & ALL_PERMISSIONS)
-    except Errno as error:
-        if error.code == ENOTDIR:
-            raise Errno(EOPNOTSUPP) from None
-        raise
+    vnode = make_unnamed(directory, mode)
     take_ownership(context, directory, vnode)
     dentry = make_anonymous(vnode, text(b"#temporary"))
     dentry.unlinked = True
     rest = u32(flags) & ~u32(OpenFlags.DIRECTORY | OpenFlags.TRUNCATE | OpenFlags.EXCLUSIVE)
     return open_dentry(dentry, OpenFlags(rest))
+
+
+def make_unnamed(directory: Vnode, mode: u32) -> Vnode:
+    """Make a file without a name; raises EOPNOTSUPP where the file system cannot."""
+    code: u32 = EOPNOTSUPP
+    try:
+        return directory.create_unnamed(mode & ALL_PERMISSIONS)
+    except Errno as error:
+        if error.code != EPERM:
+            code = error.code
+    raise Errno(code)
 
 
 def open_dentry(dentry: Dentry, flags: OpenFlags) -> File:

@@ -67,7 +67,7 @@ class OverlayFileSystem(RamFileSystem):
 
 
 def make_overlay_file_system(lower_inodes: u64) -> OverlayFileSystem:
-    """Make the file system for an image with a number of inodes; changes may fill half of memory."""
+    """Make the file system for an image; changes may fill half of memory."""
     half = frames.total() // 2
     return OverlayFileSystem(
         device=device_numbers.take(),

@@ -13,6 +13,7 @@ from typing import NamedTuple
 from krait.kernel.arch.x86_64.crc32c import crc32c
 from krait.kernel.errno import EINVAL, EIO
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
+from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.rofs import damage
 from krait.kernel.fs.rofs.checksums import Checksums
 from krait.kernel.fs.rofs.layout import (
@@ -21,6 +22,7 @@ from krait.kernel.fs.rofs.layout import (
     MAGIC,
     VERSION,
     DirectoryEntry,
+    HltSite,
     Inode,
     Superblock,
 )
@@ -114,6 +116,12 @@ class RofsImage(FileSystem):
             raise Errno(EIO)
         return frame
 
+    def resident_page(self, index: u64) -> Frame:
+        """Return a page, retained, that needs neither reading nor verifying, else `NO_FRAME`."""
+        if index >= self.page_count or not self.checksums.is_verified(index):
+            return NO_FRAME
+        return self.source.resident_page(index)
+
     def inode(self, number: u32) -> InodeRecord:
         """Read an inode."""
         if number == 0 or u64(number) >= self.inode_count:
@@ -151,6 +159,25 @@ class RofsImage(FileSystem):
             )
         finally:
             frames.release(frame)
+
+    def has_halt(self, inode: u32, offset: u64) -> bool:
+        """Search the table of `hlt` instructions, which is sorted, for a place in a file."""
+        low: u64 = 0
+        high = self.hlt_count
+        while low < high:
+            middle = low + (high - low) // 2
+            frame = self.page(self.hlt_first + middle // ENTRIES_PER_PAGE, u32(0))
+            raw = view(HltSite, frames.bytes_of(frame), (middle % ENTRIES_PER_PAGE) * 16)
+            found_inode = raw.inode
+            found_offset = raw.offset
+            frames.release(frame)
+            if found_inode == inode and found_offset == offset:
+                return True
+            if found_inode < inode or (found_inode == inode and found_offset < offset):
+                low = middle + 1
+            else:
+                high = middle
+        return False
 
     def read_string(self, offset: u64, into: Slice[u8]) -> None:
         """Copy a string of a known length."""

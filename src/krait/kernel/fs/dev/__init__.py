@@ -1,0 +1,1 @@
+"""/dev: devices that are programs' own, not hardware."""

@@ -1,0 +1,154 @@
+"""/dev/null, zero, full, random and urandom: major number 1 (null(4), random(4))."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.drivers import random
+from krait.kernel.errno import ENOSPC, ENOTTY, ENXIO
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.file import File
+from krait.kernel.fs.file_system import minor
+from krait.kernel.fs.special_files import register_character_device
+from krait.kernel.fs.vnode import PAGE_SIZE, Vnode
+from krait.kernel.fs.zeros import zeros
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    UserPointer,
+    UserSlice,
+    i32,
+    i64,
+    inline,
+    u8,
+    u32,
+    u64,
+    usize,
+)
+from krait.kernel.mm import frames
+from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.pager import Pager
+
+MEMORY_MAJOR: Final = 1
+RNDGETENTCNT: Final = 0x80045200  # random(4)
+ENTROPY_BITS: Final = 256
+CHUNK: Final = 256
+
+
+class NullFile(File):
+    """/dev/null: empty, takes everything. The other devices here extend it."""
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Return nothing."""
+        return u64(0)
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Take everything, without looking at it."""
+        return data.length
+
+    def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
+        """Read as at any other offset."""
+        return self.read(into)
+
+    def write_at(self, offset: u64, data: UserSlice[u8]) -> usize:
+        """Write as at any other offset."""
+        return self.write(data)
+
+    def seek(self, offset: i64, whence: u32) -> u64:
+        """Stay at 0, as Linux's null_lseek does."""
+        return u64(0)
+
+
+class ZeroFile(NullFile):
+    """/dev/zero: endless zeros."""
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Fill with zeros."""
+        page = frames.bytes_of(zeros.frame())
+        done: u64 = 0
+        while done < into.length:
+            count = min(u64(PAGE_SIZE), into.length - done)
+            try:
+                into.part(done, done + count).copy_out(page.part(u64(0), count))
+            except Errno:
+                if done == 0:
+                    raise
+                break
+            done += count
+        return done
+
+    def pager(self, *, writable: bool) -> Pager:
+        """Return a source of zeroed pages; each mapping is new memory."""
+        return ZeroPager()
+
+
+class FullFile(ZeroFile):
+    """/dev/full: like /dev/zero, but there is never room."""
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Refuse."""
+        raise Errno(ENOSPC)
+
+
+class RandomFile(NullFile):
+    """/dev/random and /dev/urandom, which do not differ."""
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Fill with random bytes."""
+        chunk: Array[u8] = inline(CHUNK)
+        done: u64 = 0
+        while done < into.length:
+            count = min(u64(CHUNK), into.length - done)
+            part = chunk.part(u64(0), count)
+            random.fill(part)
+            try:
+                into.part(done, done + count).copy_out(part)
+            except Errno:
+                if done == 0:
+                    raise
+                break
+            done += count
+        return done
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Tell how much entropy there is: enough."""
+        if command != RNDGETENTCNT:
+            raise Errno(ENOTTY)
+        UserPointer[i32](argument).store(i32(ENTROPY_BITS))
+        return i64(0)
+
+
+class ZeroPager(Pager):
+    """The pages of a mapping of /dev/zero."""
+
+    def page(self, index: u64) -> Frame:
+        """Return a new page of zeros."""
+        return frames.allocate_zeroed()
+
+    def page_for_write(self, index: u64) -> Frame:
+        """Return a new page of zeros."""
+        return frames.allocate_zeroed()
+
+    def page_count(self) -> u64:
+        """Return a number that no offset reaches."""
+        return u64(1 << 52)
+
+
+def open_memory_device(vnode: Vnode, flags: u32, dentry: Dentry) -> File:
+    """Open by the minor number."""
+    match minor(vnode.rdev):
+        case 3:
+            return NullFile(flags=flags, dentry=dentry, vnode=vnode)
+        case 5:
+            return ZeroFile(flags=flags, dentry=dentry, vnode=vnode)
+        case 7:
+            return FullFile(flags=flags, dentry=dentry, vnode=vnode)
+        case 8 | 9:
+            return RandomFile(flags=flags, dentry=dentry, vnode=vnode)
+        case _:
+            raise Errno(ENXIO)
+
+
+def start() -> None:
+    """Serve major number 1."""
+    register_character_device(u32(MEMORY_MAJOR), open_memory_device)

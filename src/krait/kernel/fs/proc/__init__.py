@@ -1,0 +1,1 @@
+"""/proc: the kernel's and the process's state as text (proc(5))."""

@@ -1,0 +1,120 @@
+"""/proc: the system's files, and a directory a process."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import ENOENT
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.directory_file import DirectoryFile
+from krait.kernel.fs.file import File
+from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
+from krait.kernel.fs.lazy_directory import LazyDirectory, make_lazy_directory
+from krait.kernel.fs.modes import DIRECTORY, SYMBOLIC_LINK, entry_type
+from krait.kernel.fs.proc import system_files
+from krait.kernel.fs.proc.numbers import parse_number, put_number_name
+from krait.kernel.fs.proc.process import inode_of, make_process_directory
+from krait.kernel.fs.proc.source import processes
+from krait.kernel.fs.proc.sysctl import fill_sysctl
+from krait.kernel.fs.vnode import DirectoryEntry, Vnode
+from krait.kernel.lang import Errno, Slice, Text, text, u8, u32, u64, usize
+
+MAGIC = u64(0x9FA0)  # PROC_SUPER_MAGIC, <linux/magic.h>
+PROCESS_CURSOR: Final = 1 << 40
+
+
+class ProcFileSystem(FileSystem):
+    """/proc."""
+
+    def kind(self) -> Text:
+        """Return the file system's name."""
+        return text(b"proc")
+
+    def statistics(self) -> Statistics:
+        """Return what statfs(2) shows."""
+        return Statistics(MAGIC, BLOCK_SIZE, u64(0), u64(0), u64(0), u64(0), u64(255), u64(0))
+
+
+class ProcRoot(Vnode):
+    """The top: system files come from a lazy directory, processes from their source."""
+
+    system: LazyDirectory
+
+    def lookup(self, name: Text) -> Vnode:
+        """Find a system file, or a process by its number."""
+        try:
+            return self.system.lookup(name)
+        except Errno as error:
+            if error.code != ENOENT:
+                raise
+        find = processes.find
+        if find is None:
+            raise Errno(ENOENT)
+        source = find(parse_number(name))
+        if source is None:
+            raise Errno(ENOENT)
+        return make_process_directory(self.filesystem, source)
+
+    def next_entry(self, cursor: u64, name: Slice[u8]) -> DirectoryEntry:
+        """List the system files, then the processes."""
+        if cursor < PROCESS_CURSOR:
+            entry = self.system.next_entry(cursor, name)
+            if entry.name_length != 0:
+                return entry
+            return self.next_entry(u64(PROCESS_CURSOR), name)
+        next_pid = processes.next_pid
+        pid: u32 = 0
+        if next_pid is not None:
+            pid = next_pid(u32.truncate(cursor - PROCESS_CURSOR))
+        if pid == 0:
+            return DirectoryEntry(u64(0), u8(0), u64(0), u64(0))
+        length = put_number_name(pid, name)
+        next = u64(pid) + PROCESS_CURSOR + 1
+        return DirectoryEntry(inode_of(pid), entry_type(u32(DIRECTORY)), length, next)
+
+    def caches_names(self) -> bool:
+        """Processes come and go without the VFS."""
+        return False
+
+    def open(self, flags: u32, dentry: Dentry) -> File:
+        """Open the directory."""
+        return DirectoryFile(flags=flags, dentry=dentry, vnode=self)
+
+
+class SelfLink(Vnode):
+    """/proc/self, and /proc/thread-self, which has the thread's number behind it."""
+
+    def read_link(self, into: Slice[u8]) -> usize:
+        """Write the number of the process that asks."""
+        current = processes.current_pid
+        if current is None:
+            raise Errno(ENOENT)
+        digits = into
+        if into.length < 10:
+            raise Errno(ENOENT)
+        return put_number_name(current(), digits)
+
+
+def make_proc_root() -> Vnode:
+    """Make /proc."""
+    store = ProcFileSystem(device=device_numbers.take())
+    system = make_lazy_directory(store, fill)
+    return ProcRoot(
+        filesystem=store,
+        ino=store.take_inode(),
+        mode=u32(DIRECTORY | 0o555),
+        nlink=3,
+        system=system,
+    )
+
+
+def fill(root: LazyDirectory) -> None:
+    """Add the system's files."""
+    link = SelfLink(
+        filesystem=root.filesystem,
+        ino=root.filesystem.take_inode(),
+        mode=u32(SYMBOLIC_LINK | 0o777),
+    )
+    root.add(text(b"self"), link)
+    system_files.fill(root)
+    root.add_directory(text(b"sys"), fill_sysctl)

@@ -1,0 +1,109 @@
+"""What /proc asks the layers above for.
+
+File systems know no processes. The layer that has them registers functions that find one, and
+answers through a `ProcessSource`; it writes the texts that only it can write.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from enum import IntEnum
+
+from krait.kernel.errno import EACCES
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.file import File
+from krait.kernel.fs.text_buffer import TextBuffer
+from krait.kernel.lang import Counted, Errno, Struct, Text, u32
+
+
+class ProcessEntry(IntEnum):
+    """The files of /proc/PID, in the order in which they are listed."""
+
+    EXE = 1
+    CWD = 2
+    ROOT = 3
+    FD = 4
+    FDINFO = 5
+    TASK = 6
+    MAPS = 7
+    SMAPS = 8
+    STAT = 9
+    STATM = 10
+    STATUS = 11
+    CMDLINE = 12
+    ENVIRON = 13
+    AUXV = 14
+    COMM = 15
+    LIMITS = 16
+    MOUNTS = 17
+    MOUNTINFO = 18
+    CGROUP = 19
+    OOM_SCORE = 20
+    OOM_SCORE_ADJ = 21
+    IO = 22
+    PERSONALITY = 23
+    LOGINUID = 24
+    SMAPS_ROLLUP = 25
+    SCHEDSTAT = 26
+    WCHAN = 27
+
+
+class ProcessSource(Counted):
+    """One process, or one thread of it under `task`."""
+
+    @abstractmethod
+    def pid(self) -> u32:
+        """Return the number under which it is listed."""
+
+    @abstractmethod
+    def executable(self) -> Dentry | None:
+        """Return what it runs (`exe`)."""
+
+    @abstractmethod
+    def working_directory(self) -> Dentry:
+        """Return its current directory (`cwd`)."""
+
+    @abstractmethod
+    def root(self) -> Dentry:
+        """Return its root directory (`root`)."""
+
+    @abstractmethod
+    def file(self, descriptor: u32) -> File | None:
+        """Return the file of a descriptor."""
+
+    @abstractmethod
+    def next_descriptor(self, start: u32) -> u32:
+        """Return the first descriptor in use from `start` on, 0xFFFFFFFF when there is none."""
+
+    @abstractmethod
+    def next_thread(self, start: u32) -> u32:
+        """Return the first thread id from `start` on, 0 when there is none."""
+
+    @abstractmethod
+    def thread(self, tid: u32) -> ProcessSource | None:
+        """Return one of its threads."""
+
+    @abstractmethod
+    def write(self, entry: ProcessEntry, out: TextBuffer) -> None:
+        """Write the text of a file; called for all but links, directories and the mount tables."""
+
+    def accept(self, entry: ProcessEntry, data: Text) -> None:
+        """Take what is written to `comm` or `oom_score_adj`; others are not writable."""
+        raise Errno(EACCES)
+
+
+class Processes(Struct):
+    """How to find processes; the layer above sets all of these before /proc is used."""
+
+    find: Callable[[u32], ProcessSource | None] | None = None
+    next_pid: Callable[[u32], u32] | None = None  # first pid from a number on; 0: none
+    current_pid: Callable[[], u32] | None = None
+    write_host_name: Callable[[TextBuffer], None] | None = None
+    write_version: Callable[[TextBuffer], None] | None = None  # the line of /proc/version
+    write_release: Callable[[TextBuffer], None] | None = None  # as uname -r
+    write_build: Callable[[TextBuffer], None] | None = None  # as uname -v
+    write_cpu_times: Callable[[TextBuffer], None] | None = None  # user nice system idle … ticks
+
+
+processes = Processes()

@@ -1,0 +1,206 @@
+"""An image on a disk: the page cache behind it, with read-ahead.
+
+Pages that were read stay in a tree until memory is short; then those go that nobody else holds, in
+the order of a hand that goes round. A miss reads a window of pages at once. While misses follow
+each other, as when a program is loaded or a file is read from end to end, the window doubles and
+the next one is requested before it is needed, so that the disk works while the program does.
+
+Pages are not written, so nothing here is ever dirty.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.drivers.block_device import REQUEST_PAGES, BlockDevice, BlockRequest
+from krait.kernel.drivers.virtio import block
+from krait.kernel.errno import EIO, ENODEV
+from krait.kernel.fs.page_tree import NO_FRAME, PageTree
+from krait.kernel.fs.rofs.source import ImageSource
+from krait.kernel.lang import Array, Errno, Struct, inline, u64
+from krait.kernel.mm import frames, shrinker
+from krait.kernel.mm.frames import Frame
+from krait.kernel.sched.mutex import Mutex
+
+REQUESTS: Final = 4
+WINDOW_LEAST: Final = 4
+
+
+class DiskSource(ImageSource):
+    """The pages of a disk."""
+
+    device: BlockDevice
+    lock: Mutex = inline()
+    cache: PageTree = inline()
+    requests: Array[BlockRequest | None] = inline(REQUESTS)
+    window: u64 = WINDOW_LEAST
+    expected: u64 = 0  # where the next miss is if reading goes on
+    hand: u64 = 0
+
+    def page(self, index: u64) -> Frame:
+        """Return a page from the cache, or read it and what follows."""
+        if index >= self.page_count:
+            raise Errno(EIO)
+        with self.lock:
+            while True:
+                frame = self.cache.find(index)
+                if frame != NO_FRAME:
+                    frames.retain(frame)
+                    return frame
+                self.fetch(index)
+
+    def resident_page(self, index: u64) -> Frame:
+        """Return a page from the cache."""
+        frame = self.cache.find(index)
+        if frame != NO_FRAME:
+            frames.retain(frame)
+        return frame
+
+    def fetch(self, index: u64) -> None:
+        """Wait for the request that brings a page, after starting it if need be."""
+        slot = self.find_request(index)
+        if slot == REQUESTS:
+            self.adapt_window(index)
+            slot = self.start(index)
+            ahead = index + self.window
+            if self.window > WINDOW_LEAST and ahead < self.page_count:
+                self.start_ahead(ahead)
+        self.finish(slot)
+
+    def adapt_window(self, index: u64) -> None:
+        """Widen the window while misses follow each other."""
+        if index == self.expected:
+            self.window = min(self.window * 2, u64(REQUEST_PAGES))
+        else:
+            self.window = u64(WINDOW_LEAST)
+        self.expected = index + self.window
+
+    def find_request(self, index: u64) -> u64:
+        """Return the slot of the request that brings a page, `REQUESTS` if none does."""
+        for slot in range(u64(REQUESTS)):
+            request = self.requests[slot]
+            if request is not None and index >= request.first_page:
+                if index - request.first_page < request.count:
+                    return slot
+        return u64(REQUESTS)
+
+    def start_ahead(self, index: u64) -> None:
+        """Start reading what will be needed; nothing is lost if that does not work."""
+        if self.find_request(index) != REQUESTS or self.cache.find(index) != NO_FRAME:
+            return
+        try:
+            self.start(index)
+            self.expected = index
+        except Errno:
+            return
+
+    def start(self, index: u64) -> u64:
+        """Start a request for a window of pages that are not in the cache; return its slot."""
+        slot = self.free_slot()
+        request = BlockRequest(first_page=index)
+        limit = min(self.window, self.page_count - index)
+        while request.count < limit:
+            at = index + request.count
+            if self.cache.find(at) != NO_FRAME:
+                break
+            try:
+                request.frames[request.count] = frames.allocate()
+            except Errno:
+                if request.count == 0:
+                    raise
+                break
+            request.count += 1
+        try:
+            self.device.start(request)
+        except Errno:
+            release_frames(request)
+            raise
+        self.requests[slot] = request
+        return slot
+
+    def free_slot(self) -> u64:
+        """Return a free slot, if need be by waiting for the oldest request."""
+        for slot in range(u64(REQUESTS)):
+            if self.requests[slot] is None:
+                return slot
+        self.finish(u64(0))
+        return u64(0)
+
+    def finish(self, slot: u64) -> None:
+        """Wait for a request and take its pages into the cache; raises EIO."""
+        request = self.requests[slot]
+        if request is None:
+            return
+        try:
+            request.wait()
+        except Errno:
+            self.requests[slot] = None
+            release_frames(request)
+            raise
+        self.requests[slot] = None
+        for place in range(request.count):
+            self.keep(request.first_page + place, request.frames[place])
+
+    def keep(self, index: u64, frame: Frame) -> None:
+        """Put a page into the cache, unless it has got there meanwhile."""
+        if self.cache.find(index) != NO_FRAME:
+            frames.release(frame)
+            return
+        try:
+            self.cache.insert(index, frame)
+        except Errno:
+            frames.release(frame)
+            raise
+
+    def shrink(self, wanted: u64) -> u64:
+        """Release pages that nobody else holds; return how many."""
+        freed: u64 = 0
+        visited: u64 = 0
+        while freed < wanted and visited < self.page_count:
+            index = self.cache.next_present(self.hand, self.page_count)
+            if index == self.page_count:
+                visited += self.page_count - self.hand
+                self.hand = 0
+                if self.cache.count == 0:
+                    break
+                continue
+            visited += index + 1 - self.hand
+            self.hand = index + 1
+            if frames.count(self.cache.find(index)) == 1:
+                frames.release(self.cache.take(index))
+                freed += 1
+        return freed
+
+
+class RootDisk(Struct):
+    """The disk of the image, for the shrinker."""
+
+    source: DiskSource | None = None
+
+
+root_disk = RootDisk()
+
+
+def open_disk() -> ImageSource:
+    """Return the first disk; raises ENODEV when there is none."""
+    device = block.get(u64(0))
+    if device is None:
+        raise Errno(ENODEV)
+    source = DiskSource(device=device, page_count=device.page_count)
+    root_disk.source = source
+    shrinker.register(shrink_cache)
+    return source
+
+
+def shrink_cache(wanted: u64) -> u64:
+    """Give pages back to the system."""
+    source = root_disk.source
+    if source is None:
+        return u64(0)
+    return source.shrink(wanted)
+
+
+def release_frames(request: BlockRequest) -> None:
+    """Release the frames of a request that failed."""
+    for place in range(request.count):
+        frames.release(request.frames[place])

@@ -1,0 +1,87 @@
+"""Standard streams that are no terminal: bytes to and from the host's pipes and files."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.drivers import console
+from krait.kernel.drivers.standard_input import standard_input
+from krait.kernel.errno import EAGAIN, EBADF, ENOTTY
+from krait.kernel.fs.file import READABLE, WRITABLE, File
+from krait.kernel.fs.poll import POLLHUP, PollTable
+from krait.kernel.lang import Array, Buffer, Errno, UserSlice, i64, inline, u8, u32, u64, usize
+from krait.kernel.protocol.console_frames import Console
+
+ROOM: Final = 4096
+CHUNK: Final = 256
+
+
+class OutputFile(File):
+    """Standard output or error."""
+
+    console: Console
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Send to the host, which may be slow to take it."""
+        device = console.get(self.console)
+        if device is not None:
+            return device.write_user(data)
+        chunk: Array[u8] = inline(CHUNK)
+        count = min(data.length, u64(CHUNK))
+        part = chunk.part(u64(0), count)
+        data.part(u64(0), count).copy_in(part)
+        console.write(self.console, part)
+        return count
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Refuse."""
+        raise Errno(EBADF)
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Writing is always possible, if not always at once."""
+        return WRITABLE
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Refuse: this is no terminal."""
+        raise Errno(ENOTTY)
+
+
+class InputFile(File):
+    """Standard input."""
+
+    buffer: Buffer[u8] | None = None
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Read what has come, or wait for it; 0 at the end."""
+        if into.length == 0:
+            return u64(0)
+        buffer = self.buffer
+        if buffer is None:
+            buffer = Buffer[u8](length=u64(ROOM))
+            self.buffer = buffer
+        part = buffer.slice.part(u64(0), min(into.length, u64(ROOM)))
+        if self.is_nonblocking:
+            standard_input.start(None)
+            count = standard_input.take(part)
+            if count == 0 and not standard_input.ended:
+                raise Errno(EAGAIN)
+        else:
+            count = standard_input.read(part)
+        into.part(u64(0), count).copy_out(part.part(u64(0), count))
+        return count
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Refuse."""
+        raise Errno(EBADF)
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Tell whether a read would not wait."""
+        standard_input.start(None)
+        if table is not None:
+            table.add(standard_input.arrival())
+        events: u32 = 0
+        if standard_input.is_readable():
+            events |= READABLE
+        if standard_input.ended:
+            events |= POLLHUP
+        return events

@@ -1,0 +1,1 @@
+"""/sys: what run-times read of the machine."""

@@ -1,0 +1,1 @@
+"""The terminal: settings, line discipline, and the open file that programs see."""
