@@ -1,4 +1,4 @@
-"""System calls, good and bad: each program prints what every call returns, on the host and in a guest."""
+"""System calls, good and bad: what every call returns on the host and in a guest."""
 
 from __future__ import annotations
 
