@@ -260,10 +260,6 @@ class Vnode(Pager):
         """Return how many pages may be mapped."""
         return (self.size + (PAGE_SIZE - 1)) >> PAGE_SHIFT
 
-    def has_halt(self, offset: u64) -> bool:
-        """Tell whether the image lists a `hlt` instruction at this place; may sleep."""
-        return False
-
     # --- opening, attributes ---
 
     def open(self, flags: u32, dentry: Dentry) -> File:

@@ -33,10 +33,6 @@ class OverlayFile(RamFile):
             return self.lower.resident_page(index)
         return frame
 
-    def has_halt(self, offset: u64) -> bool:
-        """Ask the image."""
-        return self.lower.has_halt(offset)
-
     def has_lower(self, index: u64) -> bool:
         """Tell whether a page of the image shows."""
         return index < self.lower_pages

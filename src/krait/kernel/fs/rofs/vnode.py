@@ -14,7 +14,6 @@ from krait.kernel.fs.modes import CHARACTER_DEVICE, FIFO, type_of
 from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.paged_vnode import PagedVnode
 from krait.kernel.fs.regular_file import RegularFile
-from krait.kernel.fs.rofs.halt_sites import is_listed
 from krait.kernel.fs.rofs.image import RofsImage
 from krait.kernel.fs.rofs.layout import TARGET_LENGTH_MAX, InodeFlags, InodeFlags
 from krait.kernel.fs.special_files import open_special
@@ -39,12 +38,6 @@ class RofsVnode(PagedVnode):
     flags: u32
     first: u64
     count: u64
-
-    def has_halt(self, offset: u64) -> bool:
-        """Look into the image's list."""
-        if self.flags & u32(InodeFlags.HLT_SITES) == 0:
-            return False
-        return is_listed(self.image, u32(self.ino), offset)
 
     # --- directories ---
 
