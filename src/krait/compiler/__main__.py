@@ -11,7 +11,9 @@ from krait.compiler.program import Options, Program
 
 def main(arguments: list[str] | None = None) -> int:
     """Compile from the command line; prints errors and gives the exit status."""
-    parser = argparse.ArgumentParser(prog="krait.compiler", description="Compile kernel Python to C.")
+    parser = argparse.ArgumentParser(
+        prog="krait.compiler", description="Compile kernel Python to C."
+    )
     parser.add_argument("modules", nargs="+", help="entry modules, such as krait.kernel.boot")
     parser.add_argument("--entry", action="append", default=[], help="an entry function")
     parser.add_argument("--emit", choices=["c"], default="c", help="what to write")

@@ -81,7 +81,9 @@ class AnnotationResolver:
                 return self._subscript(node)
             case ast.Name() | ast.Attribute():
                 return self._named(node)
-        raise CompileError(node, "this is not a type", "write the name of a class or an integer type")
+        raise CompileError(
+            node, "this is not a type", "write the name of a class or an integer type"
+        )
 
     def value(self, node: ast.expr) -> Any:
         """The build-time object that a dotted name stands for."""

@@ -15,6 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from krait.compiler.diagnostics import CompilationFailed
+from krait.compiler.modules import SourceModule, is_lang
 from krait.compiler.object_cache import ObjectCache
 from krait.compiler.stack_depth import DeepestPath, deepest_path
 from krait.compiler.toolchain import Toolchain, find_toolchain
@@ -51,7 +53,7 @@ class KernelImage:
 def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
     """Build a configuration's kernel into `folder`.
 
-    Raises CompileErrors for what is wrong in kernel Python and ToolchainError when the C compiler
+    Raises CompilationFailed for what is wrong in kernel Python and ToolchainError when the C compiler
     fails.
     """
     started = time.monotonic()
@@ -89,23 +91,20 @@ def _compile(
     from krait.compiler.program import compile_program
 
     program = compile_program([ENTRY_MODULE])
+    if program.diagnostics:
+        raise CompilationFailed(program.diagnostics)
     sources = target / "c"
     sources.mkdir(exist_ok=True)
-    for name, text in program.headers.items():
-        _write_if_changed(sources / name, text)
     cache = ObjectCache(target.parent / "objects")
-    flags = (*toolchain.compile_flags(configuration), f"-I{sources}", f"-I{ARCHITECTURE}")
-    shared = [
-        " ".join((*toolchain.command, toolchain.version, *flags)).encode(),
-        *(text.encode() for _, text in sorted(program.headers.items())),
-    ]
+    flags = (*toolchain.compile_flags(configuration), f"-I{ARCHITECTURE}")
+    shared = " ".join((*toolchain.command, toolchain.version, *flags)).encode()
 
     def compile_unit(item: tuple[str, str]) -> Path:
         module, text = item
         source = sources / f"{module.removeprefix('krait.kernel.')}.c"
         _write_if_changed(source, text)
         return cache.get(
-            [*shared, text.encode()], lambda path: toolchain.compile(source, path, flags)
+            [shared, text.encode()], lambda path: toolchain.compile(source, path, flags)
         )
 
     def assemble(source: Path) -> Path:
@@ -117,7 +116,14 @@ def _compile(
         compiled = list(pool.map(compile_unit, sorted(program.units.items())))
     cache.prune()
     graphs = [path for path in (each.with_suffix(".ci") for each in compiled) if path.exists()]
-    return [*assembled, *compiled], graphs, program.unsafe_share, cache.made
+    return [*assembled, *compiled], graphs, _unsafe_share(program.order), cache.made
+
+
+def _unsafe_share(modules: list[SourceModule]) -> float:
+    """The share of kernel Python's lines that are in unsafe modules."""
+    kernel = [module for module in modules if not is_lang(module.name)]
+    unsafe = sum(module.text.count("\n") for module in kernel if module.unsafe)
+    return round(unsafe / sum(module.text.count("\n") for module in kernel), 4)
 
 
 def _assembly_headers() -> list[Path]:

@@ -25,6 +25,8 @@ from krait.compiler.types import (
     NEVER,
     NONE,
     UNTYPED,
+    UserPointerType,
+    UserSliceType,
     AtomicType,
     BigEndian,
     BufferType,
@@ -84,15 +86,24 @@ class CallChecker:
         """`u32(x)`, `Mode(x)`, `Vnode(…)`."""
         if issubclass(cls, BaseException):
             raise CompileError(node, "an exception is only made by raise", "raise Errno(code)")
-        if getattr(cls, "__parameters__", ()) and not is_lang(cls.__module__):
+        if getattr(cls, "__parameters__", ()):
             wanted = present(expected) if expected is not None else None
+            if is_lang(cls.__module__):
+                if isinstance(wanted, BufferType | UserSliceType | UserPointerType):
+                    if type(wanted).__name__ == cls.__name__ + "Type":
+                        return self.type_call(node, wanted)
+                raise CompileError(
+                    node, f"{cls.__name__} needs its type argument", f"{cls.__name__}[T](…)"
+                )
             if isinstance(wanted, RefType | TupleType) and wanted.cls.cls is cls:
                 return objects.construct(self, node, wanted.cls)
             raise CompileError(
                 node, f"{cls.__name__} needs its type arguments", f"{cls.__name__}[T](…)"
             )
         if cls in (int, str, float, bytes, list, dict, tuple, set):
-            raise CompileError(node, f"{cls.__name__} exists only at build time", "use u64(…) or another width")
+            raise CompileError(
+                node, f"{cls.__name__} exists only at build time", "use u64(…) or another width"
+            )
         return self.type_call(node, self.resolver.of_value(cls, node))
 
     def type_call(self: FunctionChecker, node: ast.Call, kind: Type) -> Node:
@@ -114,13 +125,17 @@ class CallChecker:
             return methods.make_big_endian(self, node, kind, arguments[0])
         return methods.make_special(self, node, kind, arguments)
 
-    def convert(self: FunctionChecker, node: ast.AST, value: Node, kind: IntType | EnumType) -> Node:
+    def convert(
+        self: FunctionChecker, node: ast.AST, value: Node, kind: IntType | EnumType
+    ) -> Node:
         """A checked conversion between numbers."""
         if not isinstance(value.type, IntType | EnumType) and value.type not in (UNTYPED, BOOL):
             remedy = "use .host" if isinstance(value.type, BigEndian) else ""
             raise CompileError(node, f"{value.type} does not convert to {kind}", remedy)
         if isinstance(kind, EnumType) and not kind.flags and value.type != kind:
             return self._to_enum(node, value, kind)
+        if value.retype is not None:
+            return value.retype(kind)
         return conversion(node, value, kind)
 
     def _to_enum(self: FunctionChecker, node: ast.AST, value: Node, kind: EnumType) -> Node:
@@ -163,7 +178,9 @@ class CallChecker:
         if self.program.is_generic(target):
             bindings = self._infer(node, target, parameters)
         function = self.program.function_of(target, node, bindings)
-        arguments = self.match_arguments(node, function, function.parameters, node.args, node.keywords)
+        arguments = self.match_arguments(
+            node, function, function.parameters, node.args, node.keywords
+        )
         return self.direct_call(node, function, arguments)
 
     def _infer(
@@ -206,7 +223,8 @@ class CallChecker:
         """Pair arguments with parameters, in order of evaluation."""
         if len(positional) > len(parameters):
             raise CompileError(
-                node, f"{function.display} takes {len(parameters)} arguments, {len(positional)} given"
+                node,
+                f"{function.display} takes {len(parameters)} arguments, {len(positional)} given",
             )
         found: dict[int, Node] = {}
         names = {each.name: index for index, each in enumerate(parameters)}
@@ -214,7 +232,9 @@ class CallChecker:
             found[index] = self._argument(argument, parameters[index])
         for keyword in keywords:
             if keyword.arg is None or keyword.arg not in names:
-                raise CompileError(keyword.value, f"{function.display} has no parameter {keyword.arg}")
+                raise CompileError(
+                    keyword.value, f"{function.display} has no parameter {keyword.arg}"
+                )
             index = names[keyword.arg]
             if index in found:
                 raise CompileError(keyword.value, f"{keyword.arg} is given twice")
@@ -223,7 +243,9 @@ class CallChecker:
             if index in found:
                 continue
             if parameter.default is None:
-                raise CompileError(node, f"{function.display} needs an argument for {parameter.name}")
+                raise CompileError(
+                    node, f"{function.display} needs an argument for {parameter.name}"
+                )
             value = self.program.build_time(parameter.default, function.module, function.bindings)
             made = self.program.values.node(value, node, parameter.type)
             found[index] = self.coerce(made, parameter.type)
@@ -321,10 +343,18 @@ class CallChecker:
         kind = owner.type
         if is_optional(kind):
             raise CompileError(node, f"{kind} may be None here", "narrow a local first")
+        if isinstance(kind, TupleType) and kind.cls.name == "SyscallEntry" and name == "invoke":
+            entry = objects.tuple_field(
+                self, ast.copy_location(ast.Attribute(ast.Name("entry"), "function"), node), owner, "function"
+            )
+            made = ast.copy_location(ast.Call(ast.Name("invoke"), positional, keywords), node)
+            return self.indirect_call(made, entry)
         if isinstance(kind, RefType | TupleType):
             found = kind.cls.find_method(name)
             assert found is not None
-            return self.class_method_call(node, owner, kind.cls, found[0], name, positional, keywords)
+            return self.class_method_call(
+                node, owner, kind.cls, found[0], name, positional, keywords
+            )
         handler = METHODS.get(type(kind), {}).get(name)
         if handler is None or not isinstance(node, ast.Call):
             raise CompileError(node, f"{kind} has no method {name}")
@@ -410,7 +440,9 @@ class CallChecker:
         arguments = self.match_arguments(
             node, function, function.parameters[1:], node.args, node.keywords
         )
-        this = self.name(ast.copy_location(ast.Name(self.function.parameters[0].name, ast.Load()), node))
+        this = self.name(
+            ast.copy_location(ast.Name(self.function.parameters[0].name, ast.Load()), node)
+        )
         return self.direct_call(node, function, arguments, self.coerce(this, RefType(found[0])))
 
 
@@ -429,7 +461,9 @@ def evaluate(low: Lowerer, arguments: list[tuple[int, Node]], receiver: Node | N
 
 def is_super(node: ast.expr) -> bool:
     """Whether this is `super()`."""
-    return isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    return (
+        isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "super"
+    )
 
 
 def contiguous(values: list[int]) -> list[tuple[int, int]]:

@@ -7,7 +7,7 @@ What it notes (calls, raises, stores of borrowed objects) is what the whole-prog
 from __future__ import annotations
 
 import ast
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krait.compiler.classes import ClassInfo
 from krait.compiler.diagnostics import CompileError
@@ -31,6 +31,17 @@ if TYPE_CHECKING:
     from krait.compiler.program import Program
 
 
+class Snapshot(NamedTuple):
+    """The checker's notes at the start of a loop."""
+
+    locals: dict[str, Local]
+    owned: dict[str, bool]
+    escape_map: dict[str, frozenset[str]]
+    lengths: list[tuple[list[Any], int]]
+    raises_itself: bool
+    loops: list[tuple[LoopState, int, int]]
+
+
 class FunctionChecker(StatementChecker):
     """Checks one function."""
 
@@ -48,6 +59,7 @@ class FunctionChecker(StatementChecker):
         self.handlers = 0
         self.loops: list[LoopState] = []
         self.outer_loops: list[LoopState] = []
+        self.last_loop = LoopState()
         self.escape_map: dict[str, frozenset[str]] = {}
         self.stack_types: list[Type] = []
 
@@ -72,11 +84,48 @@ class FunctionChecker(StatementChecker):
                 last = function.node.body[-1]
                 self.report(
                     CompileError(
-                        last, f"{function.display} can end without returning a {function.result}",
+                        last,
+                        f"{function.display} can end without returning a {function.result}",
                         "return a value on every path",
                     ),
                     last,
                 )
+
+    def snapshot(self) -> Snapshot:
+        """What checking a loop may change."""
+        function = self.function
+        lists = (
+            function.calls,
+            function.raise_sites,
+            function.cleanup_raises,
+            function.leaks,
+            function.passes,
+            function.stack_objects,
+            function.stack_arrays,
+            self.program.found,
+        )
+        return Snapshot(
+            dict(function.locals),
+            {name: local.owned for name, local in function.locals.items()},
+            dict(self.escape_map),
+            [(each, len(each)) for each in lists],  # type: ignore[arg-type]
+            function.raises_itself,
+            [(each, len(each.breaks), len(each.again)) for each in self.loops],
+        )
+
+    def restore(self, saved: Snapshot) -> None:
+        """Undo what checking a loop has changed, to check it again."""
+        self.function.locals.clear()
+        self.function.locals.update(saved.locals)
+        for name, owned in saved.owned.items():
+            self.function.locals[name].owned = owned
+        self.escape_map = dict(saved.escape_map)
+        for values, length in saved.lengths:
+            del values[length:]
+        self.function.raises_itself = saved.raises_itself
+        for loop, breaks, again in saved.loops:
+            del loop.breaks[breaks:]
+            del loop.again[again:]
 
     def report(self, error: CompileError, fallback: ast.AST) -> None:
         """Keep a diagnostic and go on."""
@@ -84,9 +133,7 @@ class FunctionChecker(StatementChecker):
 
     def forget_after_error(self, node: ast.stmt) -> None:
         """After an error the names that the statement would have declared are unknown: stop there."""
-        undeclared = {
-            name for name in assigned_names([node]) if name not in self.function.locals
-        }
+        undeclared = {name for name in assigned_names([node]) if name not in self.function.locals}
         if undeclared:
             self.narrowing = None
             self.function.falls_through = True

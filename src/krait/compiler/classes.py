@@ -17,8 +17,11 @@ from krait.compiler.annotations import AnnotationResolver
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.modules import SourceModule, is_lang
 from krait.compiler.types import (
+    I64,
+    U64,
     ArrayType,
     AtomicType,
+    CallableType,
     RefType,
     SliceType,
     Type,
@@ -28,6 +31,7 @@ from krait.compiler.types import (
 if TYPE_CHECKING:
     from krait.compiler.program import Program
 
+THUNK_TYPE = CallableType((U64,) * 6, I64)
 KINDS = {"Struct": "struct", "Counted": "counted", "Packed": "packed"}
 
 
@@ -162,6 +166,8 @@ class ClassInfo:
 
     def _field(self, node: ast.AnnAssign) -> Field:
         assert isinstance(node.target, ast.Name)
+        if self.name == "SyscallEntry" and node.target.id == "function":
+            return Field("function", THUNK_TYPE, "plain", None, self, node)
         kind = self.resolver.resolve(node.annotation)
         call = node.value
         marker = ""
@@ -200,7 +206,9 @@ class ClassInfo:
         elif isinstance(kind, RefType) and not kind.optional:
             if kind.cls.counted:
                 raise CompileError(
-                    node, "a Counted object lives on its own", "declare a reference, or derive from Struct"
+                    node,
+                    "a Counted object lives on its own",
+                    "declare a reference, or derive from Struct",
                 )
         elif first is None:
             field.how = "plain-zero"

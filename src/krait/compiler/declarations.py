@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from krait.compiler.functions import Function
 from krait.compiler.lowering import result_struct
 from krait.compiler.objects import c_field
-from krait.compiler.program import THUNK_TYPE, Slot, Thunk
+from krait.compiler.program import Slot, Thunk
 from krait.compiler.types import (
     NEVER,
     NONE,
@@ -28,7 +28,6 @@ from krait.compiler.types import (
     TableType,
     TupleType,
     Type,
-    UserPointerType,
     VolatileType,
     element_c,
     element_tag,
@@ -280,7 +279,8 @@ class Declarations:
                 needs,
                 [("inline_body", function)],
             )
-        return Declaration(PROTOTYPES, f"{self.signature(function)};", needs)
+        label = f' __asm__("{function.symbol}")' if function.symbol else ""
+        return Declaration(PROTOTYPES, f"{self.signature(function)}{label};", needs)
 
     def _inline_body(self, function: Function) -> Declaration:
         text, needs = self.inline_bodies[function]
@@ -405,4 +405,4 @@ def identities(cls: ClassInfo) -> tuple[int, int]:
     return family.index(cls), len(cls.family())
 
 
-__all__ = ["THUNK_TYPE", "Declaration", "Declarations", "UserPointerType"]
+__all__ = ["Declaration", "Declarations"]

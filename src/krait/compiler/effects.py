@@ -115,7 +115,9 @@ def check_raises(program: Program) -> None:
                 function.node,
             )
         for node in function.cleanup_raises:
-            program.report(CompileError(node, "a `finally` raises here", "catch Errno in it"), module, node)
+            program.report(
+                CompileError(node, "a `finally` raises here", "catch Errno in it"), module, node
+            )
 
 
 def because(program: Program, function: Function) -> str:
@@ -219,7 +221,12 @@ def check_escapes(program: Program) -> None:
                 continue
             for each in targets(program, target):
                 if (each, index) in leaking:
-                    report_escape(program, function, node, f"{each.display} keeps a reference to a stack object")
+                    report_escape(
+                        program,
+                        function,
+                        node,
+                        f"{each.display} keeps a reference to a stack object",
+                    )
 
 
 def report_escape(program: Program, function: Function, node: ast.AST, message: str) -> None:

@@ -85,7 +85,9 @@ class ExpressionChecker(CallChecker):
                 return self._conditional(node, expected)
             case ast.NamedExpr():
                 return self._walrus(node)
-        message, remedy = REFUSED.get(type(node), (f"{type(node).__name__} is not kernel Python", ""))
+        message, remedy = REFUSED.get(
+            type(node), (f"{type(node).__name__} is not kernel Python", "")
+        )
         raise CompileError(node, message, remedy)
 
     def typed(self, node: ast.expr, kind: Type, what: str = "") -> Node:
@@ -113,6 +115,8 @@ class ExpressionChecker(CallChecker):
             made = self._coerce_static(node, kind)
             if made is not None:
                 return made
+        if node.retype is not None and isinstance(kind, IntType | EnumType):
+            return node.retype(kind)
         if source == UNTYPED and isinstance(kind, IntType | EnumType):
             if not fits(node.constant, kind):
                 raise CompileError(
@@ -283,7 +287,11 @@ class ExpressionChecker(CallChecker):
         if not hasattr(value, node.attr):
             raise CompileError(node, f"{value!r} has no attribute {node.attr} at build time")
         found = getattr(value, node.attr)
-        if isinstance(value, type) and callable(found) and not isinstance(found, type | FunctionType):
+        if (
+            isinstance(value, type)
+            and callable(found)
+            and not isinstance(found, type | FunctionType)
+        ):
             return Node(
                 "method", STATIC, lambda _: "0", node, static=objects.StaticMember(value, node.attr)
             )
@@ -305,7 +313,7 @@ class ExpressionChecker(CallChecker):
         right = self.expression(node.right)
         op = node.op
         self._refuse_operator(node, op)
-        if left.type == UNTYPED and right.type == UNTYPED:
+        if left.is_constant and right.is_constant and left.type == right.type == UNTYPED:
             value = integers.fold(node, op, left.constant, right.constant)
             return constant_node(value, UNTYPED, node)
         return self.binary(node, op, left, right)
@@ -349,9 +357,7 @@ class ExpressionChecker(CallChecker):
             )
         if isinstance(kind, EnumType):
             if not kind.flags:
-                raise CompileError(
-                    node, f"{kind} is no number", f"convert it: u{kind.bits}(…)"
-                )
+                raise CompileError(node, f"{kind} is no number", f"convert it: u{kind.bits}(…)")
             if type(op) not in integers.BITWISE:
                 raise CompileError(node, f"flags have no `{integers.SYMBOLS[type(op)]}`")
         elif not isinstance(kind, IntType):
@@ -403,8 +409,12 @@ class ExpressionChecker(CallChecker):
             )
         value = self.expression(node.operand)
         kind = value.type
-        if kind == UNTYPED:
-            signs = {ast.USub: -value.constant, ast.UAdd: value.constant, ast.Invert: ~value.constant}
+        if kind == UNTYPED and value.is_constant:
+            signs = {
+                ast.USub: -value.constant,
+                ast.UAdd: value.constant,
+                ast.Invert: ~value.constant,
+            }
             return constant_node(signs[type(node.op)], UNTYPED, node)
         if isinstance(node.op, ast.Invert) and isinstance(kind, IntType | EnumType):
             if value.is_constant:
@@ -417,7 +427,9 @@ class ExpressionChecker(CallChecker):
             return self.binary(node, ast.Sub(), constant_node(0, kind, node), value)
         if isinstance(node.op, ast.USub) and isinstance(kind, IntType):
             raise CompileError(
-                node, f"{kind} has no negative", f"write {kind}(0).wrapping_sub(x), or use a signed type"
+                node,
+                f"{kind} has no negative",
+                f"write {kind}(0).wrapping_sub(x), or use a signed type",
             )
         raise CompileError(node, f"{kind} has no such operator")
 
@@ -427,7 +439,9 @@ class ExpressionChecker(CallChecker):
         saved = self.narrowing
         for operand in node.values:
             found = self.condition(operand)
-            result = found if result is None else self._join_boolean(node, conjunction, result, found)
+            result = (
+                found if result is None else self._join_boolean(node, conjunction, result, found)
+            )
             if result.is_constant and result.constant is not conjunction:
                 break
             facts = found.when_true if conjunction else found.when_false
@@ -517,6 +531,8 @@ class ExpressionChecker(CallChecker):
         if left.type == NONE or right.type == NONE:
             raise CompileError(node, "None is compared by identity", "write `is None`")
         kind = common_type(node, left, right, "a comparison")
+        if kind == UNTYPED and not (left.is_constant and right.is_constant):
+            raise CompileError(node, "both sides are untyped constants", "give one a width: u32(1)")
         ordered = not isinstance(op, ast.Eq | ast.NotEq)
         if isinstance(kind, IntType | EnumType):
             if isinstance(kind, EnumType):
@@ -531,7 +547,9 @@ class ExpressionChecker(CallChecker):
         remedy = "write `is`" if isinstance(kind, RefType) else ""
         if isinstance(kind, SliceType | ArrayType | TableType):
             remedy = "write a.equals(b)"
-        raise CompileError(node, f"{kind} is not compared with `{integers.COMPARED[type(op)][0]}`", remedy)
+        raise CompileError(
+            node, f"{kind} is not compared with `{integers.COMPARED[type(op)][0]}`", remedy
+        )
 
     @staticmethod
     def _enum_side(node: Node, kind: EnumType) -> Node:
@@ -548,11 +566,12 @@ class ExpressionChecker(CallChecker):
 
     def _membership(self, node: ast.Compare, op: ast.cmpop, left: Node, where: ast.expr) -> Node:
         negated = isinstance(op, ast.NotIn)
-        if isinstance(where, ast.Tuple | ast.List | ast.Set):
+        members = self._members(where)
+        if members is not None:
             slot = Slot(left)
             result: Node | None = None
-            for element in where.elts:
-                part = self._compare_pair(node, ast.Eq(), slot.node, self.expression(element))
+            for element in members:
+                part = self._compare_pair(node, ast.Eq(), slot.node, element)
                 result = part if result is None else self._join_boolean(node, False, result, part)
             if result is None:
                 raise CompileError(node, "an empty tuple contains nothing")
@@ -567,7 +586,9 @@ class ExpressionChecker(CallChecker):
             flags = self.expression(where)
             if not isinstance(flags.type, EnumType) or left.type != flags.type:
                 raise CompileError(
-                    node, f"`in` does not work on {flags.type}", "it takes flags or a tuple of constants"
+                    node,
+                    f"`in` does not work on {flags.type}",
+                    "it takes flags or a tuple of constants",
                 )
 
             def emit(low: Lowerer) -> str:
@@ -578,6 +599,21 @@ class ExpressionChecker(CallChecker):
         if not negated:
             return found
         return Node("not", BOOL, lambda low: f"(!{low.value(found)})", node, [found])
+
+    def _members(self, where: ast.expr) -> list[Node] | None:
+        """The elements of a tuple that `in` looks through, written out or built at build time."""
+        if isinstance(where, ast.Tuple | ast.List | ast.Set):
+            return [self.expression(each) for each in where.elts]
+        value: Any = None
+        if isinstance(where, ast.Name) and where.id not in self.local_names:
+            value = self.lookup(where.id)
+        elif isinstance(where, ast.Attribute) and isinstance(where.value, ast.Name):
+            owner = self.lookup(where.value.id) if where.value.id not in self.local_names else None
+            value = getattr(owner, where.attr, None) if isinstance(owner, ModuleType) else None
+        if isinstance(value, tuple | list | set | frozenset) and not hasattr(value, "_fields"):
+            ordered = sorted(value) if isinstance(value, set | frozenset) else list(value)
+            return [self.build_value(each, where, None) for each in ordered]
+        return None
 
     # Indexing, conditions, assignment expressions
 
@@ -622,8 +658,17 @@ class ExpressionChecker(CallChecker):
             self.narrowing = {**saved, **test.when_false}
         right = self.expression(node.orelse, expected)
         self.narrowing = saved
+        if left.type == right.type == UNTYPED and not isinstance(expected, IntType | EnumType):
+
+            def retype(wanted: Type) -> Node:
+                return self.choice(node, test, self.coerce(left, wanted), self.coerce(right, wanted), wanted)
+
+            return Node("conditional", UNTYPED, lambda _: "0", node, [test, left, right], retype=retype)
         kind = self._unify(node, left, right, expected)
-        left, right = self.coerce(left, kind), self.coerce(right, kind)
+        return self.choice(node, test, self.coerce(left, kind), self.coerce(right, kind), kind)
+
+    def choice(self, node: ast.AST, test: Node, left: Node, right: Node, kind: Type) -> Node:
+        """A conditional expression whose sides have the same type."""
         managed = kind.managed
 
         def emit(low: Lowerer) -> str:
@@ -703,6 +748,8 @@ class ExpressionChecker(CallChecker):
     def index_value(self, node: Node) -> Node:
         """An index: any unsigned integer, widened."""
         kind = node.type
+        if node.retype is not None:
+            return node.retype(U64)
         if kind == UNTYPED:
             if node.constant < 0:
                 raise CompileError(node.syntax, "an index is not negative")

@@ -74,7 +74,11 @@ class Function:
     result: Type
     is_method: bool = False
     exported: bool = False
+    entry: bool = False
+    """Asked for by name: stays callable from other C."""
     external: bool = False
+    symbol: str | None = None
+    """The assembler's name of an exported function, whatever prototype the prelude has for it."""
     decorators: set[str] = field(default_factory=set)
     section: str | None = None
     body: list[Statement] = field(default_factory=list)

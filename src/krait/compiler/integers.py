@@ -155,7 +155,13 @@ def arithmetic_code(
 
 
 def shift_code(
-    low: Lowerer, node: ast.AST, op: ast.operator, a: str, b: str, kind: IntType | EnumType, right: Node
+    low: Lowerer,
+    node: ast.AST,
+    op: ast.operator,
+    a: str,
+    b: str,
+    kind: IntType | EnumType,
+    right: Node,
 ) -> str:
     """Lower a shift: the count is below the width and a left shift loses no bits."""
     c, bits = kind.c, kind.bits
@@ -174,7 +180,13 @@ def shift_code(
 
 
 def division_code(
-    low: Lowerer, node: ast.AST, op: ast.operator, a: str, b: str, kind: IntType | EnumType, right: Node
+    low: Lowerer,
+    node: ast.AST,
+    op: ast.operator,
+    a: str,
+    b: str,
+    kind: IntType | EnumType,
+    right: Node,
 ) -> str:
     """Lower // and %, which round towards minus infinity."""
     c = kind.c
@@ -225,11 +237,15 @@ def conversion(node: ast.AST, value: Node, kind: IntType | EnumType) -> Node:
     if value.is_constant and isinstance(value.constant, int):
         if not fits(value.constant, kind):
             raise CompileError(
-                node, f"{value.constant} does not fit {kind}", f"{kind}.truncate() keeps the low bits"
+                node,
+                f"{value.constant} does not fit {kind}",
+                f"{kind}.truncate() keeps the low bits",
             )
         return constant_node(value.constant, kind, node)
     if source == BOOL:
-        return Node(f"convert to {kind}", kind, lambda low: f"(({kind.c}){low.value(value)})", node, [value])
+        return Node(
+            f"convert to {kind}", kind, lambda low: f"(({kind.c}){low.value(value)})", node, [value]
+        )
     assert isinstance(source, IntType | EnumType)
     low_end, high_end = limits(source)
     least, most = limits(kind)
@@ -270,6 +286,13 @@ def truncation(node: ast.AST, value: Node, kind: IntType) -> Node:
     )
 
 
+def fitting(node: Node, kind: Type) -> int:
+    """A constant's value, which must be in the range of a type."""
+    if not fits(node.constant, kind):
+        raise CompileError(node.syntax, f"{node.constant} does not fit {kind}")
+    return int(node.constant)
+
+
 def common_type(node: ast.AST, left: Node, right: Node, what: str) -> Type:
     """The type that two operands share; untyped constants take the other side's."""
     if left.type == right.type:
@@ -278,6 +301,13 @@ def common_type(node: ast.AST, left: Node, right: Node, what: str) -> Type:
         return right.type
     if right.type == UNTYPED:
         return left.type
+    for one, other in ((left, right), (right, left)):
+        if isinstance(one.type, EnumType) and one.is_constant and isinstance(other.type, IntType):
+            one.type = UNTYPED
+            one.retype = lambda kind, n=one: constant_node(  # type: ignore[misc]
+                fitting(n, kind), kind, n.syntax
+            )
+            return other.type
     raise CompileError(
         node,
         f"{left.type} and {right.type} do not mix in {what}",

@@ -149,7 +149,12 @@ def is_instance(checker: ExpressionChecker, node: ast.Call, expected: Type | Non
         if value.operation.startswith("local ") and is_optional(value.type):
             facts = {value.operation.removeprefix("local "): RefType(value.type.cls)}
         return Node(
-            "isinstance", BOOL, lambda low: f"({low.value(value)} != 0)", node, [value], when_true=facts
+            "isinstance",
+            BOOL,
+            lambda low: f"({low.value(value)} != 0)",
+            node,
+            [value],
+            when_true=facts,
         )
     wanted.cls.root.needs_identity = True
     maybe_none = value.type.optional
@@ -225,7 +230,9 @@ def align(up: bool) -> Handler:
             unit = low.simple(low.value(second), kind)
             if not second.is_constant:
                 low.check(
-                    f"{unit} == 0 || ({unit} & ({unit} - 1)) != 0", "alignment is no power of two", node
+                    f"{unit} == 0 || ({unit} & ({unit} - 1)) != 0",
+                    "alignment is no power of two",
+                    node,
                 )
             if up:
                 out = low.name()
@@ -274,7 +281,7 @@ def pieces(checker: ExpressionChecker, node: ast.Call) -> list[tuple[str, Node |
         value = values[used]
         used += 1
         if value.type == UNTYPED:
-            value = constant_node(value.constant, IntType(64, True, "i64"), value.syntax)
+            value = checker.coerce(value, IntType(64, True, "i64"))
         if isinstance(value.static, str):
             found.append((value.static, None, 0))
             continue
@@ -388,7 +395,9 @@ def view(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> N
         raise CompileError(node, f"{kind} is not a Packed structure")
     data = checker.coerce(checker.expression(args[1]), slices_u8())
     offset = (
-        checker.index_value(checker.expression(args[2])) if len(args) > 2 else constant_node(0, U64, node)
+        checker.index_value(checker.expression(args[2]))
+        if len(args) > 2
+        else constant_node(0, U64, node)
     )
 
     def emit(low: Lowerer) -> str:
@@ -397,12 +406,20 @@ def view(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> N
         at = low.simple(low.value(offset), U64)
         size = f"sizeof(struct {kind.cls.c_name})"
         low.check(
-            f"{count} < {size} || {at} > {count} - {size}", f"{kind.cls.display} outside of the slice", node
+            f"{count} < {size} || {at} > {count} - {size}",
+            f"{kind.cls.display} outside of the slice",
+            node,
         )
         return low.temp(kind.c, f"({kind.c})({pointer} + {at})")
 
     return Node(
-        "view", kind, emit, node, [data, offset], unstable_base=data.unstable_base, escapes=data.escapes
+        "view",
+        kind,
+        emit,
+        node,
+        [data, offset],
+        unstable_base=data.unstable_base,
+        escapes=data.escapes,
     )
 
 
@@ -433,7 +450,11 @@ def at(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> Nod
     if not isinstance(kind, RefType):
         raise CompileError(node, f"{kind} is not an object", "use load() and store() for values")
     return Node(
-        "at", kind, lambda low: f"(({low.need_type(kind)})(u64){low.value(address)})", node, [address]
+        "at",
+        kind,
+        lambda low: f"(({low.need_type(kind)})(u64){low.value(address)})",
+        node,
+        [address],
     )
 
 
@@ -471,7 +492,9 @@ def address_of(checker: ExpressionChecker, node: ast.Call, expected: Type | None
     if not isinstance(kind, allowed):
         if value.place is not None and not value.operation.startswith("local"):
             place = value.place
-            return Node("address of", U64, lambda low: f"((u64)&{place.address(low)})", node, [value])
+            return Node(
+                "address of", U64, lambda low: f"((u64)&{place.address(low)})", node, [value]
+            )
         raise CompileError(node, f"{kind} has no address")
     return Node("address of", U64, emit, node, [value])
 
@@ -644,6 +667,16 @@ def weak(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> N
     return Node("weak", kind, emit, node, [value], owned=True)
 
 
+def reference_count(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> Node:
+    """`reference_count(object)`: how many references there are now."""
+    value = checker.expression(arguments_of(checker, node, 1)[0])
+    if not value.type.managed or isinstance(value.type, TupleType | WeakType):
+        raise CompileError(node, f"{value.type} is not counted")
+    return Node(
+        "reference count", U64, lambda low: f"((u64)*(u32 *)(void *){low.value(value)})", node, [value]
+    )
+
+
 def cast_bool(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> Node:
     """`bool(x)` of a bool."""
     return checker.condition(arguments_of(checker, node, 1)[0])
@@ -689,6 +722,7 @@ INTRINSICS: dict[str, Handler] = {
     "asm": assembly(True),
     "asm_do": assembly(False),
     "fence": fence,
+    "reference_count": reference_count,
     "Weak": weak,
     "getattr": refused("getattr() is refused", "name the field"),
     "setattr": refused("setattr() is refused", "name the field"),

@@ -20,6 +20,7 @@ from krait.compiler.scope import assigned_names, meet
 from krait.compiler.types import (
     U64,
     UNTYPED,
+    ArrayType,
     IntType,
     RefType,
     Type,
@@ -30,13 +31,45 @@ if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
 
 
-
 class LoopChecker(ExpressionChecker):
     """The part of the function checker that types loops."""
 
     def while_loop(self, node: ast.While) -> Statement:
         """`while condition:`."""
-        self._enter(node.body, node.test)
+        return self.settled(node.body, lambda: self._while(node), node.test)
+
+    def settled(
+        self, body: list[ast.stmt], check: Callable[[], Statement], *extra: ast.AST
+    ) -> Statement:
+        """Check a loop with the narrowing that holds at its start and after each iteration.
+
+        First everything known before the loop is assumed; what an iteration does not keep is dropped
+        and the loop is checked again.
+        """
+        start = dict(self.narrowing or {})
+        changed = assigned_names(body) | {
+            n.target.id
+            for each in extra
+            for n in ast.walk(each)
+            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
+        }
+        assumed = dict(start)
+        while True:
+            saved = self.snapshot()
+            self.narrowing = dict(assumed)
+            statement = check()
+            lost = {
+                name
+                for name in assumed
+                if name in changed
+                and any(each.get(name) != assumed[name] for each in self.last_loop.again)
+            }
+            if not lost:
+                return statement
+            self.restore(saved)
+            assumed = {name: kind for name, kind in assumed.items() if name not in lost}
+
+    def _while(self, node: ast.While) -> Statement:
         test = self.condition(node.test)
         if test.is_constant and test.constant is False:
             self.narrowing = dict(self.narrowing or {})
@@ -45,13 +78,14 @@ class LoopChecker(ExpressionChecker):
         start = dict(self.narrowing or {})
         state = self.new_loop()
         self.narrowing = {**start, **test.when_true}
-        body = self.block(node.body)
-        self.loops.pop()
+        body = self.loop_body(node.body)
         endless = test.is_constant
         self.narrowing = None if endless else {**start, **test.when_false}
         orelse = self.block(node.orelse)
         for each in state.breaks:
-            self.narrowing = meet(self.narrowing, each) if self.narrowing is not None else dict(each)
+            self.narrowing = (
+                meet(self.narrowing, each) if self.narrowing is not None else dict(each)
+            )
 
         def emit(low: Lowerer) -> None:
             def head() -> None:
@@ -67,16 +101,15 @@ class LoopChecker(ExpressionChecker):
 
         return Statement("while", emit, node, [test], [body, orelse])
 
-    def _enter(self, body: list[ast.stmt], *extra: ast.AST) -> None:
-        """Forget what the body may change."""
-        changed = assigned_names(body)
-        for each in extra:
-            changed |= {
-                n.target.id
-                for n in ast.walk(each)
-                if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
-            }
-        self.narrowing = {n: t for n, t in (self.narrowing or {}).items() if n not in changed}
+    def loop_body(self, body: list[ast.stmt]) -> list[Statement]:
+        """Check a body; remember what holds when it starts again."""
+        state = self.loops[-1]
+        found = self.block(body)
+        if self.narrowing is not None:
+            state.again.append(dict(self.narrowing))
+        self.loops.pop()
+        self.last_loop = state
+        return found
 
     def loop_jump(self, node: ast.Break | ast.Continue) -> Statement:
         """`break` and `continue`."""
@@ -85,13 +118,16 @@ class LoopChecker(ExpressionChecker):
         which = "break" if isinstance(node, ast.Break) else "continue"
         if self.in_cleanup and self.loops[-1] in self.outer_loops:
             raise CompileError(node, f"{which} leaves a `finally`")
-        if which == "break":
-            self.loops[-1].breaks.append(dict(self.narrowing or {}))
+        kept = self.loops[-1].breaks if which == "break" else self.loops[-1].again
+        kept.append(dict(self.narrowing or {}))
         self.narrowing = None
         return Statement(which, lambda low: low.jump(which), node)
 
     def for_loop(self, node: ast.For) -> Statement:
         """`for x in …`."""
+        return self.settled([node], lambda: self._for(node))
+
+    def _for(self, node: ast.For) -> Statement:
         iterated = node.iter
         if isinstance(iterated, ast.Call) and isinstance(iterated.func, ast.Name):
             name = iterated.func.id
@@ -113,15 +149,16 @@ class LoopChecker(ExpressionChecker):
     def _body(self, node: ast.For) -> tuple[list[Statement], list[Statement]]:
         state = self.new_loop()
         start = dict(self.narrowing or {})
-        body = self.block(node.body)
-        self.loops.pop()
-        self.narrowing = start
+        body = self.loop_body(node.body)
+        ends = [start, *state.again]
+        self.narrowing = {
+            n: t for n, t in start.items() if all(each.get(n) == t for each in ends)
+        }
         orelse = self.block(node.orelse)
         for each in state.breaks:
-            self.narrowing = meet(self.narrowing, each) if self.narrowing is not None else dict(each)
-        changed = assigned_names(node.body)
-        if self.narrowing is not None:
-            self.narrowing = {n: t for n, t in self.narrowing.items() if n not in changed}
+            self.narrowing = (
+                meet(self.narrowing, each) if self.narrowing is not None else dict(each)
+            )
         return body, orelse
 
     def _range(self, node: ast.For, call: ast.Call, backwards: bool) -> Statement:
@@ -137,7 +174,6 @@ class LoopChecker(ExpressionChecker):
         kind = self._range_type(call, start, stop, node.target)
         stop = self.coerce(stop, kind)
         start = self.coerce(start, kind) if start else constant_node(0, kind, call)
-        self._enter(node.body)
         slot = Node("range", kind, lambda _: counter[0], node.target)
         counter = [""]
         assign = self.assign_local(node.target, slot)
@@ -173,16 +209,17 @@ class LoopChecker(ExpressionChecker):
     def _elements(
         self, node: ast.For, iterated: ast.expr, counted: bool, backwards: bool = False
     ) -> Statement:
-        owner = self.expression(iterated)
+        owner = self._row(iterated) if isinstance(iterated, ast.Tuple) else self.expression(iterated)
         element = slices.element_of(owner.type)
         if element is None:
-            raise CompileError(iterated, f"{owner.type} is not iterated", "slices, arrays and ranges are")
+            raise CompileError(
+                iterated, f"{owner.type} is not iterated", "slices, arrays and ranges are"
+            )
         targets = [node.target]
         if counted:
             if not isinstance(node.target, ast.Tuple) or len(node.target.elts) != 2:
                 raise CompileError(node, "enumerate() gives two names")
             targets = list(node.target.elts)
-        self._enter(node.body)
         pointer, counter = [""], [""]
         keep = self._keep_iterated(owner)
         by_address = embedded_element(element)
@@ -192,7 +229,9 @@ class LoopChecker(ExpressionChecker):
             return f"(&{where})" if by_address else low.temp(low.need_type(element), where)
 
         assigns: list[Callable[[Lowerer], None]] = []
-        kinds = [Node("element", element, item, node, escapes=owner.escapes, stable=not element.managed)]
+        kinds = [
+            Node("element", element, item, node, escapes=owner.escapes, stable=not element.managed)
+        ]
         if counted:
             kinds.insert(0, Node("index", U64, lambda _: counter[0], node))
         for target, value in zip(targets, kinds, strict=True):
@@ -206,7 +245,9 @@ class LoopChecker(ExpressionChecker):
                 low.need("class", element.cls)
             data, length = keep(low)
             low.flush()
-            first = low.temp(f"{slices.element_c(element)} *", f"({slices.element_c(element)} *){data}")
+            first = low.temp(
+                f"{slices.element_c(element)} *", f"({slices.element_c(element)} *){data}"
+            )
             last = low.temp("u64", length)
             at = low.name()
             if backwards:
@@ -222,6 +263,29 @@ class LoopChecker(ExpressionChecker):
             loop(low, opening, set_variables, body, orelse)
 
         return Statement("for", emit, node, [owner], [body, orelse])
+
+    def _row(self, node: ast.Tuple) -> Node:
+        """`for x in (a, b, c)`: the values in a row, evaluated first."""
+        values = [self.expression(each) for each in node.elts]
+        if not values:
+            raise CompileError(node, "an empty tuple is not iterated")
+        first = values[0]
+        kind = first.type
+        for each in values[1:]:
+            kind = common_type(node, Node("", kind, first.emit, node), each, "a tuple")
+        if kind == UNTYPED:
+            kind = U64
+        if kind.managed or isinstance(kind, RefType):
+            raise CompileError(node, "a tuple of references is not iterated", "write a function and call it")
+        elements = [self.coerce(each, kind) for each in values]
+
+        def emit(low: Lowerer) -> str:
+            texts = [low.value(each) for each in elements]
+            name = low.name()
+            low.emit(f"{low.need_type(kind)} {name}[] = {{ {', '.join(texts)} }};")
+            return name
+
+        return Node("row", ArrayType(kind, len(values)), emit, node, elements)
 
     def _keep_iterated(self, owner: Node) -> Callable[[Lowerer], tuple[str, str]]:
         """Evaluate what is iterated, keeping it alive during the loop."""
@@ -257,7 +321,11 @@ def range_head(
         if step != 1:
             # The last element of the forward range, counted down from there.
             size = abs(step)
-            span = f"({wide}){last} - ({wide}){first}" if step > 0 else f"({wide}){first} - ({wide}){last}"
+            span = (
+                f"({wide}){last} - ({wide}){first}"
+                if step > 0
+                else f"({wide}){first} - ({wide}){last}"
+            )
             inside = f"{first} < {last}" if step > 0 else f"{first} > {last}"
             count = low.temp("u64", f"{inside} ? ((u64)({wide})({span}) + {size - 1}) / {size} : 0")
             n = low.name()
@@ -267,15 +335,11 @@ def range_head(
                 f"{kind.c} {at} = ({kind.c})(({wide}){first} {sign} ({wide})({n} * {size}));",
                 "",
             )
-        return RangeHead(
-            f"for ({kind.c} {at} = {last}; {at} > {first}; ) {{ {at}--;", ""
-        )
+        return RangeHead(f"for ({kind.c} {at} = {last}; {at} > {first}; ) {{ {at}--;", "")
     if step == 1:
         return RangeHead(f"for ({kind.c} {at} = {first}; {at} < {last}; {at}++) {{", "")
     if step == -1:
-        return RangeHead(
-            f"for ({kind.c} {at} = {first}; {at} > {last}; {at}--) {{", ""
-        )
+        return RangeHead(f"for ({kind.c} {at} = {first}; {at} > {last}; {at}--) {{", "")
     size = abs(step)
     if step > 0:
         return RangeHead(

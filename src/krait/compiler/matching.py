@@ -110,9 +110,7 @@ def all_values(kind: Type) -> set[int]:
     return {1 << 200}
 
 
-def pattern_values(
-    checker: StatementChecker, pattern: ast.pattern, kind: Type
-) -> list[int] | None:
+def pattern_values(checker: StatementChecker, pattern: ast.pattern, kind: Type) -> list[int] | None:
     """The constants of a pattern; None for `_`."""
     match pattern:
         case ast.MatchAs(pattern=None, name=None):
@@ -131,7 +129,8 @@ def pattern_values(
             value_node = checker.expression(expression)
             if not value_node.is_constant or not isinstance(value_node.constant, int):
                 raise CompileError(expression, "a case is a constant")
-            if value_node.type not in (kind, UNTYPED):
+            mixed = isinstance(value_node.type, EnumType) and isinstance(kind, IntType)
+            if value_node.type not in (kind, UNTYPED) and not mixed:
                 raise CompileError(expression, f"{value_node.type} is matched with {kind}")
             if not fits(value_node.constant, kind):
                 raise CompileError(expression, f"{value_node.constant} does not fit {kind}")

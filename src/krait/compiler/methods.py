@@ -66,7 +66,9 @@ def count_arguments(node: ast.Call, arguments: list[Node], count: int, what: str
 def wrapping(operation: str) -> Handler:
     """`a.wrapping_add(b)`: modulo two to the width."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         count_arguments(node, arguments, 1, "wrapping arithmetic")
         kind = owner.type
         assert isinstance(kind, IntType)
@@ -83,7 +85,9 @@ def wrapping(operation: str) -> Handler:
     return handle
 
 
-def wrapping_shl(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def wrapping_shl(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """`a.wrapping_shl(n)`: bits that leave are dropped; the count is below the width."""
     count_arguments(node, arguments, 1, "wrapping_shl")
     kind = owner.type
@@ -104,7 +108,9 @@ def wrapping_shl(checker: ExpressionChecker, node: ast.Call, owner: Node, argume
 def checked(operation: str) -> Handler:
     """`a.checked_add(b, EINVAL)`: overflow raises."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         count_arguments(node, arguments, 2, f"checked_{operation}")
         kind = owner.type
         assert isinstance(kind, IntType)
@@ -138,13 +144,21 @@ def order_of(checker: ExpressionChecker, node: ast.Call, allowed: str = "") -> s
             value = checker.expression(keyword.value)
             if not value.is_constant:
                 raise CompileError(keyword.value, "the memory order is a constant")
-            names = {0: "RELAXED", 2: "ACQUIRE", 3: "RELEASE", 4: "ACQUIRE_RELEASE", 5: "SEQUENTIAL"}
+            names = {
+                0: "RELAXED",
+                2: "ACQUIRE",
+                3: "RELEASE",
+                4: "ACQUIRE_RELEASE",
+                5: "SEQUENTIAL",
+            }
             return ORDERS[names[int(value.constant)]]
         raise CompileError(node, f"no keyword {keyword.arg} here", "order=…")
     return ORDERS["SEQUENTIAL"]
 
 
-def atomic_load(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def atomic_load(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """Read."""
     assert isinstance(owner.type, AtomicType)
     kind, order = owner.type.element, order_of(checker, node)
@@ -158,7 +172,9 @@ def atomic_load(checker: ExpressionChecker, node: ast.Call, owner: Node, argumen
     )
 
 
-def atomic_store(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def atomic_store(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """Write."""
     assert isinstance(owner.type, AtomicType)
     count_arguments(node, arguments, 1, "store")
@@ -176,7 +192,9 @@ def atomic_store(checker: ExpressionChecker, node: ast.Call, owner: Node, argume
 def atomic_exchange(builtin: str) -> Handler:
     """Operations that give the old value."""
 
-    def handle(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
         assert isinstance(owner.type, AtomicType)
         count_arguments(node, arguments, 1, builtin)
         order = order_of(checker, node)
@@ -217,7 +235,9 @@ def atomic_compare_swap(
     return Node("atomic compare swap", BOOL, emit, node, [owner, old, new])
 
 
-def volatile_load(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def volatile_load(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """One read access."""
     assert isinstance(owner.type, VolatileType)
     kind = owner.type.element
@@ -226,7 +246,9 @@ def volatile_load(checker: ExpressionChecker, node: ast.Call, owner: Node, argum
     )
 
 
-def volatile_store(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def volatile_store(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """One write access."""
     assert isinstance(owner.type, VolatileType)
     count_arguments(node, arguments, 1, "store")
@@ -240,7 +262,9 @@ def volatile_store(checker: ExpressionChecker, node: ast.Call, owner: Node, argu
     return Node("register store", NONE, emit, node, [owner, value])
 
 
-def percpu_get(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def percpu_get(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """This CPU's value; an object if the variable holds one in place."""
     assert isinstance(owner.type, PerCpuType)
     kind = owner.type.element
@@ -262,7 +286,9 @@ def percpu_get(checker: ExpressionChecker, node: ast.Call, owner: Node, argument
     )
 
 
-def percpu_set(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def percpu_set(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """Replace this CPU's value."""
     assert isinstance(owner.type, PerCpuType)
     count_arguments(node, arguments, 1, "set")
@@ -289,7 +315,9 @@ def percpu_set(checker: ExpressionChecker, node: ast.Call, owner: Node, argument
 # Weak references
 
 
-def weak_get(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def weak_get(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """The object while it lives."""
     assert isinstance(owner.type, WeakType)
     kind = RefType(owner.type.cls, True)
@@ -333,19 +361,27 @@ def make_buffer(checker: ExpressionChecker, node: ast.Call, kind: BufferType) ->
     return Node(f"construct {kind}", kind, emit, node, [length], owned=True)
 
 
-def make_big_endian(checker: ExpressionChecker, node: ast.Call, kind: BigEndian, value: Node) -> Node:
+def make_big_endian(
+    checker: ExpressionChecker, node: ast.Call, kind: BigEndian, value: Node
+) -> Node:
     """`be16(x)`."""
     wanted = IntType(kind.bits, False, f"u{kind.bits}")
-    if value.type == UNTYPED:
+    if value.type == UNTYPED and value.is_constant:
         value = checker.coerce(value, wanted)
         return constant_node(value.constant, kind, node)
     value = checker.coerce(value, wanted)
     return Node(
-        f"to {kind}", kind, lambda low: f"__builtin_bswap{kind.bits}({low.value(value)})", node, [value]
+        f"to {kind}",
+        kind,
+        lambda low: f"__builtin_bswap{kind.bits}({low.value(value)})",
+        node,
+        [value],
     )
 
 
-def make_special(checker: ExpressionChecker, node: ast.Call, kind: Type, arguments: list[Node]) -> Node:
+def make_special(
+    checker: ExpressionChecker, node: ast.Call, kind: Type, arguments: list[Node]
+) -> Node:
     """`UserSlice[u8](address, length)`, `UserPointer[T](address)`, `Weak(object)`."""
     if isinstance(kind, UserSliceType):
         count_arguments(node, arguments, 2, str(kind))

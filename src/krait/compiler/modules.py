@@ -40,6 +40,22 @@ class SourceModule:
         self.type_only: dict[str, tuple[str, str | None]] = {}
         self.unsafe = getattr(module, "unsafe", False) is True
         self._index(self.tree.body, "", False)
+        self.called_at_build = self._called_at_build()
+
+    def _called_at_build(self) -> set[str]:
+        """Functions that module-level code calls: ordinary Python, run by CPython."""
+        found: set[str] = set()
+        waiting: list[ast.AST] = [
+            each for each in self.tree.body if not isinstance(each, ast.FunctionDef | ast.ClassDef)
+        ]
+        while waiting:
+            for node in ast.walk(waiting.pop()):
+                if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+                    name = node.func.id
+                    if name in self.functions and name not in found:
+                        found.add(name)
+                        waiting += self.functions[name]
+        return found
 
     @property
     def c_prefix(self) -> str:

@@ -40,6 +40,8 @@ class Node:
     """For build-time values: the Python object (module, class, function, config object)."""
     when_true: dict[str, Type] = field(default_factory=dict)
     when_false: dict[str, Type] = field(default_factory=dict)
+    retype: Callable[[Type], Node] | None = None
+    """For a choice between untyped constants: the same choice at a width."""
     place: Place | None = None
     """Where the value lives, if it can be assigned to or pointed at."""
     unstable_base: bool = False

@@ -135,7 +135,8 @@ def tuple_field(checker: ExpressionChecker, node: ast.Attribute, owner: Node, na
     if found is None:
         if cls.find_method(name) is not None:
             decorators = {
-                ast.unparse(each) for each in cls.find_method(name)[1].decorator_list  # type: ignore[index]
+                ast.unparse(each)
+                for each in cls.find_method(name)[1].decorator_list  # type: ignore[index]
             }
             if "property" in decorators:
                 return checker.method_call(node, owner, name, [], [])
@@ -221,7 +222,9 @@ def tuple_equality(
     result: Node | None = None
     for name in left.type.cls.fields:
         pair = [
-            tuple_field(checker, ast.copy_location(ast.Attribute(node.left, name), node), s.node, name)
+            tuple_field(
+                checker, ast.copy_location(ast.Attribute(node.left, name), node), s.node, name
+            )
             for s in slots
         ]
         part = checker._compare_pair(node, ast.Eq(), pair[0], pair[1])
@@ -264,7 +267,9 @@ def construction_arguments(
     names = list(cls.fields)
     pairs: list[tuple[str, ast.expr]] = []
     if node.args and cls.kind != "namedtuple":
-        raise CompileError(node, f"{cls.display} is constructed by keyword", f"{names[0] if names else ''}=…")
+        raise CompileError(
+            node, f"{cls.display} is constructed by keyword", f"{names[0] if names else ''}=…"
+        )
     if len(node.args) > len(names):
         raise CompileError(node, f"{cls.display} has {len(names)} fields")
     pairs += list(zip(names, node.args, strict=False))
@@ -282,7 +287,9 @@ def construction_arguments(
         given[name] = checker.typed(expression, found.type, f"field {name}")
         if cls.kind != "namedtuple":
             checker.note_store(expression, found.type, given[name], on_stack=not cls.counted)
-    missing = [each.name for each in cls.fields.values() if each.required and each.name not in given]
+    missing = [
+        each.name for each in cls.fields.values() if each.required and each.name not in given
+    ]
     if missing:
         raise CompileError(
             node, f"{cls.display} needs {', '.join(missing)}", f"{missing[0]}=… in the construction"
@@ -315,7 +322,15 @@ def construct_tuple(node: ast.Call, cls: ClassInfo, values: dict[str, Node]) -> 
         return out
 
     escapes = frozenset(each for value in values.values() for each in value.escapes)
-    return Node(f"construct {cls.display}", kind, emit, node, list(values.values()), owned=managed, escapes=escapes)
+    return Node(
+        f"construct {cls.display}",
+        kind,
+        emit,
+        node,
+        list(values.values()),
+        owned=managed,
+        escapes=escapes,
+    )
 
 
 def construct_counted(
@@ -360,7 +375,12 @@ def construct_on_stack(
         return f"(&{name})"
 
     return Node(
-        f"construct {cls.display}", RefType(cls), emit, node, list(values.values()), escapes=frozenset({name})
+        f"construct {cls.display}",
+        RefType(cls),
+        emit,
+        node,
+        list(values.values()),
+        escapes=frozenset({name}),
     )
 
 
@@ -390,7 +410,10 @@ def initialize(low: Lowerer, pointer: str, cls: ClassInfo, given: dict[str, str]
         if found.how == "embedded" and isinstance(kind, RefType):
             keywords = {
                 each.arg: low.program.values.operand(
-                    low, found.owner.constant(each.value), kind.cls.fields[each.arg].type, each.value
+                    low,
+                    found.owner.constant(each.value),
+                    kind.cls.fields[each.arg].type,
+                    each.value,
                 )
                 for each in found.keywords
                 if each.arg
@@ -400,7 +423,11 @@ def initialize(low: Lowerer, pointer: str, cls: ClassInfo, given: dict[str, str]
                 initialize(low, f"(&{target})", kind.cls, keywords)
         elif found.how == "array" and isinstance(kind, ArrayType):
             element = kind.element
-            if embedded_element(element) and isinstance(element, RefType) and needs_start(element.cls):
+            if (
+                embedded_element(element)
+                and isinstance(element, RefType)
+                and needs_start(element.cls)
+            ):
                 index = low.name()
                 low.need("class", element.cls)
                 low.emit(f"for (u64 {index} = 0; {index} < {kind.length}; {index}++) {{")

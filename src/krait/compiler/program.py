@@ -22,9 +22,7 @@ from krait.compiler.functions import Function, Parameter
 from krait.compiler.layouts import Layouts
 from krait.compiler.modules import MISSING, ModuleTable, SourceModule, is_lang
 from krait.compiler.types import (
-    I64,
     NONE,
-    U64,
     ArrayType,
     CallableType,
     RefType,
@@ -35,7 +33,6 @@ from krait.compiler.types import (
 )
 from krait.compiler.values import Values
 
-THUNK_TYPE = CallableType((U64,) * 6, I64)
 SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "abstractmethod", "staticmethod",
                 "property", "override", "final", "classmethod"}  # fmt: skip
 
@@ -135,6 +132,7 @@ class Program:
     def check(self) -> None:
         """Type everything that the entries reach."""
         for function in self.entries():
+            function.entry = True
             self.request(function)
         index = 0
         while index < len(self.requested):
@@ -165,12 +163,13 @@ class Program:
                     or (name in named and module.name in self.entry_modules)
                     or (listed and not named)
                 )
-                if wanted and "extern" not in marks:
+                if wanted and "extern" not in marks and name not in module.called_at_build:
                     try:
                         if not self.is_generic(value):
                             found.append(self.function_of(value, nodes[-1], {}))
                     except CompileError as error:
-                        self.report(error, module, nodes[-1])
+                        if "exists only at build time" not in error.message or not listed:
+                            self.report(error, module, nodes[-1])
         return found
 
     def _methods_of(self, module: SourceModule, name: str) -> list[Function]:
@@ -266,16 +265,14 @@ class Program:
 
     # Classes
 
-    def class_info(
-        self, cls: type, arguments: tuple[Type, ...], node: ast.AST | None
-    ) -> ClassInfo:
+    def class_info(self, cls: type, arguments: tuple[Type, ...], node: ast.AST | None) -> ClassInfo:
         """The class under these type arguments."""
         key = (cls, arguments)
         if key not in self.classes:
             try:
                 info = ClassInfo(self, cls, self.modules.load(cls.__module__), arguments)
             except CompileError as error:
-                raise CompileError(error.node or node, error.message, error.remedy) from None
+                raise CompileError(node or error.node, error.message, error.remedy) from None
             self.classes[key] = info
             info.link()
         return self.classes[key]
@@ -354,7 +351,9 @@ class Program:
         module = self.modules.load(value.__module__)
         qualname = value.__qualname__
         if "<locals>" in qualname:
-            raise CompileError(node, f"{value.__name__} is a nested function", "define it at module level")
+            raise CompileError(
+                node, f"{value.__name__} is a nested function", "define it at module level"
+            )
         owner: ClassInfo | None = None
         if "." in qualname:
             cls = module.module.__dict__.get(qualname.rpartition(".")[0])
@@ -370,9 +369,7 @@ class Program:
     def method(self, cls: ClassInfo, name: str) -> Function:
         """A method as its class defines it."""
         node = cls.methods[name]
-        return self._instance(
-            cls.module, f"{cls.cls.__qualname__}.{name}", node, cls, cls.bindings
-        )
+        return self._instance(cls.module, f"{cls.cls.__qualname__}.{name}", node, cls, cls.bindings)
 
     def _instance(
         self,
@@ -382,13 +379,23 @@ class Program:
         owner: ClassInfo | None,
         bindings: dict[str, Type],
     ) -> Function:
-        key = (module.name, qualname, node.lineno, owner, tuple(sorted(bindings.items(), key=lambda x: x[0])))
+        key = (
+            module.name,
+            qualname,
+            node.lineno,
+            owner,
+            tuple(sorted(bindings.items(), key=lambda x: x[0])),
+        )
         if key in self.functions:
             return self.functions[key]
         decorators = self._decorators(node)
         is_method = owner is not None and "staticmethod" not in decorators
         parameters, result = self._signature(module, node, owner if is_method else None, bindings)
-        tail = "" if owner is not None else "".join("_" + each.tag for _, each in sorted(bindings.items()))
+        tail = (
+            ""
+            if owner is not None
+            else "".join("_" + each.tag for _, each in sorted(bindings.items()))
+        )
         base = owner.c_name + "_" + node.name if owner is not None else module.c_prefix + qualname
         function = Function(
             module,
@@ -407,9 +414,13 @@ class Program:
                 call = decorators[mark]
                 if not isinstance(call, ast.Call) or not call.args:
                     raise CompileError(node, f"@{mark} names its symbol", f'@{mark}("c_name")')
-                function.c_name = str(self.build_time(call.args[0], module, {}))
-                function.exported = mark == "export"
-                function.external = mark == "extern"
+                symbol = str(self.build_time(call.args[0], module, {}))
+                if mark == "export":
+                    function.symbol = symbol
+                    function.exported = True
+                else:
+                    function.c_name = symbol
+                    function.external = True
         if "section" in decorators and isinstance(decorators["section"], ast.Call):
             function.section = str(self.build_time(decorators["section"].args[0], module, {}))
         self.functions[key] = function
@@ -453,7 +464,9 @@ class Program:
                     kind = kind.as_slice
             parameters.append(Parameter(argument.arg, kind, default, argument))
         if node.returns is None:
-            raise CompileError(node, f"{node.name} has no result type", "write `-> None` or its type")
+            raise CompileError(
+                node, f"{node.name} has no result type", "write `-> None` or its type"
+            )
         result = resolver.resolve(node.returns)
         if isinstance(result, ArrayType | TableType):
             result = result.as_slice
@@ -505,7 +518,9 @@ class Program:
         own = tuple(each.type for each in function.parameters)
         if own != kind.parameters or function.result != kind.result:
             shown = ", ".join(str(each) for each in own)
-            raise CompileError(node, f"{function.display} is ({shown}) -> {function.result}, not {kind}")
+            raise CompileError(
+                node, f"{function.display} is ({shown}) -> {function.result}, not {kind}"
+            )
         members = self.signatures.setdefault(kind.key, [])
         if function not in members:
             members.append(function)

@@ -38,9 +38,11 @@ def meet(left: Narrowing | None, right: Narrowing | None) -> Narrowing | None:
 
 @dataclass
 class LoopState:
-    """A loop being checked: the narrowing at each break."""
+    """A loop being checked: the narrowing at each way out of an iteration."""
 
     breaks: list[Narrowing] = field(default_factory=list)
+    again: list[Narrowing] = field(default_factory=list)
+    """What holds at the end of the body and at each `continue`."""
 
 
 def assigned_names(nodes: list[ast.stmt]) -> set[str]:

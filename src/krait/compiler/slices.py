@@ -58,7 +58,13 @@ def whole(node: Node) -> Node:
         return f"({low.need_type(made)}){{ {pointer}, {length} }}"
 
     return Node(
-        "slice", made, emit, node.syntax, [node], unstable_base=node.unstable_base, escapes=node.escapes
+        "slice",
+        made,
+        emit,
+        node.syntax,
+        [node],
+        unstable_base=node.unstable_base,
+        escapes=node.escapes,
     )
 
 
@@ -66,7 +72,11 @@ def parts(low: Lowerer, owner: Node) -> tuple[str, str]:
     """Pointer to the first element, and length."""
     kind = owner.type
     if isinstance(kind, SliceType):
-        if owner.operation == "slice" and owner.operands and isinstance(owner.operands[0].type, ArrayType | TableType):
+        if (
+            owner.operation == "slice"
+            and owner.operands
+            and isinstance(owner.operands[0].type, ArrayType | TableType)
+        ):
             return parts(low, owner.operands[0])
         low.need_type(kind)
         text = low.simple(low.value(owner), kind)
@@ -121,7 +131,15 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
         def embedded(low: Lowerer) -> str:
             return low.temp(low.need_type(element), f"&{place(low)}")
 
-        return Node("element", element, embedded, node, [owner, key], escapes=owner.escapes, unstable_base=owner.unstable_base)
+        return Node(
+            "element",
+            element,
+            embedded,
+            node,
+            [owner, key],
+            escapes=owner.escapes,
+            unstable_base=owner.unstable_base,
+        )
     return Node(
         "element",
         element,
@@ -133,7 +151,9 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
     )
 
 
-def attribute(checker: ExpressionChecker, node: ast.Attribute, owner: Node, name: str) -> Node | None:
+def attribute(
+    checker: ExpressionChecker, node: ast.Attribute, owner: Node, name: str
+) -> Node | None:
     """Attributes of the language's own types."""
     kind = owner.type
     if isinstance(kind, SliceType | ArrayType | TableType | BufferType) and name == "length":
@@ -145,7 +165,11 @@ def attribute(checker: ExpressionChecker, node: ast.Attribute, owner: Node, name
     if isinstance(kind, BigEndian) and name == "host":
         host = {16: U16, 32: U32, 64: U64}[kind.bits]
         return Node(
-            "host", host, lambda low: f"__builtin_bswap{kind.bits}({low.value(owner)})", node, [owner]
+            "host",
+            host,
+            lambda low: f"__builtin_bswap{kind.bits}({low.value(owner)})",
+            node,
+            [owner],
         )
     if isinstance(kind, ErrnoType) and name == "code":
         return Node("code", U32, lambda low: low.value(owner), node, [owner])
@@ -200,7 +224,15 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
         cast = f"({element_c(element)} *)" if isinstance(owner.type, TableType) else ""
         return f"({low.need_type(kind)}){{ {cast}({pointer} + {first}), (u64)({last} - {first}) }}"
 
-    return Node("part", kind, emit, node, [owner, start, stop], unstable_base=owner.unstable_base, escapes=owner.escapes)
+    return Node(
+        "part",
+        kind,
+        emit,
+        node,
+        [owner, start, stop],
+        unstable_base=owner.unstable_base,
+        escapes=owner.escapes,
+    )
 
 
 def base_parts(low: Lowerer, owner: Node) -> tuple[str, str]:
@@ -220,7 +252,9 @@ def base_parts(low: Lowerer, owner: Node) -> tuple[str, str]:
     return f"{text}->data", f"{text}->length"
 
 
-def copy_from(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]) -> Node:
+def copy_from(
+    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+) -> Node:
     """`s.copy_from(other)`: the two may overlap."""
     element = element_of(owner.type)
     assert element is not None

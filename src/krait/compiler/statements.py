@@ -64,6 +64,8 @@ class StatementChecker(LoopChecker):
             except CompileError as error:
                 self.report(error, node)
                 self.forget_after_error(node)
+                if isinstance(node, ast.Return | ast.Raise):
+                    self.narrowing = None
                 continue
             if statement is not None:
                 found.append(statement)
@@ -104,7 +106,9 @@ class StatementChecker(LoopChecker):
                 return None
             case ast.ImportFrom():
                 return self._import(node)
-        message, remedy = REFUSED.get(type(node), (f"{type(node).__name__} is not kernel Python", ""))
+        message, remedy = REFUSED.get(
+            type(node), (f"{type(node).__name__} is not kernel Python", "")
+        )
         raise CompileError(node, message, remedy)
 
     def _import(self, node: ast.ImportFrom) -> None:
@@ -262,13 +266,17 @@ class StatementChecker(LoopChecker):
                 kind = kind.as_slice
             if kind == UNTYPED:
                 raise CompileError(
-                    target, f"the width of {name} is not known", f"annotate it, as in {name}: u32 = …"
+                    target,
+                    f"the width of {name} is not known",
+                    f"annotate it, as in {name}: u32 = …",
                 )
             if kind == NONE and not value.is_constant:
                 raise CompileError(target, "this call gives no value")
             if kind == NONE:
                 raise CompileError(
-                    target, f"the type of {name} is not known", f"annotate it: {name}: T | None = None"
+                    target,
+                    f"the type of {name} is not known",
+                    f"annotate it: {name}: T | None = None",
                 )
             if value.is_static or kind == NEVER:
                 raise CompileError(target, f"{kind} is not stored in a local")
@@ -295,7 +303,10 @@ class StatementChecker(LoopChecker):
     def _stack_array(self, node: ast.AnnAssign, kind: ArrayType) -> Statement:
         assert isinstance(node.target, ast.Name)
         call = node.value
-        if not (isinstance(call, ast.Call) and ast.unparse(call.func).endswith("inline")) or not call.args:
+        if (
+            not (isinstance(call, ast.Call) and ast.unparse(call.func).endswith("inline"))
+            or not call.args
+        ):
             raise CompileError(node, "a local array needs its length", "name: Array[T] = inline(n)")
         length = self.expression(call.args[0])
         if not length.is_constant:
@@ -330,9 +341,7 @@ class StatementChecker(LoopChecker):
 
     def _augmented(self, node: ast.AugAssign) -> Statement:
         self._refuse_operator(node, node.op)
-        target = self.expression(
-            ast.copy_location(self._as_load(node.target), node.target)
-        )
+        target = self.expression(ast.copy_location(self._as_load(node.target), node.target))
         if isinstance(node.target, ast.Name):
             value = self.binary(node, node.op, target, self.expression(node.value))
             assign = self.assign_local(node.target, value)
@@ -475,7 +484,7 @@ class StatementChecker(LoopChecker):
                 low.leave(None)
                 return
             if moved is not None and not any(each.code for each in low.scopes):
-                text = low.temp(low.need_type(result), moved.c_name)
+                text = low.temp(low.need_type(result), f"({result.c}){moved.c_name}")
                 low.emit(f"{moved.c_name} = 0;")
             elif result.managed:
                 text = low.take(value)
@@ -528,7 +537,9 @@ class StatementChecker(LoopChecker):
         return Statement("if", emit, node, [test], [body, orelse])
 
     @staticmethod
-    def drop_assigned(narrowing: dict[str, Type], _body: list[ast.stmt], _test: Node) -> dict[str, Type]:
+    def drop_assigned(
+        narrowing: dict[str, Type], _body: list[ast.stmt], _test: Node
+    ) -> dict[str, Type]:
         """What held before an `if` holds at its else, too."""
         return dict(narrowing)
 
@@ -555,8 +566,8 @@ class StatementChecker(LoopChecker):
     def _raise(self, node: ast.Raise) -> Statement:
         if self.in_cleanup:
             raise CompileError(node, "raise in a `finally` is refused", "raise after it")
-        if node.cause is not None:
-            raise CompileError(node, "errors are not chained", "raise Errno(code)")
+        if node.cause is not None and not isinstance(node.cause, ast.Constant):
+            raise CompileError(node, "errors are not chained", "raise Errno(code) from None")
         self.note_raise(node)
         if node.exc is None:
             if not self.handlers:
@@ -615,11 +626,17 @@ class StatementChecker(LoopChecker):
         self.in_cleanup -= 1
         ends = self.narrowing is None
         final_changes = assigned_names(node.finalbody)
-        self.narrowing = None if after is None or ends else {
-            n: t for n, t in after.items() if n not in final_changes
-        }
+        self.narrowing = (
+            None
+            if after is None or ends
+            else {n: t for n, t in after.items() if n not in final_changes}
+        )
         return Statement(
-            "try finally", lambda low: cleanup(low, inner, lambda: low.block(final)), node, [], [inner, final]
+            "try finally",
+            lambda low: cleanup(low, inner, lambda: low.block(final)),
+            node,
+            [],
+            [inner, final],
         )
 
     def _try_except(self, node: ast.Try) -> Statement:
@@ -697,7 +714,11 @@ class StatementChecker(LoopChecker):
         self.function.locals[name] = holder
         keep = self.local_code(holder, context)
         held = Node(
-            f"local {name}", context.type, lambda _: holder.c_name, expression, escapes=context.escapes
+            f"local {name}",
+            context.type,
+            lambda _: holder.c_name,
+            expression,
+            escapes=context.escapes,
         )
         enter = self.method_call(expression, held, "__enter__", [], [])
         bind: Callable[[Lowerer], None] | None = None
@@ -765,5 +786,3 @@ def cleanup(low: Lowerer, body: list[Statement], code: Callable[[], None]) -> No
     low.emit(low.fail(kept))
     low.emit("}")
     low.place_label(end)
-
-

@@ -238,7 +238,7 @@ class TableType(Type):
 
     @property
     def c(self) -> str:
-        return f"{element_c(self.element)} *"
+        return f"const {element_c(self.element)} *"
 
     @property
     def as_slice(self) -> SliceType:
@@ -494,6 +494,13 @@ def returned_in_registers(kind: Type) -> bool:
     """Whether {value, error} fits into rax:rdx."""
     return isinstance(
         kind,
-        IntType | BoolType | EnumType | BigEndian | RefType | BufferType | CallableType
-        | WeakType | UserPointerType,
+        IntType
+        | BoolType
+        | EnumType
+        | BigEndian
+        | RefType
+        | BufferType
+        | CallableType
+        | WeakType
+        | UserPointerType,
     )

@@ -56,7 +56,12 @@ class UnitWriter:
             if self.is_inline(function):
                 self.declarations.inline_bodies[function] = (lowered.text, lowered.needs)
             else:
-                self.add(function.module.name, (1, function.node.lineno, function.c_name), lowered.text, lowered.needs)
+                self.add(
+                    function.module.name,
+                    (1, function.node.lineno, function.c_name),
+                    lowered.text,
+                    [*lowered.needs, ("function", function)],
+                )
         for function, thunk in program.thunks.items():
             text, needs = thunk_text(program, thunk)
             self.add(function.module.name, (2, function.node.lineno, thunk.c_name), text, needs)
@@ -75,7 +80,7 @@ class UnitWriter:
 
     def is_inline(self, function: Function) -> bool:
         """Whether a function is small enough to be inline everywhere."""
-        if function.exported or function.section or function.result == NEVER:
+        if function.exported or function.entry or function.section or function.result == NEVER:
             return False
         if function.node.name == "__del__":
             return False
@@ -178,7 +183,9 @@ class UnitWriter:
             for data in waiting:
                 done.add(data.symbol)
                 needs: dict[Key, None] = {}
-                text = values.initializer(data, lambda kind, what, n=needs: n.__setitem__((kind, what), None))  # type: ignore[misc]
+                text = values.initializer(
+                    data, lambda kind, what, n=needs: n.__setitem__((kind, what), None)
+                )  # type: ignore[misc]
                 declarator = self.declarations.data_declarator(data)
                 attributes = self.data_attributes(data)
                 own = self.declarations.of(("data", data))
@@ -194,7 +201,7 @@ class UnitWriter:
         """Section and alignment."""
         parts = []
         if isinstance(data.type, PerCpuType):
-            parts.append("\n#ifndef KRAIT_HOST\n__attribute__((section(\".percpu\")))\n#endif\n")
+            parts.append('\n#ifndef KRAIT_HOST\n__attribute__((section(".percpu")))\n#endif\n')
         elif data.section:
             parts.append(f' __attribute__((section("{data.section}")))')
         if data.align:
@@ -296,7 +303,9 @@ class UnitWriter:
             if declaration.text:
                 sections[declaration.section].append(declaration.text)
 
-        parts = sorted(self.parts[name], key=lambda part: tuple(str(each).rjust(9, "0") for each in part[0]))
+        parts = sorted(
+            self.parts[name], key=lambda part: tuple(str(each).rjust(9, "0") for each in part[0])
+        )
         for _, _, needs in parts:
             for need in needs:
                 visit(need)
