@@ -23,7 +23,7 @@ from krait.kernel.arch.x86_64 import apic, tsc
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
 from krait.kernel.lang import Order, Struct, u32, u64
-from krait.kernel.sched.reference import LONGEST, Sample, reference
+from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, reference
 from krait.kernel.sched.vdso_data import vdso_data
 
 FIRST_COUNTDOWN: Final = u32(100_000_000)
@@ -31,21 +31,19 @@ FIRST_COUNTDOWN: Final = u32(100_000_000)
 SHORTEST_NS: Final = u64(1_000)
 MEASURE_NS: Final = u64(10_000_000)
 """Uptime after which the rate is published."""
-WORTHWHILE_NS: Final = u64(1_000_000)
-"""A shorter span says less than its own jitter."""
-ENOUGH_NS: Final = u64(4_000_000_000)
-"""Measurements over more than this are halved, so that new ones count."""
+SETTLED_NS: Final = u64(2_000_000_000)
+"""A rate measured over this long is not measured again."""
+ACCURACY: Final = 2000
 
 
 class Clock(Struct):
     """The measurement behind the published rate."""
 
-    measured_ticks: u64 = 0
-    measured_ns: u64 = 0
+    measured: Sample = NOTHING
     published_after_ns: u64 = 0
     """The span over which the published rate was measured."""
-    announced: bool = False
-    """The monitor told the rate; nothing is measured."""
+    settled: bool = False
+    """Known well enough, or told by the monitor: nothing more is measured."""
 
 
 clock = Clock()
@@ -56,8 +54,8 @@ def start() -> None:
     apic.start()
     reference.start(FIRST_COUNTDOWN, 0)
     if (hz := tsc.announced_rate_hz()) != 0:
-        clock.announced = True
-        _publish(multiplier_from(hz, SECOND_NS))
+        clock.settled = True
+        _publish_at(multiplier_from(hz, SECOND_NS), reference.now_ns(0))
 
 
 def monotonic_ns() -> u64:
@@ -109,7 +107,10 @@ def countdown_expired() -> None:
 def restart_countdown(delay_ns: u64) -> None:
     """Let the CPU's timer interrupt in `delay_ns` or earlier; interrupts are off."""
     counts = u32(max(min(delay_ns, LONGEST), SHORTEST_NS))
-    _take(reference.start(counts, vdso_data.multiplier))
+    if clock.settled:
+        reference.start_unmeasured(counts)
+    else:
+        _take(reference.start(counts, vdso_data.multiplier))
 
 
 def _early_ns() -> u64:
@@ -117,31 +118,32 @@ def _early_ns() -> u64:
     with interrupts_off():
         now_ns = reference.now_ns(0)
         if now_ns >= MEASURE_NS:
-            sample = reference.sample(0)
-            span_ns = clock.measured_ns + sample.ns
-            if span_ns >= MEASURE_NS // 2:
-                _publish_at(multiplier_from(clock.measured_ticks + sample.ticks, span_ns), now_ns)
-                clock.published_after_ns = span_ns
+            total = _sum(clock.measured, reference.sample(0))
+            if total.ns >= MEASURE_NS // 2 and _is_good(total):
+                _publish_at(multiplier_from(total.ticks, total.ns), now_ns)
+                clock.published_after_ns = total.ns
         return now_ns
 
 
 def _take(sample: Sample) -> None:
     """Add a finished measurement, and publish anew when it has doubled what is known."""
-    if clock.announced or sample.ns < WORTHWHILE_NS:
-        return
-    if clock.measured_ns > ENOUGH_NS:
-        clock.measured_ns >>= 1
-        clock.measured_ticks >>= 1
-    clock.measured_ticks += sample.ticks
-    clock.measured_ns += sample.ns
-    if vdso_data.enabled != 0 and clock.measured_ns >= clock.published_after_ns * 2:
-        _publish(multiplier_from(clock.measured_ticks, clock.measured_ns))
-        clock.published_after_ns = min(clock.measured_ns, ENOUGH_NS // 4)
+    clock.measured = _sum(clock.measured, sample)
+    span_ns = clock.measured.ns
+    if vdso_data.enabled != 0 and span_ns >= clock.published_after_ns * 2:
+        if _is_good(clock.measured):
+            _publish_at(multiplier_from(clock.measured.ticks, span_ns), monotonic_ns())
+            clock.published_after_ns = span_ns
+            clock.settled = span_ns >= SETTLED_NS
 
 
-def _publish(multiplier: u64) -> None:
-    """Go on at a new rate from the present time."""
-    _publish_at(multiplier, monotonic_ns())
+def _sum(one: Sample, other: Sample) -> Sample:
+    """Put two measurements together."""
+    return Sample(one.ticks + other.ticks, one.ns + other.ns, one.error + other.error)
+
+
+def _is_good(sample: Sample) -> bool:
+    """Say whether the rate is known within one part in `ACCURACY`."""
+    return sample.error * ACCURACY < sample.ticks
 
 
 def _publish_at(multiplier: u64, now_ns: u64) -> None:

@@ -6,8 +6,9 @@ the count go on while the interrupt waits. How often it did so is told by the co
 far as that is known, and by the interrupt before that.
 
 Reading both clocks at one moment takes three instructions, between which a virtual CPU may lose its
-place for milliseconds. So each pair is bracketed by two readings of the counter and taken again
-when they are too far apart; a countdown whose start was not pinned down is not used to measure.
+place for milliseconds. So each pair is bracketed by two readings of the counter, the best of a few
+is taken, and the gap that remains is part of the result. (Starting a countdown takes QEMU a hundred
+times as long as reading it, so the start itself is no good as one of the two ends.)
 
 Invariant: interrupts are off in every method.
 """
@@ -23,28 +24,30 @@ from krait.kernel.lang import Struct, u32, u64
 LONGEST: Final = u64(0xFFFF_FFFF)
 """4.29 s, the longest countdown."""
 SHORTEST_MEASURE: Final = u32(1_000_000)
-"""A countdown of less than a millisecond says less than its own jitter."""
-TIGHT_TICKS: Final = 10_000
-"""Two readings of the counter this close bracket a good pair: some microseconds."""
+"""A countdown of less than a millisecond is not measured: how often it began again is a guess."""
+TIGHT_TICKS: Final = 2_000
+"""A pair this close together is not tried again; a reading takes QEMU some 300 ticks."""
 ATTEMPTS: Final = 4
 
 
 class Pair(NamedTuple):
-    """The countdown and the counter at one moment."""
+    """The countdown and the counter at one moment, give or take `gap` ticks."""
 
     left: u32
     ticks: u64
-    tight: bool
+    gap: u64
 
 
 class Sample(NamedTuple):
-    """So many ticks took so many nanoseconds; both 0 where a reading was no good."""
+    """So many ticks took so many nanoseconds, give or take `error` ticks; ns 0: nothing known."""
 
     ticks: u64
     ns: u64
+    error: u64
 
 
-NOTHING: Final = Sample(u64(0), u64(0))
+NOTHING: Final = Sample(u64(0), u64(0), u64(0))
+UNKNOWN: Final = Pair(u32(0), u64(0), u64(0))
 
 
 class Reference(Struct):
@@ -54,9 +57,8 @@ class Reference(Struct):
     """What had passed when the countdown was started."""
     counts: u32 = 0
     """What it was started with."""
-    began_ticks: u64 = 0
-    pinned: bool = False
-    """Whether `began_ticks` was read close enough to the start."""
+    began: Pair = UNKNOWN
+    """A pair read just after the start; `ticks` is 0 if nothing is to be measured."""
     expired: bool = False
     """Whether its interrupt has come."""
     latest_ns: u64 = 0
@@ -64,28 +66,31 @@ class Reference(Struct):
 
     def start(self, counts: u32, multiplier: u64) -> Sample:
         """Start a new countdown, and tell what the last one measured."""
-        pair = self._read()
+        pair = read_pair()
         elapsed = self._elapsed(pair, multiplier)
         sample = self._measure(pair, elapsed)
-        before = ticks_now()
         apic.set_countdown(counts)
-        after = ticks_now()
         self.passed_ns += elapsed
         self.counts = counts
-        self.began_ticks = before + (after - before) // 2
-        self.pinned = after - before < TIGHT_TICKS
         self.expired = False
+        self.began = read_pair()
         return sample
+
+    def start_unmeasured(self, counts: u32) -> None:
+        """Start a new countdown when the rate is known well enough."""
+        apic.set_countdown(counts)
+        self.counts = counts
+        self.began = UNKNOWN
 
     def now_ns(self, multiplier: u64) -> u64:
         """Give the nanoseconds since the first countdown was started."""
-        pair = Pair(apic.countdown(), ticks_now(), False)
+        pair = Pair(apic.countdown(), ticks_now(), u64(0))
         self.latest_ns = max(self.latest_ns, self.passed_ns + self._elapsed(pair, multiplier))
         return self.latest_ns
 
     def sample(self, multiplier: u64) -> Sample:
         """Tell what the running countdown measures so far."""
-        pair = self._read()
+        pair = read_pair()
         return self._measure(pair, self._elapsed(pair, multiplier))
 
     def _elapsed(self, pair: Pair, multiplier: u64) -> u64:
@@ -96,29 +101,31 @@ class Reference(Struct):
             return 0
         if multiplier == 0:
             return part + counts if self.expired else part
-        estimate = to_ns(pair.ticks.wrapping_sub(self.began_ticks), multiplier)
+        estimate = to_ns(pair.ticks.wrapping_sub(self.began.ticks), multiplier)
         if estimate <= part:
             return part
         return part + (estimate - part + counts // 2) // counts * counts
 
     def _measure(self, pair: Pair, elapsed: u64) -> Sample:
-        """Compare countdown and counter since the start."""
-        if not self.pinned or not pair.tight or self.counts < SHORTEST_MEASURE:
+        """Compare countdown and counter since the pair at the start."""
+        before = u64(self.counts - min(self.began.left, self.counts))
+        if self.began.ticks == 0 or self.counts < SHORTEST_MEASURE or elapsed <= before:
             return NOTHING
-        return Sample(pair.ticks - self.began_ticks, elapsed)
+        return Sample(pair.ticks - self.began.ticks, elapsed - before, pair.gap + self.began.gap)
 
-    def _read(self) -> Pair:
-        """Read both, as close together as a few attempts allow."""
-        left: u32 = 0
-        middle: u64 = 0
-        for _ in range(ATTEMPTS):
-            before = ticks_now()
-            left = apic.countdown()
-            after = ticks_now()
-            middle = before + (after - before) // 2
-            if after - before < TIGHT_TICKS:
-                return Pair(left, middle, True)
-        return Pair(left, middle, False)
+
+def read_pair() -> Pair:
+    """Read both clocks, as close together as a few attempts bring them."""
+    best = UNKNOWN
+    for _ in range(ATTEMPTS):
+        before = ticks_now()
+        left = apic.countdown()
+        gap = ticks_now() - before
+        if best.ticks == 0 or gap < best.gap:
+            best = Pair(left, before + gap // 2, gap)
+        if gap < TIGHT_TICKS:
+            break
+    return best
 
 
 reference = Reference()
