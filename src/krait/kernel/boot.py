@@ -19,17 +19,19 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.drivers import log, panic
 from krait.kernel.fs import root
-from krait.kernel.lang import Errno, export, panic, text, u64
-from krait.kernel.linux import first_program
+from krait.kernel.lang import Errno, export, text, u64
+from krait.kernel.lang import panic as stop
+from krait.kernel.linux import first_program, program_return, syscall_entry, traps
 from krait.kernel.mm import frames, heap, kernel_stack
 from krait.kernel.protocol.outcome import BootPhase
 from krait.kernel.sched import clock, scheduler, timer
 from krait.kernel.sched.thread import Thread
 from krait.kernel.trace.boot_phases import mark, mark_at
 
-ENTRY_POINTS: Final = (heap.allocate, heap.free)
-"""What the compiler's runtime calls, and no import says so."""
+ENTRY_POINTS: Final = (heap, log, panic, program_return, syscall_entry, traps)
+"""Modules that assembly and the compiler's runtime call into."""
 
 
 @export("krait_main")
@@ -38,7 +40,7 @@ def main(start_info: u64) -> None:
     try:
         start(start_info)
     except Errno as error:
-        panic("the kernel does not start: error {}", error.code)
+        stop("the kernel does not start: error {}", error.code)
 
 
 def start(start_info: u64) -> None:
