@@ -76,14 +76,14 @@ def report_trap(frame: TrapFrame) -> NoReturn:
     if panic_report.begun:
         stop_machine()
     if frame.orig_rax == INVALID_OPCODE:
-        log("panic: a check failed at {:x}", frame.rip)
+        log("a check failed at 0x{:x}", frame.rip)
     elif frame.orig_rax == PAGE_FAULT:
-        log("panic: {:x} touches {:x}, error {:x}", frame.rip, read_cr2(), frame.error_code)
+        log("0x{:x} touches 0x{:x}, error {:x}", frame.rip, read_cr2(), frame.error_code)
     else:
-        log("panic: exception {} at {:x}, error {:x}", frame.orig_rax, frame.rip, frame.error_code)
+        log("exception {} at 0x{:x}, error {:x}", frame.orig_rax, frame.rip, frame.error_code)
     _begin()
     log_registers(frame)
-    log("  at {:x}", frame.rip)
+    log("  at 0x{:x}", frame.rip)
     backtrace(frame.rbp)
     _end()
 
@@ -91,9 +91,9 @@ def report_trap(frame: TrapFrame) -> NoReturn:
 @export("krait_stack_overflowed")
 def report_overflow(rip: u64, frame: u64, pointer: u64) -> NoReturn:
     """End because a kernel stack is used up."""
-    log("panic: kernel stack used up at {:x}, stack pointer {:x}", rip, pointer)
+    log("kernel stack used up at 0x{:x}, stack pointer 0x{:x}", rip, pointer)
     _begin()
-    log("  at {:x}", rip)
+    log("  at 0x{:x}", rip)
     backtrace(frame)
     _end()
 
@@ -101,7 +101,7 @@ def report_overflow(rip: u64, frame: u64, pointer: u64) -> NoReturn:
 @export("__stack_chk_fail")
 def report_smashed_stack() -> NoReturn:
     """End because a function found its frame overwritten."""
-    log("panic: a stack frame was overwritten")
+    log("a stack frame was overwritten")
     panic_stop()
 
 
@@ -124,7 +124,7 @@ def backtrace(frame: u64) -> None:
         address = load(u64, frame + 8)
         if address < first or address >= last:
             return
-        log("  at {:x}", address - 1)
+        log("  at 0x{:x}", address - 1)
         above = load(u64, frame)
         if above <= frame or above - frame > STACK_SPAN:
             return
