@@ -1,91 +1,294 @@
-"""Every construct, interpreted and compiled with sanitizers: both must come to the same."""
+"""Each construct of kernel Python, compiled with sanitizers and run on the host.
+
+One executable holds all constructs of a group, since compiling is what takes the time.
+"""
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
-import outcomes
-import pytest
+from tests.compiler.conftest import Panicked, Raised
 
-from krait.compiler.worker import HostWorker
-from krait.kernel.lang import interpret
+Run = Callable[[str, list[tuple[str, Any]]], list[Any]]
 
-SAMPLES = Path(__file__).parent / "samples"
-MODULES = ("numbers_and_flow", "objects_and_memory")
+OBJECTS = '''
+class Trace(Struct):
+    value: u64 = 0
+
+trace = Trace()
+
+class Leaf(Counted):
+    number: u64
+    def __del__(self) -> None:
+        trace.value = trace.value * 10 + self.number
+
+class Pair(Counted):
+    left: Leaf | None = None
+    right: Leaf | None = None
+    def __del__(self) -> None:
+        trace.value = trace.value * 10 + 9
+
+class Point(NamedTuple):
+    x: u32
+    y: u32
+
+class Owner(NamedTuple):
+    leaf: Leaf
+    n: u32
+
+class Animal(Counted):
+    legs: u32 = 4
+    @abstractmethod
+    def sound(self, times: u32) -> u32: ...
+    def twice(self) -> u32:
+        return self.sound(2)
+
+class Dog(Animal):
+    volume: u32 = 7
+    def sound(self, times: u32) -> u32:
+        return self.volume * times
+
+class Cat(Animal):
+    def sound(self, times: u32) -> u32:
+        if times > 2:
+            raise Errno(u32(5))
+        return times
+    def twice(self) -> u32:
+        return super().twice() + 100
+
+class Lock(Struct):
+    held: u32 = 0
+    entered: u32 = 0
+    def __enter__(self) -> None:
+        self.held += 1
+        self.entered += 1
+    def __exit__(self, *_error: object) -> None:
+        self.held -= 1
+
+class Box(Counted):
+    lock: Lock = inline()
+    data: Array[u8] = inline(16)
+    pairs: Array[Point] = inline(3)
+    leaves: Array[Leaf | None] = inline(4)
+    locks: Array[Lock] = inline(2)
+    users: Atomic[u32] = inline(3)
+    buffer: Buffer[u8] | None = None
+    callback: Callable[[u32], u32] | None = None
+    parent: Weak[Pair] = Weak.empty()
+
+T = TypeVar("T")
+
+class Ring(Struct, Generic[T]):
+    items: Array[T] = inline(4)
+    head: u32 = 0
+    def push(self, item: T) -> None:
+        self.items[self.head % 4] = item
+        self.head += 1
+    def last(self) -> T:
+        return self.items[(self.head - 1) % 4]
+
+class Rings(Struct):
+    small: Ring[u8] = inline()
+    big: Ring[u64] = inline()
+
+rings = Rings()
+shared = Leaf(number=3)
+table_lock = Lock()
+PRIMES: Final[list[u32]] = [2, 3, 5, 7]
+NAMES: Final[list[bytes]] = [b"zero", b"one"]
+
+def pick(items: Slice[T], at: u64) -> T:
+    return items[at]
+
+def generic() -> u64:
+    rings.small.push(7)
+    rings.big.push(1 << 40)
+    data: Array[u16] = inline(2)
+    data[1] = 9
+    return rings.big.last() + u64(rings.small.last()) + u64(pick(data, 1))
+
+def drops() -> u64:
+    pair = Pair(left=Leaf(number=1), right=Leaf(number=2))
+    pair.left = None
+    return trace.value
+
+def drop_order() -> u64:
+    drops()
+    return trace.value
+
+def reassigned() -> u64:
+    leaf = Leaf(number=1)
+    leaf = Leaf(number=2)
+    return trace.value * 100 + leaf.number
+
+def make(n: u64) -> Leaf:
+    leaf = Leaf(number=n)
+    return leaf
+
+def maybe(n: u64) -> Leaf | None:
+    if n == 0:
+        return None
+    return make(n)
+
+def narrowing(n: u64) -> u64:
+    found = maybe(n)
+    if found is None:
+        return 77
+    return found.number
+
+def walrus(n: u64) -> u64:
+    total: u64 = 0
+    while (leaf := maybe(n)) is not None:
+        total += leaf.number
+        n -= 1
+    return total
+
+def held() -> u64:
+    pair = Pair(left=make(4))
+    return consume(pair, pair.left)
+
+def consume(pair: Pair, leaf: Leaf | None) -> u64:
+    pair.left = None
+    return u64(1) if leaf is None else leaf.number
+
+def owner_tuple() -> u64:
+    owner = Owner(make(6), 2)
+    other = owner
+    return other.leaf.number + u64(other.n)
+
+def virtual(which: u32, times: u32) -> u32:
+    animal: Animal = Dog()
+    if which == 1:
+        animal = Cat()
+    return animal.sound(times) * 1000 + animal.twice()
+
+def instance(which: u32) -> u32:
+    animal: Animal = Dog(volume=3) if which == 0 else Cat()
+    if isinstance(animal, Dog):
+        return animal.volume
+    return animal.legs
+
+def locked(n: u32) -> u32:
+    with table_lock:
+        if n == 0:
+            return table_lock.held
+        if n == 1:
+            raise Errno(u32(4))
+        for i in range(n):
+            with table_lock:
+                if i == 2:
+                    break
+    return table_lock.held * 100 + table_lock.entered
+
+def locked_after(n: u32) -> u32:
+    try:
+        locked(n)
+    except Errno as error:
+        return error.code * 100 + table_lock.held
+    return table_lock.held
+
+def box() -> u64:
+    b = Box(callback=twice)
+    b.data.part(2, 6).fill(5)
+    b.pairs[1] = Point(3, 4)
+    b.leaves[0] = make(8)
+    b.leaves[2] = b.leaves[0]
+    b.buffer = Buffer[u8](length=10)
+    with b.lock:
+        with b.locks[1]:
+            pass
+    total = u64(0)
+    for byte in b.data:
+        total += u64(byte)
+    for point in b.pairs:
+        total += u64(point.x) * 100
+    if (buffer := b.buffer) is not None:
+        buffer[3] = 200
+        total += u64(buffer.slice[3]) * 1000
+    if (callback := b.callback) is not None:
+        total += u64(callback(21)) * 1000000
+    b.users.add(5)
+    if b.users.compare_swap(8, 1):
+        total += u64(b.users.load()) * 100000000
+    return total + u64(b.locks[1].entered) * 10000000000
+
+def twice(n: u32) -> u32:
+    return n * 2
+
+def weak() -> u32:
+    b = Box()
+    pair = Pair()
+    b.parent = Weak(pair)
+    alive: u32 = 1 if b.parent.get() is not None else 0
+    pair = Pair()
+    dead: u32 = 10 if b.parent.get() is None else 0
+    return alive + dead
+
+def borrowed_buffer() -> u64:
+    b = Box()
+    b.buffer = Buffer[u8](length=4)
+    data = first_slice(b)
+    return data
+
+def first_slice(b: Box) -> u64:
+    buffer = b.buffer
+    if buffer is None:
+        return 0
+    data = buffer.slice
+    b.buffer = None
+    data[1] = 6
+    return u64(data[1])
+
+def prebuilt() -> u64:
+    copy = shared
+    return copy.number + u64(PRIMES[3]) + u64(NAMES[1].length) + u64(NAMES[1][0])
+
+def out_of_bounds(i: u64) -> u32:
+    return PRIMES[i]
+
+def stack() -> u32:
+    lock = Lock(held=3)
+    with lock:
+        enter(lock)
+    return lock.held * 10 + lock.entered
+
+def enter(lock: Lock) -> None:
+    lock.held += 1
+
+def long_list(n: u64) -> u64:
+    head: Chain | None = None
+    for i in range(n):
+        head = Chain(next=head, n=i)
+    total: u64 = 0
+    while head is not None:
+        total += head.n
+        head = head.next
+    return total
+
+class Chain(Counted):
+    next: Chain | None = None
+    n: u64
+'''
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _samples_importable() -> Iterator[None]:
-    sys.path.insert(0, str(SAMPLES))
-    yield
-    sys.path.remove(str(SAMPLES))
-
-
-@pytest.fixture(scope="module")
-def workers(_samples_importable: None) -> Iterator[dict[str, HostWorker]]:
-    made = {name: HostWorker([name]) for name in MODULES}
-    yield made
-    for worker in made.values():
-        worker.close()
-
-
-@pytest.fixture(scope="module")
-def interpreted() -> dict[str, Any]:
-    return {
-        name: interpret.load_source(
-            f"interpreted_{name}", (SAMPLES / f"{name}.py").read_text(encoding="utf-8")
-        )
-        for name in MODULES
-    }
-
-
-def cases() -> list[Any]:
-    sys.path.insert(0, str(SAMPLES))
-    found = [
-        pytest.param(name, function, arguments, id=f"{function}{arguments}")
-        for name in MODULES
-        for function, calls in importlib.import_module(name).CALLS.items()
-        for arguments in calls
-    ]
-    sys.path.remove(str(SAMPLES))
-    return found
-
-
-@pytest.mark.parametrize(("module", "function", "arguments"), cases())
-def test_construct(
-    workers: dict[str, HostWorker],
-    interpreted: dict[str, Any],
-    module: str,
-    function: str,
-    arguments: tuple[Any, ...],
-) -> None:
-    expected = outcomes.interpreted(interpreted[module], function, arguments)
-    found = outcomes.compiled(workers[module], f"{module}:{function}", arguments)
-    assert found == expected
-
-
-def test_nothing_leaks(workers: dict[str, HostWorker]) -> None:
-    worker = workers["objects_and_memory"]
-    worker.restart()
-    module = importlib.import_module("objects_and_memory")
-    for function, calls in module.CALLS.items():
-        for arguments in calls:
-            before = worker.live_objects()
-            if outcomes.compiled(worker, f"{module.__name__}:{function}", arguments) != ("panic",):
-                assert worker.live_objects() == before, function
-
-
-def test_every_allocation_can_fail(workers: dict[str, HostWorker]) -> None:
-    worker = workers["objects_and_memory"]
-    for function in ("case_chain", "case_weak", "case_generic", "case_references_in_array"):
-        worker.restart()
-        for limit in range(12):
-            worker.limit_allocations(limit)
-            result = outcomes.compiled(worker, f"objects_and_memory:{function}", (3,))
-            worker.limit_allocations(None)
-            assert result[:2] == ("errno", 12) or result[0] == "value"
-            assert worker.live_objects() == 0
+def test_objects(run_compiled: Run) -> None:
+    calls: list[tuple[str, Any]] = [
+        ("generic", ()), ("drops", ()), ("drop_order", ()), ("reassigned", ()),
+        ("narrowing", (0,)), ("narrowing", (5,)), ("walrus", (3,)), ("held", ()), ("owner_tuple", ()),
+        ("virtual", (0, 3)), ("virtual", (1, 2)), ("virtual", (1, 3)), ("instance", (0,)), ("instance", (1,)),
+        ("locked", (0,)), ("locked", (1,)), ("locked", (5,)), ("locked_after", (1,)), ("locked_after", (0,)),
+        ("box", ()), ("weak", ()), ("borrowed_buffer", ()), ("prebuilt", ()), ("out_of_bounds", (4,)),
+        ("stack", ()), ("long_list", (50,)),
+    ]  # fmt: skip
+    expected: list[Any] = [
+        (1 << 40) + 7 + 9, 1, 192, 102,
+        77, 5, 6, 4, 8,
+        21014, 2102, Raised(5), 3, 4,
+        1, Raised(4), 4, 400, 0,
+        10142200320, 11, 6, 3 + 7 + 3 + ord("o"), Panicked("index out of bounds"),
+        41, 1225,
+    ]  # fmt: skip
+    got = run_compiled(OBJECTS, calls)
+    for call, value, wanted in zip(calls, got, expected, strict=True):
+        assert value == wanted, (call, value, wanted)

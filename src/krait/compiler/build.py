@@ -53,8 +53,7 @@ class KernelImage:
 def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
     """Build a configuration's kernel into `folder`.
 
-    Raises CompilationFailed for what is wrong in kernel Python and ToolchainError when the C compiler
-    fails.
+    Raises CompilationFailed for mistakes in kernel Python, ToolchainError when the C compiler fails.
     """
     started = time.monotonic()
     target = Path(folder)
@@ -109,7 +108,7 @@ def _compile(
 
     def assemble(source: Path) -> Path:
         parts = [source.read_bytes(), *(each.read_bytes() for each in _assembly_headers())]
-        return cache.get([*shared[:1], *parts], lambda path: toolchain.compile(source, path, flags))
+        return cache.get([shared, *parts], lambda path: toolchain.compile(source, path, flags))
 
     with ThreadPoolExecutor(JOBS) as pool:
         assembled = list(pool.map(assemble, sorted(ARCHITECTURE.glob("*.S"))))

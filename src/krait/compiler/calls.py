@@ -263,7 +263,7 @@ class CallChecker:
     ) -> Node:
         """A call of a known function."""
         self.program.request(function)
-        self.function.calls.append(CallSite(function, self.try_depth > 0, node))
+        self.function.calls.append(CallSite(function, self.try_depth > 0, node, self.in_cleanup > 0))
         self.note_arguments(node, function, arguments, receiver)
 
         def emit(low: Lowerer) -> str:
@@ -297,7 +297,7 @@ class CallChecker:
             for index, (argument, wanted) in enumerate(zip(node.args, kind.parameters, strict=True))
         ]
         target = IndirectCall(kind.key)
-        self.function.calls.append(CallSite(target, self.try_depth > 0, node))
+        self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         self.program.use_signature(kind.key)
 
         def emit(low: Lowerer) -> str:
@@ -401,7 +401,7 @@ class CallChecker:
         """A call through the vtable."""
         slot = self.program.request_virtual(cls, name)
         target = VirtualCall(cls, name)
-        self.function.calls.append(CallSite(target, self.try_depth > 0, node))
+        self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         receiver = self.coerce(owner, RefType(slot.cls))
         self.note_virtual_arguments(node, target, arguments, receiver)
 

@@ -9,13 +9,21 @@ from __future__ import annotations
 import ast
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from krait.compiler.classes import ClassInfo
+from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local, VirtualCall
 from krait.compiler.nodes import Node
-from krait.compiler.scope import LoopState, Narrowing, assigned_names, c_local, walrus_names
+from krait.compiler.scope import (
+    LoopState,
+    Narrowing,
+    assigned_key,
+    assigned_names,
+    c_local,
+    walrus_names,
+)
 from krait.compiler.statements import StatementChecker
 from krait.compiler.types import (
+    BOOL,
     NEVER,
     NONE,
     U64,
@@ -67,6 +75,8 @@ class FunctionChecker(StatementChecker):
         """Type the body."""
         function = self.function
         for index, parameter in enumerate(function.parameters):
+            assert self.narrowing is not None
+            self.narrowing[assigned_key(parameter.name)] = BOOL
             function.locals[parameter.name] = Local(
                 parameter.name, parameter.type, c_local(parameter.name), parameter=True
             )
@@ -180,6 +190,26 @@ class FunctionChecker(StatementChecker):
             self.function.leaks.append((value.escapes, node, "stored"))
         elif isinstance(kind, TupleType) and value.escapes and not on_stack:
             self.function.leaks.append((value.escapes, node, "stored"))
+
+    def check_text(self, field: Field, value: Node) -> None:
+        """A Text field that names no owner holds constant text only."""
+        if not isinstance(field.type, SliceType) or field.how == "borrowed":
+            return
+        if self.function.module.unsafe or field.owner.module.unsafe:
+            return
+        inner = value.operands[0] if value.operation == "slice" and value.operands else value
+        constant = inner.operation == "prebuilt"
+        if value.place is not None and value.place.field is not None:
+            constant = value.place.field.how != "borrowed"
+        if isinstance(value.syntax, ast.Name):  # a parameter: its callers pass constant text
+            local = self.function.locals.get(value.syntax.id)
+            constant = constant or (local is not None and local.parameter)
+        if not constant:
+            raise CompileError(
+                value.syntax,
+                f"the field {field.name} keeps constant text only",
+                'copy into an Array or a Buffer, or name the owner: borrowed("field")',
+            )
 
     def note_return(self, node: ast.AST, value: Node) -> None:
         """A value leaves this function."""

@@ -18,6 +18,8 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.modules import SourceModule, is_lang
 from krait.compiler.types import (
     I64,
+    NEVER,
+    TEXT,
     U64,
     ArrayType,
     AtomicType,
@@ -178,6 +180,13 @@ class ClassInfo:
                 raise CompileError(node, "an array field needs a length", "name: T = inline(n)")
             if isinstance(kind, AtomicType):
                 raise CompileError(node, "an atomic is embedded", "name: Atomic[T] = inline(0)")
+            plain_slice = isinstance(kind, SliceType) and kind != TEXT  # text may be constant
+            if plain_slice and not self.module.unsafe and self.kind != "namedtuple":
+                raise CompileError(
+                    node,
+                    f"the field {node.target.id} borrows memory from nowhere",
+                    'name the field that owns it: borrowed("field"), or hold a Buffer',
+                )
             return Field(node.target.id, kind, "plain", node.value, self, node)
         assert isinstance(call, ast.Call)
         field = Field(node.target.id, kind, "embedded", None, self, node)
@@ -221,6 +230,32 @@ class ClassInfo:
         if node is None:
             return None
         return self.program.build_time(node, self.module, self.bindings)
+
+    def check_shape(self) -> None:
+        """Refuse what a kernel class cannot have: `__init__`, and overrides of another type."""
+        for name, node in self.methods.items():
+            if name in ("__init__", "__new__"):
+                raise CompileError(
+                    node,
+                    f"{self.name} has an {name}",
+                    "objects are constructed by keyword; write a factory function",
+                )
+            above = self.base.find_method(name) if self.base else None
+            if above is None or name in ("__exit__", "__enter__"):
+                continue
+            own, other = self.program.method(self, name), self.program.method(above[0], name)
+            if [p.type for p in own.parameters[1:]] != [p.type for p in other.parameters[1:]]:
+                raise CompileError(
+                    node,
+                    f"{self.name}.{name} takes other parameters than {above[0].name}.{name}",
+                    "an override has the types of what it overrides",
+                )
+            if own.result != other.result and own.result != NEVER:
+                raise CompileError(
+                    node,
+                    f"{self.name}.{name} returns {own.result}, {above[0].name}.{name} {other.result}",
+                    "an override has the types of what it overrides",
+                )
 
     @cached_property
     def methods(self) -> dict[str, ast.FunctionDef]:

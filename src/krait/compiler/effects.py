@@ -114,6 +114,20 @@ def check_raises(program: Program) -> None:
                 module,
                 function.node,
             )
+        for site in function.calls:
+            if site.in_cleanup and not site.caught:
+                for target in targets(program, site.target):
+                    if target.raises and target.node.name != "__exit__":
+                        program.report(
+                            CompileError(
+                                site.node,
+                                f"{target.display} can raise in a `finally`{because(program, target)}",
+                                "catch Errno around it",
+                            ),
+                            module,
+                            site.node,
+                        )
+                        break
         for node in function.cleanup_raises:
             program.report(
                 CompileError(node, "a `finally` raises here", "catch Errno in it"), module, node

@@ -15,6 +15,7 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import common_type, comparison, constant_node, fits
 from krait.compiler.modules import MISSING, is_lang
 from krait.compiler.nodes import NO_CONSTANT, Node, Place
+from krait.compiler.scope import assigned_key
 from krait.compiler.types import (
     BOOL,
     NONE,
@@ -225,6 +226,10 @@ class ExpressionChecker(CallChecker):
 
     def _local(self, node: ast.Name) -> Node:
         local = self.function.locals[node.id]
+        if self.narrowing is not None and assigned_key(node.id) not in self.narrowing:
+            raise CompileError(
+                node, f"{node.id} may be unset here", f"give {node.id} a value on every path before"
+            )
         kind = self.narrowing.get(node.id, local.type) if self.narrowing is not None else local.type
         copies = node.id in self.walrus
         cast = kind != local.type and present(local.type) != kind
@@ -335,6 +340,9 @@ class ExpressionChecker(CallChecker):
                 raise CompileError(node, "the shifted value needs a width", "write u32(1) << n")
             if not isinstance(right.type, IntType) and right.type != UNTYPED:
                 raise CompileError(node, f"a shift count is an integer, not {right.type}")
+            width = getattr(kind, "bits", 64)
+            if right.is_constant and not 0 <= right.constant < width:
+                raise CompileError(node, f"shift of {kind} by {right.constant}", f"the width is {width}")
             if isinstance(right.type, IntType) and right.type.signed:
                 raise CompileError(node, "a shift count is unsigned", "convert it: u32(n)")
         else:
@@ -364,6 +372,8 @@ class ExpressionChecker(CallChecker):
             raise CompileError(node, f"{kind} has no `{integers.SYMBOLS[type(op)]}`")
         if right.type == UNTYPED and isinstance(op, ast.LShift | ast.RShift):
             right = constant_node(right.constant, UNTYPED, right.syntax)
+        if isinstance(op, ast.FloorDiv | ast.Mod) and right.is_constant and right.constant == 0:
+            raise CompileError(node, "division by zero")
         folded = self._fold_typed(op, left, right, kind)
         if folded is not None:
             return constant_node(folded, kind, node)
@@ -439,6 +449,8 @@ class ExpressionChecker(CallChecker):
         saved = self.narrowing
         for operand in node.values:
             found = self.condition(operand)
+            if result is None:
+                saved = dict(self.narrowing) if self.narrowing is not None else None
             result = (
                 found if result is None else self._join_boolean(node, conjunction, result, found)
             )
@@ -447,8 +459,13 @@ class ExpressionChecker(CallChecker):
             facts = found.when_true if conjunction else found.when_false
             if self.narrowing is not None:
                 self.narrowing = {**self.narrowing, **facts}
-        self.narrowing = saved if not (self.walrus & assigned_in(node)) else self._keep(saved)
         assert result is not None
+        grown = {n: t for n, t in (self.narrowing or {}).items() if n.startswith("=")}
+        self.narrowing = saved if not (self.walrus & assigned_in(node)) else self._keep(saved)
+        if self.walrus and not result.is_constant:
+            facts = result.when_true if conjunction else result.when_false
+            for name, kind in grown.items():
+                facts.setdefault(name, kind)
         return result
 
     def _keep(self, saved: dict[str, Type] | None) -> dict[str, Type] | None:

@@ -58,6 +58,7 @@ class CallSite:
     target: Function | VirtualCall | IndirectCall
     caught: bool
     node: ast.AST
+    in_cleanup: bool = False
 
 
 @dataclass(eq=False)

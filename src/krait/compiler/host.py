@@ -75,7 +75,7 @@ int fork(void); int waitpid(int, int *, int); void run_call(int n); extern int c
 int main(void) {
     for (int i = 0; i < calls; i++) {
         int child = fork(), status = 0;
-        if (!child) { krait_current_call = i; run_call(i); fflush(0); _exit(0); }
+        if (!child) { krait_current_call = i; run_call(i); fflush(0); if (krait_live_objects) dprintf(1, "%d leak %ld\n", i, krait_live_objects); _exit(0); }
         waitpid(child, &status, 0);
         if (status) dprintf(1, "%d crash %d\n", i, status);
     }

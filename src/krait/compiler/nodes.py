@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from krait.compiler.types import Type
 
 if TYPE_CHECKING:
+    from krait.compiler.classes import Field
     from krait.compiler.lowering import Lowerer
 
 NO_CONSTANT = object()
@@ -79,6 +80,7 @@ class Place:
     type: Type
     volatile: bool = False
     unaligned: bool = False
+    field: Field | None = None
 
 
 @dataclass(eq=False)

@@ -115,7 +115,7 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
             return f"((volatile {c} *)((u8 *){low.value(owner)} + {found.offset}))"
 
         return Node(title, kind, register, node, [owner])
-    place = Place(access, kind, unaligned=cls.kind == "packed")
+    place = Place(access, kind, unaligned=cls.kind == "packed", field=found)
     return Node(
         title,
         kind,
@@ -286,6 +286,7 @@ def construction_arguments(
             raise CompileError(expression, f"{name} is embedded and made with its owner")
         given[name] = checker.typed(expression, found.type, f"field {name}")
         if cls.kind != "namedtuple":
+            checker.check_text(found, given[name])
             checker.note_store(expression, found.type, given[name], on_stack=not cls.counted)
     missing = [
         each.name for each in cls.fields.values() if each.required and each.name not in given

@@ -131,6 +131,11 @@ class Program:
 
     def check(self) -> None:
         """Type everything that the entries reach."""
+        for info in list(self.classes.values()):
+            try:
+                info.check_shape()
+            except CompileError as error:
+                self.report(error, info.module, info.node)
         for function in self.entries():
             function.entry = True
             self.request(function)

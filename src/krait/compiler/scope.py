@@ -27,6 +27,11 @@ def c_local(name: str) -> str:
     return f"{name}_" if name in RESERVED or name.startswith(("_", "krait")) else name
 
 
+def assigned_key(name: str) -> str:
+    """The entry of a narrowing that says that a local has a value here."""
+    return f"={name}"
+
+
 def meet(left: Narrowing | None, right: Narrowing | None) -> Narrowing | None:
     """What is known where two paths join."""
     if left is None:

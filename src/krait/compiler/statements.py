@@ -14,7 +14,7 @@ from krait.compiler.integers import arithmetic_code, constant_node
 from krait.compiler.loops import LoopChecker
 from krait.compiler.modules import lang_name
 from krait.compiler.nodes import Node, Statement
-from krait.compiler.scope import LoopState, assigned_names, c_local, meet
+from krait.compiler.scope import LoopState, assigned_key, assigned_names, c_local, meet
 from krait.compiler.types import (
     BOOL,
     ERRNO,
@@ -161,6 +161,8 @@ class StatementChecker(LoopChecker):
             if place.place is None:
                 raise CompileError(target, f"this is not assigned: {self._why_fixed(place)}")
             value = self.typed(expression, place.type, "this assignment")
+            if place.place.field is not None:
+                self.check_text(place.place.field, value)
             self.note_store(node, place.type, value)
             return Statement("store", self._store_code(place, value), node, [place, value])
         raise CompileError(target, "this cannot be assigned")
@@ -209,6 +211,7 @@ class StatementChecker(LoopChecker):
             local.owned = True
         if self.narrowing is not None:
             self.narrowing.pop(name, None)
+            self.narrowing[assigned_key(name)] = BOOL
             inner = self._inner_type(value)
             if is_optional(local.type) and not is_optional(inner) and inner != NONE:
                 self.narrowing[name] = inner
@@ -322,6 +325,8 @@ class StatementChecker(LoopChecker):
             raise CompileError(node, f"{name} is declared twice")
         self.function.locals[name] = Local(name, made, c_local(name))
         self.escape_map[name] = frozenset({storage})
+        if self.narrowing is not None:
+            self.narrowing[assigned_key(name)] = BOOL
 
         def emit(low: Lowerer) -> None:
             low.need("element", made.element)
@@ -661,6 +666,7 @@ class StatementChecker(LoopChecker):
             if variable is None:
                 variable = Local(handler.name, ERRNO, c_local(handler.name))
                 self.function.locals[handler.name] = variable
+            self.narrowing[assigned_key(handler.name)] = BOOL
         self.handlers += 1
         caught = self.block(handler.body)
         self.handlers -= 1
