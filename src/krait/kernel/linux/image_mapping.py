@@ -59,7 +59,7 @@ def map_segment(
             name,
         )
         if memory_end > file_end and segment.flags & FLAG_WRITE != 0:
-            clear(file_end, min(mapped_end, memory_end))
+            clear(file_end, mapped_end)  # the rest of the page, as ld.so counts on
     if page_up(memory_end) > mapped_end:
         space.map(
             mapped_end,
