@@ -67,13 +67,13 @@ def count_instructions(planned: Plan) -> dict[int, int]:
         os.close(null)
     if not outcome.phases:
         return {}
-    first = outcome.phases[0].tsc
+    first = min(phase.tsc for phase in outcome.phases)
     return {phase.number: phase.tsc - first for phase in outcome.phases}
 
 
 def print_chart(outcome: Outcome, instructions: dict[int, int]) -> None:
     """Print the phases that the kernel reported."""
-    phases = outcome.phases
+    phases = sorted(outcome.phases, key=lambda phase: phase.tsc)
     if not phases:
         sys.stderr.write("krait: the kernel reported no boot phases\n")
         return
@@ -92,6 +92,7 @@ def print_chart(outcome: Outcome, instructions: dict[int, int]) -> None:
 def _milliseconds(outcome: Outcome, number: int) -> float:
     """Since kernel entry: by the TSC where its rate is known, else by the kernel's clock."""
     phase = next(phase for phase in outcome.phases if phase.number == number)
-    if outcome.tsc_hz and outcome.phases[0].tsc:
-        return (phase.tsc - outcome.phases[0].tsc) * 1e3 / outcome.tsc_hz
+    if outcome.tsc_hz:
+        first = min(phase.tsc for phase in outcome.phases)
+        return (phase.tsc - first) * 1e3 / outcome.tsc_hz
     return phase.since_entry_ns / 1e6

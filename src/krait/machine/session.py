@@ -230,6 +230,8 @@ class Session:
         if result.kind == "died" and self._complaints:
             complaint = _last_line(self._complaints)
             result.message = f"QEMU failed: {complaint.partition(': ')[2] or complaint}"
+            if self._accelerator == "kvm":
+                result.message += "; try --accel tcg"
         elif result.kind == "died" and wait_status < 0:
             result.message = f"the hypervisor was ended by {signal.Signals(-wait_status).name}"
         return result
