@@ -124,7 +124,7 @@ def backtrace(frame: u64) -> None:
         address = load(u64, frame + 8)
         if address < first or address >= last:
             return
-        log("  at 0x{:x}", address - 1)
+        log("  at 0x{:x}", address)
         above = load(u64, frame)
         if above <= frame or above - frame > STACK_SPAN:
             return

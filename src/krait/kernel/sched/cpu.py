@@ -13,7 +13,6 @@ class Cpu(Struct):
     turn_began: u64 = 0
     """When the running thread got the CPU, in ticks of the time stamp counter."""
     idle_ticks: u64 = 0
-    switches: u64 = 0
     program_thread: Thread | None = None
     """Whose vector registers and FS base are in the CPU. A kernel thread uses neither, so they
     stay there while one runs."""

@@ -63,16 +63,27 @@ class RunQueue(Struct):
         self.last[index] = thread
         self.count += 1
 
+    def add_behind_first(self, thread: Thread) -> None:
+        """Put a thread that yields behind those who would be next, whatever its virtual time."""
+        first = self._earliest() << BUCKET_SHIFT
+        if thread.virtual_time < first:
+            thread.virtual_time = first
+        self.add(thread)
+
     def take(self) -> Thread | None:
         """Remove the first thread of the earliest bucket."""
         if self.occupied == 0:
             return None
+        self.base = self._earliest()
+        return self._take_first(self.base & LAST_OFFSET)
+
+    def _earliest(self) -> u64:
+        """Give the number of the first occupied bucket; there is one."""
         start = self.base & LAST_OFFSET
         rotated = self.occupied >> start
         if start != 0:
             rotated |= self.occupied.wrapping_shl(BUCKETS - start)
-        self.base += count_trailing_zeros(rotated)
-        return self._take_first(self.base & LAST_OFFSET)
+        return self.base + count_trailing_zeros(rotated)
 
     def _take_first(self, index: u64) -> Thread | None:
         """Remove the first thread of an occupied bucket."""

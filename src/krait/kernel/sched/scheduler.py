@@ -158,10 +158,9 @@ def arrive() -> None:
 def schedule() -> None:
     """Let others run until this thread has been made runnable and its turn has come."""
     flags = disable_interrupts()
-    change = _choose()
-    if change.load != 0:
-        context.switch_stacks(change.save, change.load)
-        _drop_departed()
+    now = ticks_now()
+    _charge(current(), now)
+    _switch(now)
     restore_interrupts(flags)
 
 
@@ -179,15 +178,14 @@ def schedule_until(thread: Thread, deadline_ns: u64) -> None:
 
 @sleeps
 def yield_now() -> None:
-    """Let others of about the same virtual time run first."""
-    with interrupts_off():
-        if run_queue.is_empty():
-            return
-        thread = current()
-        _charge(thread, ticks_now())
-        thread.state = ThreadState.RUNNABLE
-        run_queue.add(thread)
-    schedule()
+    """Let the others who wait for the CPU go first."""
+    if run_queue.is_empty():
+        return
+    flags = disable_interrupts()
+    now = ticks_now()
+    _enqueue_current(now)
+    _switch(now)
+    restore_interrupts(flags)
 
 
 @sleeps
@@ -291,18 +289,32 @@ def _run_entry() -> None:
             log("kernel thread {} ended with error {}", thread.name_text(), error.code)
 
 
-def _choose() -> Change:
+def _enqueue_current(now: u64) -> None:
+    """Put the running thread back into the queue, behind those who would be next."""
+    thread = current()
+    _charge(thread, now)
+    thread.state = ThreadState.RUNNABLE
+    run_queue.add_behind_first(thread)
+
+
+def _switch(now: u64) -> None:
+    """Go on in the next thread; returns when this one is the next."""
+    change = _choose(now)
+    if change.load != 0:
+        context.switch_stacks(change.save, change.load)
+        if cpu.departed is not None:
+            _drop_departed()
+
+
+def _choose(now: u64) -> Change:
     """Take the next thread and make it the running one; its `load` is 0 if it is so already."""
-    previous = current()
-    _charge(previous, ticks_now())
     following = run_queue.take()
     if following is None:
-        following = _idle()
-    cpu.turn_began = ticks_now()
+        following = _idle(now)
     following.state = ThreadState.RUNNING
+    previous = current()
     if following is previous:
         return STAY
-    cpu.switches += 1
     following.switches += 1
     if not run_queue.is_empty() and not slice_timer.armed:
         timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
@@ -314,9 +326,8 @@ def _choose() -> Change:
     return Change(address_of(previous.saved), following.saved.pointer)
 
 
-def _idle() -> Thread:
-    """Halt the CPU until somebody can run."""
-    began = ticks_now()
+def _idle(now: u64) -> Thread:
+    """Halt the CPU until somebody can run; nobody is charged for it."""
     if (on_idle := scheduler.on_idle) is not None:
         on_idle()
     following = run_queue.take()
@@ -324,7 +335,8 @@ def _idle() -> Thread:
         halt()
         disable_interrupts()
         following = run_queue.take()
-    cpu.idle_ticks += ticks_now() - began
+    cpu.turn_began = ticks_now()
+    cpu.idle_ticks += cpu.turn_began - now
     return following
 
 
