@@ -14,7 +14,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, UserSlice, inline, u8, u64
+from krait.kernel.lang import Array, Errno, UserSlice, inline, u8, u64
 from krait.kernel.linux.process import Process
 
 HALT: Final = 0xF4
@@ -35,4 +35,7 @@ def is_halt_site(process: Process, address: u64) -> bool:
     pager = area.pager
     if not isinstance(pager, Vnode):
         return False
-    return pager.has_halt((area.page_at(address) << 12) + (address & 0xFFF))
+    try:
+        return pager.has_halt((area.page_at(address) << 12) + (address & 0xFFF))
+    except Errno:
+        return False

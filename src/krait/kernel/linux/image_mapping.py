@@ -73,7 +73,7 @@ def map_segment(
 
 
 def clear(start: u64, end: u64) -> None:
-    """Zero what the file's last page has behind the segment's data."""
+    """Zero what the file's last page has behind the data, to its end: ld.so allocates there."""
     zeros: Array[u8] = inline(ZEROS)
     while start < end:
         count = min(end - start, u64(ZEROS))
