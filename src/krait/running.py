@@ -32,6 +32,8 @@ DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
 _IN_MEMORY_LIMIT_BYTES = 4 * MEBIBYTE
 """Images up to this size are loaded whole (initrd); larger ones are disks, read on demand."""
 _KERNEL_RESERVE_BYTES = 2 * MEBIBYTE
+KERNEL_VARIABLE = "KRAIT_KERNEL"
+"""Names a kernel file for every run, as `--kernel` does for one: to test a kernel that stays."""
 _OWN_VARIABLES = "KRAIT_"
 _DEFAULT_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -224,11 +226,12 @@ def _prepare(request: Request) -> PreparedImage:
 
 
 def _kernel(request: Request) -> Kernel:
-    if request.kernel is None:
+    chosen = request.kernel or os.environ.get(KERNEL_VARIABLE)
+    if not chosen:
         return find_kernel(request.configuration, request.announce)
-    if not os.path.isfile(request.kernel):
-        raise UserError(f"{request.kernel}: no such kernel file")
-    path = os.path.abspath(request.kernel)
+    if not os.path.isfile(chosen):
+        raise UserError(f"{chosen}: no such kernel file")
+    path = os.path.abspath(chosen)
     return Kernel(path, path)
 
 
