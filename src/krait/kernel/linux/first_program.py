@@ -13,7 +13,8 @@ from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.config import config
 from krait.kernel.drivers import outcome, rtc
-from krait.kernel.errno import ENOENT
+from krait.kernel.errno import EEXIST, ENOENT
+from krait.kernel.fs.names import make_directory_at
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.root import first_context
 from krait.kernel.lang import (
@@ -46,6 +47,7 @@ from krait.kernel.sched import clock, scheduler
 from krait.kernel.trace.boot_phases import mark
 
 FIRST_PID: Final = 1
+SLASH: Final = u8(ord("/"))
 FLAGS_AT_START: Final = 0x202  # IF, and the bit that is always set
 
 
@@ -153,12 +155,41 @@ def read_chart_word(reader: WordReader) -> None:
 
 
 def change_directory(process: Process, path: Text) -> None:
-    """Start in a directory; one that the image does not have is reported and not fatal."""
+    """Start in a directory of the host's; one that the image does not have is made."""
     try:
-        found = walk(process.fs, process.fs.root, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
-        process.fs.cwd = found
+        enter_directory(process, path)
     except Errno as error:
-        log("{}: the working directory is not in the image (error {})", path, error.code)
+        if error.code == ENOENT:
+            make_directories(process, path)
+        else:
+            log("{}: cannot be the working directory (error {})", path, error.code)
+
+
+def enter_directory(process: Process, path: Text) -> None:
+    """Make a directory the working directory."""
+    flags = WalkFlags.FOLLOW | WalkFlags.DIRECTORY
+    process.fs.cwd = walk(process.fs, process.fs.root, path, flags)
+
+
+def make_directories(process: Process, path: Text) -> None:
+    """Make a working directory with all above it, so that an image serves runs from anywhere."""
+    try:
+        for end in range(1, path.length):
+            if path[end] == SLASH:
+                make_directory(process, path.part(u64(0), end))
+        make_directory(process, path)
+        enter_directory(process, path)
+    except Errno as error:
+        log("{}: cannot be made for a working directory (error {})", path, error.code)
+
+
+def make_directory(process: Process, path: Text) -> None:
+    """Make a directory unless it is there."""
+    try:
+        make_directory_at(process.fs, process.fs.root, path, u32(0o755))
+    except Errno as error:
+        if error.code != EEXIST:
+            raise
 
 
 def set_user(process: Process, uid: u32) -> None:
