@@ -67,10 +67,16 @@ def test_programs_with_the_same_files_share_an_image(prepare: Prepare) -> None:
     assert prepare("cat").path == prepare("cat", "x=1").path == prepare("/usr/bin/cat").path
 
 
-def test_standard_directories_are_there(prepare: Prepare, tmp_path: Path) -> None:
+def test_standard_directories_are_there(prepare: Prepare) -> None:
     found = paths_in(prepare("true"))
     assert found >= {"/tmp", "/dev", "/proc", "/sys", "/root", "/etc", "/var/tmp", "/run"}
-    assert found >= {"/home/user", "/etc/passwd", str(tmp_path / "work"), "/usr/bin/true"}
+    assert found >= {"/home/user", "/etc/passwd", "/usr/bin/true"}
+
+
+def test_runs_from_anywhere_share_an_image(prepare: Prepare, tmp_path: Path) -> None:
+    images = [prepare("true", workdir=path) for path in ("/", "/usr", str(tmp_path))]
+    assert len({image.path for image in images}) == 1
+    assert [image.cwd for image in images] == ["/", "/usr", str(tmp_path)]
 
 
 @pytest.fixture

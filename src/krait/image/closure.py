@@ -175,7 +175,7 @@ def build_closure(request: Request) -> Closure:
     """Collect everything that a request's image holds; raises ImageError."""
     builder = _Builder(request)
     manifest, environment = builder.manifest, builder.environment
-    etc_files.add_folders(manifest, environment, request.workdir)
+    etc_files.add_folders(manifest, environment)
     program = builder.add_program(request.program, request.arguments)
     named = command_files.add_command_files(
         request.arguments, manifest, request.workdir, builder.notes

@@ -29,15 +29,19 @@ STANDARD_FOLDERS: Final = (
 STICKY: Final = ("/tmp", "/var/tmp")
 
 
-def add_folders(manifest: Manifest, environment: Mapping[str, str], workdir: str) -> None:
-    """Add the directories that every Linux system has, the home and the working directory."""
+def add_folders(manifest: Manifest, environment: Mapping[str, str]) -> None:
+    """Add the directories that every Linux system has, and the home.
+
+    The working directory is not among them: the kernel makes it where it is missing, so that one
+    image serves runs from every directory.
+    """
     for path in MERGED:
         manifest.add_host(path)
     for path in STANDARD_FOLDERS:
         manifest.make_directories(path, mode=0o1777 if path in STICKY else 0o755)
-    for path in (environment.get("HOME", "/"), workdir):
-        if path.startswith("/"):
-            manifest.make_directories(path)
+    home = environment.get("HOME", "/")
+    if home.startswith("/"):
+        manifest.make_directories(home)
 
 
 def add_databases(manifest: Manifest, environment: Mapping[str, str]) -> None:
