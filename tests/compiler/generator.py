@@ -223,7 +223,8 @@ class Generator:
         deeper = depth - 1
         if choice <= 3:
             operator = self.random.choice(["+", "-", "*", "//", "%", "&", "|", "^"])
-            right = self.atom(kind) if self.chance(0.5) else self.expression(kind, deeper)
+            plain = self.chance(0.5) and operator not in ("//", "%")
+            right = self.atom(kind) if plain else self.expression(kind, deeper)
             return f"({self.expression(kind, deeper)} {operator} {right})"
         if choice == 4:
             operator = self.random.choice(["<<", ">>"])

@@ -162,10 +162,15 @@ CASES: dict[str, str] = {
         "def f() -> Slice[u8]:\n    a: Array[u8] = inline(4)\n    return a  # <-"
     ),
     "slice_stored": (
-        "class Keeper(Counted):\n    data: Slice[u8]  # <-\n\n\n"
-        "def f(d: Slice[u8]) -> None:\n    Keeper(data=d)"
+        "class Keeper(Counted):\n    data: Slice[u32]  # <-\n\n\n"
+        "def f(d: Slice[u32]) -> None:\n    Keeper(data=d)"
     ),
-    "not_an_object": "class A:  # <-\n    pass\n\n\ndef f(a: A) -> None:\n    pass",
+    "borrowed_text_stored": (
+        "class Keeper(Counted):\n    name: Text\n\n\nclass Other(Counted):\n"
+        "    data: Array[u8] = inline(4)\n\n\n"
+        "def f(o: Other) -> None:\n    part = o.data.part(0, 2)\n    Keeper(name=part)  # <-"
+    ),
+    "not_an_object": "class A:\n    pass\n\n\ndef f(a: A) -> None:  # <-\n    pass",
     # Slices
     "slice_syntax": "def f(d: Slice[u8]) -> Slice[u8]:\n    return d[1:2]  # <-",
     "signed_index": "def f(d: Slice[u8], i: i32) -> u8:\n    return d[i]  # <-",

@@ -12,7 +12,7 @@ from tests.compiler.conftest import Panicked, Raised
 
 Run = Callable[[str, list[tuple[str, Any]]], list[Any]]
 
-OBJECTS = '''
+OBJECTS = """
 class Trace(Struct):
     value: u64 = 0
 
@@ -269,7 +269,7 @@ def long_list(n: u64) -> u64:
 class Chain(Counted):
     next: Chain | None = None
     n: u64
-'''
+"""
 
 
 def test_objects(run_compiled: Run) -> None:
