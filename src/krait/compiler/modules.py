@@ -37,6 +37,8 @@ class SourceModule:
         self.classes: dict[str, ast.ClassDef] = {}
         self.annotations: dict[str, ast.expr] = {}
         self.imports: list[str] = []
+        self.origins: dict[str, tuple[str, str]] = {}
+        self.assigned: list[str] = []
         self.type_only: dict[str, tuple[str, str | None]] = {}
         self.unsafe = getattr(module, "unsafe", False) is True
         self._index(self.tree.body, "", False)
@@ -73,6 +75,9 @@ class SourceModule:
                     self._index(statement.body, f"{prefix}{statement.name}.", type_checking)
                 case ast.AnnAssign(target=ast.Name(id=name)) if not prefix:
                     self.annotations[name] = statement.annotation
+                    self.assigned.append(name)
+                case ast.Assign(targets=targets) if not prefix:
+                    self.assigned += [each.id for each in targets if isinstance(each, ast.Name)]
                 case ast.If(test=test):
                     only = isinstance(test, ast.Name) and test.id == "TYPE_CHECKING"
                     self._index(statement.body, prefix, type_checking or only)
@@ -97,6 +102,7 @@ class SourceModule:
         self.imports.append(origin)
         for alias in statement.names:
             self.imports.append(f"{origin}.{alias.name}")
+            self.origins[alias.asname or alias.name] = (origin, alias.name)
             if type_checking:
                 self.type_only[alias.asname or alias.name] = (origin, alias.name)
 

@@ -41,6 +41,7 @@ void krait_log_number(u64 value, u32 format); void krait_log_close(void);
 __attribute__((noreturn)) void krait_panic_stop(void);
 u64 krait_user_copy(void *to, const void *from, u64 size);
 u64 krait_user_copy_nofault(void *to, const void *from, u64 size);
+u64 krait_user_touch(u64 address);
 #ifdef KRAIT_HOST
 extern u64 krait_user_top;
 #else
@@ -54,6 +55,7 @@ static inline u64 krait_copy_to_user(u64 to, const void *from, u64 size) { retur
 static inline u64 krait_copy_from_user_nofault(void *to, u64 from, u64 size) { return krait_user_range(from, size) ? krait_user_copy_nofault(to, (const void *)from, size) : size; }
 static inline u64 krait_copy_to_user_nofault(u64 to, const void *from, u64 size) { return krait_user_range(to, size) ? krait_user_copy_nofault((void *)to, from, size) : size; }
 static inline u64 krait_user_fault_in(u64 address, u64 length, u64 element) { u64 size; if (__builtin_mul_overflow(length, element, &size) || !krait_user_range(address, size)) return 1; for (u64 at = 0; at < size; at += 4096 - ((address + at) & 4095)) { u8 byte; if (krait_user_copy(&byte, (const void *)(address + at), 1)) return 1; } return 0; }
+static inline u64 krait_user_fault_in_writable(u64 address, u64 length, u64 element) { u64 size; if (__builtin_mul_overflow(length, element, &size) || !krait_user_range(address, size)) return 1; for (u64 at = 0; at < size; at += 4096 - ((address + at) & 4095)) { if (krait_user_touch(address + at)) return 1; } return 0; }
 struct krait_weak { u32 count; u32 unused; void *object; };
 static inline void krait_weak_retain(struct krait_weak *w) { if (w) KRAIT_COUNT_UP(w); }
 static inline void krait_weak_release(struct krait_weak *w) { if (w && KRAIT_COUNT_DOWN(w)) krait_free(w, sizeof *w); }

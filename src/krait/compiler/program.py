@@ -8,6 +8,7 @@ requests is not compiled. Then the effects are computed, the functions lowered, 
 from __future__ import annotations
 
 import ast
+import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
@@ -96,6 +97,15 @@ class Program:
 
     def compile(self) -> Program:
         """Run all stages; diagnostics say whether it went well."""
+        collecting = gc.isenabled()
+        gc.disable()  # millions of small nodes, all of them in use: collections find nothing
+        try:
+            return self._compile()
+        finally:
+            if collecting:
+                gc.enable()
+
+    def _compile(self) -> Program:
         from krait.compiler.effects import prove
         from krait.compiler.units import write_units
 
@@ -215,6 +225,12 @@ class Program:
 
     def build_time(self, node: ast.expr, module: SourceModule, bindings: dict[str, Type]) -> Any:
         """Evaluate an expression in a module's namespace."""
+        if isinstance(node, ast.Constant):
+            return node.value
+        if isinstance(node, ast.Name):
+            found = module.lookup(node.id)
+            if found is not MISSING:
+                return found
         try:
             code = compile(ast.Expression(body=node), str(module.path), "eval")
             scope = _Names(module)
@@ -235,11 +251,8 @@ class Program:
 
     def imported_declaration(self, module: SourceModule, name: str) -> Type | None:
         """The declared type of a name imported from another kernel module."""
-        for statement in ast.walk(module.tree):
-            if isinstance(statement, ast.ImportFrom) and statement.module:
-                for alias in statement.names:
-                    if (alias.asname or alias.name) == name:
-                        return self.module_declaration(statement.module, alias.name)
+        if name in module.origins:
+            return self.module_declaration(*module.origins[name])
         return None
 
     def module_declaration(self, module_name: str, name: str) -> Type | None:

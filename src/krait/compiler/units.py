@@ -40,6 +40,7 @@ class UnitWriter:
         self.program = program
         self.declarations = Declarations(program)
         self.lowered: dict[Function, Lowered] = {}
+        self._inline: dict[Function, bool] = {}
         self.parts: dict[str, list[tuple[tuple[object, ...], str, list[Key]]]] = {}
 
     def write(self) -> dict[str, str]:
@@ -80,6 +81,11 @@ class UnitWriter:
 
     def is_inline(self, function: Function) -> bool:
         """Whether a function is small enough to be inline everywhere."""
+        if function not in self._inline:
+            self._inline[function] = self._decide_inline(function)
+        return self._inline[function]
+
+    def _decide_inline(self, function: Function) -> bool:
         if function.exported or function.entry or function.section or function.result == NEVER:
             return False
         if function.node.name == "__del__":

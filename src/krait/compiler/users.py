@@ -225,21 +225,25 @@ def slice_part(
     return Node("user part", kind, emit, node, [owner, start, stop])
 
 
-def slice_fault_in(
-    checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
-) -> Node:
+def slice_fault_in(routine: str) -> Handler:
     """Touch every page, so that a copy without faults can succeed; raises EFAULT."""
-    assert isinstance(owner.type, UserSliceType)
-    checker.note_raise(node)
-    size = size_of_element(owner.type.element)
 
-    def emit(low: Lowerer) -> str:
-        user = low.simple(low.value(owner), owner.type)
-        left = low.temp("u64", f"krait_user_fault_in({user}.address, {user}.length, {size})")
-        low.raise_when(f"{left} != 0", EFAULT)
-        return "0"
+    def handle(
+        checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: list[Node]
+    ) -> Node:
+        assert isinstance(owner.type, UserSliceType)
+        checker.note_raise(node)
+        size = size_of_element(owner.type.element)
 
-    return Node("user fault in", NONE, emit, node, [owner])
+        def emit(low: Lowerer) -> str:
+            user = low.simple(low.value(owner), owner.type)
+            left = low.temp("u64", f"{routine}({user}.address, {user}.length, {size})")
+            low.raise_when(f"{left} != 0", EFAULT)
+            return "0"
+
+        return Node("user fault in", NONE, emit, node, [owner])
+
+    return handle
 
 
 POINTER_METHODS: dict[str, Handler] = {
@@ -256,5 +260,6 @@ SLICE_METHODS: dict[str, Handler] = {
     "copy_out": slice_copy("out", False),
     "copy_in_nofault": slice_copy("in", True),
     "copy_out_nofault": slice_copy("out", True),
-    "fault_in": slice_fault_in,
+    "fault_in": slice_fault_in("krait_user_fault_in"),
+    "fault_in_writable": slice_fault_in("krait_user_fault_in_writable"),
 }

@@ -83,19 +83,10 @@ class Values:
     def index_names(self, modules: list[SourceModule]) -> None:
         """Remember which module-level name an object was bound to first."""
         for module in modules:
-            for statement in ast.walk(module.tree):
-                targets: list[ast.expr] = []
-                if isinstance(statement, ast.Assign):
-                    targets = statement.targets
-                elif isinstance(statement, ast.AnnAssign):
-                    targets = [statement.target]
-                for target in targets:
-                    if isinstance(target, ast.Name) and target.id in module.module.__dict__:
-                        value = module.module.__dict__[target.id]
-                        if not isinstance(
-                            value, int | str | type | FunctionType | ModuleType | None
-                        ):
-                            self._names.setdefault(id(value), (module, target.id))
+            for name in module.assigned:
+                value = module.module.__dict__.get(name)
+                if not isinstance(value, int | str | type | FunctionType | ModuleType | None):
+                    self._names.setdefault(id(value), (module, name))
 
     # As expressions
 

@@ -93,6 +93,7 @@ static wu64 available(wu64 address, wu64 size)
     return 0;
 }
 
+wu64 krait_user_touch(wu64 address) { (void)address; return 0; }
 wu64 krait_user_copy(void *to, const void *from, wu64 size)
 {
     wu64 into = available((wu64)to, size), out = available((wu64)from, size);
