@@ -66,22 +66,44 @@ class Pipe(Counted):
         Raises EAGAIN when empty and O_NONBLOCK, EINTR when a signal comes first, EFAULT from the
         copy.
         """
-        if into.length == 0:
-            return 0
-        while True:
+        done: u64 = 0
+        while done < into.length:
+            rest = into.part(done, into.length)
             taken: u64 = 0
             with self.lock:
-                while self.count == 0:
-                    if self.writers == 0:
-                        return 0
-                    if flags & NONBLOCK != 0:
-                        raise Errno(EAGAIN)
-                    self.readable.wait_spin_until(self.lock, NEVER)
-                taken = self._take(into)
-            if taken != 0:
-                self.writable.wake_all()
-                return taken
-            into.part(0, 1).fault_in()
+                if done == 0 and not self._wait_for_bytes(flags):
+                    return 0
+                if self.count == 0:
+                    break
+                taken = self._take(rest)
+            done += taken
+            if taken == rest.length or not self._bring_in(rest.part(taken, rest.length), done):
+                break
+        if done != 0:
+            self.writable.wake_all()
+        return done
+
+    def _wait_for_bytes(self, flags: u32) -> bool:
+        """Wait until there is something to take; False at the end. The lock is held."""
+        while self.count == 0:
+            if self.writers == 0:
+                return False
+            if flags & NONBLOCK != 0:
+                raise Errno(EAGAIN)
+            self.readable.wait_spin_until(self.lock, NEVER)
+        return True
+
+    def _bring_in(self, memory: UserSlice[u8], done: u64) -> bool:
+        """Bring in the program's next page; False when it has none and bytes were copied before."""
+        if self.count == 0:
+            return False
+        try:
+            memory.part(0, 1).fault_in_writable()
+        except Errno:
+            if done == 0:
+                raise
+            return False
+        return True
 
     def write(self, data: UserSlice[u8], flags: u32) -> usize:
         """Add `data`; blocks until all of it is in, or, with O_NONBLOCK, adds what fits.

@@ -179,6 +179,10 @@ class UserSlice(_User[T]):
         """Bring the pages in for the next copy without faults; EFAULT if they do not exist."""
         self._read(int(self.address), self._size())
 
+    def fault_in_writable(self) -> None:
+        """Bring the pages in for a copy to the program; EFAULT if they may not be written."""
+        self._read(int(self.address), self._size())
+
     def _size(self) -> int:
         return int(self.length) * self._codec().size
 

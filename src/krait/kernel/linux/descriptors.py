@@ -99,6 +99,12 @@ class DescriptorTable(Counted):
             end -= 1
         return end
 
+    def room(self) -> u32:
+        """Give the number of slots."""
+        if (slots := self.slots) is None:
+            return 0
+        return u32(slots.length)
+
     def next_used(self, descriptor: u32) -> u32:
         """Give the first number in use at or above `descriptor`, or `end()` when there is none."""
         end = self.end()

@@ -49,6 +49,7 @@ MILLISECOND_NS: Final = u64(1_000_000)
 SECOND_NS: Final = u64(1_000_000_000)
 NOW: Final = u64(0)
 SET_WORDS: Final = u32(16)  # FD_SETSIZE / 64
+LEAST_TABLE: Final = u32(64)  # NR_OPEN_DEFAULT: select ignores what is beyond the table
 
 
 class PollDescriptor(NamedTuple):
@@ -96,10 +97,18 @@ def ppoll(
 ) -> u32:
     """ppoll(2); Linux's system call writes the time left back."""
     deadline_ns = deadline_from_spec(timeout)
-    use_mask_until_return(current_task(), mask, mask_size)
+    use_mask(mask, mask_size)
     found = poll_until(descriptors, count, deadline_ns)
     write_time_left(timeout, deadline_ns)
     return found
+
+
+def use_mask(mask: UserPointer[u64], size: u64) -> None:
+    """Let the call wait with another signal mask, if one was given; EINVAL, EFAULT."""
+    if not mask.is_null:
+        if size != 8:
+            raise Errno(EINVAL)
+        use_mask_until_return(current_task(), mask.load())
 
 
 def deadline_from_ms(timeout_ms: i32) -> u64:
@@ -256,7 +265,7 @@ def pselect6(
     deadline_ns = deadline_from_spec(timeout)
     if not mask.is_null:
         given = mask.load()
-        use_mask_until_return(current_task(), UserPointer[u64](given.address), given.size)
+        use_mask(UserPointer[u64](given.address), given.size)
     found = select_until(count, read, write, exceptional, deadline_ns)
     write_time_left(timeout, deadline_ns)
     return found
@@ -275,7 +284,8 @@ def select_until(
     """
     if count < 0:
         raise Errno(EINVAL)
-    limit = min(u32(count), SET_WORDS * 64)
+    most = max(current_process().descriptors.room(), LEAST_TABLE)
+    limit = min(u32(count), min(most, SET_WORDS * 64))
     words = (limit + 63) // 64
     asked = SelectSets()
     load_set(read, asked.read, words)
@@ -416,7 +426,7 @@ def epoll_pwait(
     mask_size: u64,
 ) -> u32:
     """epoll_pwait(2)."""
-    use_mask_until_return(current_task(), mask, mask_size)
+    use_mask(mask, mask_size)
     return epoll_wait(descriptor, events, most, timeout_ms)
 
 
@@ -434,7 +444,7 @@ def epoll_pwait2(
     if most <= 0:
         raise Errno(EINVAL)
     deadline_ns = deadline_from_spec(timeout)
-    use_mask_until_return(current_task(), mask, mask_size)
+    use_mask(mask, mask_size)
     return epoll.wait(events, u32(most), deadline_ns)
 
 

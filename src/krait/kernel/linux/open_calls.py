@@ -52,7 +52,7 @@ def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -
     permissions: u32 = 0
     if u32(flags) & TEMPORARY_OR_CREATE != 0:
         permissions = mode & PERMISSIONS & ~process.fs.umask
-    file = open_at(process.fs, start, name, flags, permissions)
+    file = open_at(process.fs, start, name, flags | OpenFlags.LARGE_FILE, permissions)
     return install(file, u32(flags))
 
 

@@ -43,6 +43,17 @@ def system_call(frame: TrapFrame) -> u64:
     return finish_call(task, frame, number, result == INTERRUPTED)
 
 
+@export("krait_after_call")
+def after_call(frame: TrapFrame, result: i64) -> u64:
+    """Finish a call that the entry code made by itself, because of what came up meanwhile.
+
+    Called and left with interrupts off; the result is as `system_call`'s.
+    """
+    frame.rax = u64.truncate(result)
+    number = u32.truncate(frame.orig_rax)
+    return finish_call(current_task(), frame, number, result == INTERRUPTED)
+
+
 def invoke(frame: TrapFrame, number: u32) -> i64:
     """Call the handler; a number beyond the table is as unknown as a gap in it."""
     if number >= LIMIT:

@@ -199,9 +199,13 @@ class UnixSocket(Socket):
             if self.type == SocketType.STREAM:
                 if done == into.length or MessageFlags.PEEK in flags:
                     return done
-                if done != 0 and MessageFlags.WAITALL not in flags:
+                drained = self.incoming.first is None
+                if drained and MessageFlags.WAITALL in flags:
+                    continue
+                if drained and done != 0:
                     return done
-            into.part(done, min(done + 1, into.length)).fault_in()
+            if not _bring_in(into.part(done, min(done + 1, into.length)), done):
+                return done
 
     def _drain(self, into: UserSlice[u8], flags: MessageFlags) -> u64:
         """Copy from as many messages as `into` takes; the lock is held."""
@@ -323,6 +327,17 @@ def _message(data: UserSlice[u8]) -> Message:
     content = Buffer[u8](length=data.length)
     data.copy_in(content.slice)
     return Message(content=content)
+
+
+def _bring_in(memory: UserSlice[u8], done: u64) -> bool:
+    """Bring the program's next page in; False when it has none and bytes were copied before."""
+    try:
+        memory.fault_in_writable()
+    except Errno:
+        if done == 0:
+            raise
+        return False
+    return True
 
 
 def _unnamed(into: Slice[u8]) -> usize:

@@ -27,6 +27,8 @@
 \name:
     cmpq $8, %rdx
     jbe 3f
+    cmpq $16, %rdx
+    je 14f
     movq %rdx, %rcx
     shrq $3, %rcx
     andl $7, %edx
@@ -50,6 +52,12 @@
 10: rep movsb
     xorl %eax, %eax
     ret
+14: movq (%rsi), %rax
+15: movq 8(%rsi), %rcx
+16: movq %rax, (%rdi)
+17: movq %rcx, 8(%rdi)
+    xorl %eax, %eax
+    ret
 11: leaq (%rdx, %rcx, 8), %rax
     ret
 12: movq %rcx, %rax
@@ -63,9 +71,25 @@
     may_fault 7b, 13b, \wait
     may_fault 8b, 13b, \wait
     may_fault 10b, 12b, \wait
+    may_fault 14b, 13b, \wait
+    may_fault 15b, 13b, \wait
+    may_fault 16b, 13b, \wait
+    may_fault 17b, 13b, \wait
 .endm
 
     .section .text.krait.hot, "ax"
     copy_routine krait_user_copy, 1
     copy_routine krait_user_copy_nofault, 0
+
+/* krait_user_touch(address): make the byte's page present and writable without changing it, even
+ * when another thread writes it meanwhile; 0, or 1 when that cannot be. */
+    .balign 16
+    .globl krait_user_touch
+krait_user_touch:
+1:  lock orb $0, (%rdi)
+    xorl %eax, %eax
+    ret
+2:  movl $1, %eax
+    ret
+    may_fault 1b, 2b, 1
     .section .note.GNU-stack, "", @progbits
