@@ -71,8 +71,10 @@ class ConsoleDevice(Counted):
     drained: WaitQueue = inline()
 
     receive_pages: Array[u64] = inline(RECEIVE_PAGES)
-    arrived_numbers: Array[u16] = inline(RECEIVE_PAGES)
-    """The pages that hold input, in order; the first `arrived_count`."""
+    """The page of each descriptor that the device has."""
+    arrived_pages: Array[u64] = inline(RECEIVE_PAGES)
+    """The pages that hold input, in order; the first `arrived_count`. Pages, not descriptors: those
+    are free again and may have been given other pages."""
     arrived_lengths: Array[u32] = inline(RECEIVE_PAGES)
     arrived_count: u32 = 0
     position: u32 = 0
@@ -155,16 +157,16 @@ class ConsoleDevice(Counted):
         done: usize = 0
         given_back = False
         while done < into.length and self.arrived_count != 0:
-            number = self.arrived_numbers[0]
+            address = self.arrived_pages[0]
             length = self.arrived_lengths[0]
             count = min(u64(length - self.position), into.length - done)
-            page = direct_map.bytes_at(self.receive_pages[number], u64(PAGE_BYTES))
+            page = direct_map.bytes_at(address, u64(PAGE_BYTES))
             start = u64(self.position)
             into.part(done, done + count).copy_from(page.part(start, start + count))
             done += count
             self.position += u32(count)
             if self.position == length:
-                self._give_back(receive, number)
+                self._give_back(receive, address)
                 given_back = True
         if given_back:
             receive.notify()
@@ -189,19 +191,18 @@ class ConsoleDevice(Counted):
                 page = self.receive_pages[used.number]
                 self.receive_pages[receive.add(page, u32(PAGE_BYTES), True)] = page
                 continue
-            self.arrived_numbers[self.arrived_count] = used.number
+            self.arrived_pages[self.arrived_count] = self.receive_pages[used.number]
             self.arrived_lengths[self.arrived_count] = used.length
             self.arrived_count += 1
         if (on_arrival := self.on_arrival) is not None:
             on_arrival()
         self.arrival.wake_all()
 
-    def _give_back(self, receive: Queue, number: u16) -> None:
+    def _give_back(self, receive: Queue, page: u64) -> None:
         """Let the device fill the first page again."""
-        page = self.receive_pages[number]
         self.arrived_count -= 1
         for index in range(self.arrived_count):
-            self.arrived_numbers[index] = self.arrived_numbers[index + 1]
+            self.arrived_pages[index] = self.arrived_pages[index + 1]
             self.arrived_lengths[index] = self.arrived_lengths[index + 1]
         self.position = 0
         self.receive_pages[receive.add(page, u32(PAGE_BYTES), True)] = page
