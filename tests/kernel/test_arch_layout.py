@@ -96,3 +96,14 @@ def test_vdso_symbols(vdso: bytes) -> None:
         versions[index] = text
         place += following
     assert versions[2] == b"LINUX_2.6"
+
+
+def test_system_call_table_is_as_the_entry_code_expects() -> None:
+    from krait.kernel.lang import SyscallEntry
+    from krait.kernel.linux import numbers
+
+    constants = header()
+    assert constants["SYSTEM_CALLS"] == numbers.LIMIT
+    assert list(SyscallEntry.__annotations__) == ["name", "function", "flags"]
+    assert constants["SYSTEM_CALL_FUNCTION"] == 16
+    assert 1 << constants["SYSTEM_CALL_SHIFT"] == 32

@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import apic, tsc
-from krait.kernel.arch.x86_64.cpu import interrupts_off
+from krait.kernel.arch.x86_64.cpu import interrupts_off, multiply_high
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
 from krait.kernel.lang import Order, Struct, u32, u64
 from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, reference
@@ -63,7 +63,7 @@ def monotonic_ns() -> u64:
     while vdso_data.enabled != 0:
         sequence = vdso_data.sequence.load(order=Order.RELAXED)
         elapsed = ticks_now().wrapping_sub(vdso_data.base_tsc)
-        now_ns = vdso_data.base_ns + to_ns(elapsed, vdso_data.multiplier)
+        now_ns = vdso_data.base_ns + multiply_high(elapsed, vdso_data.multiplier)
         if vdso_data.sequence.load(order=Order.RELAXED) == sequence:
             return now_ns  # else an interrupt has published a new rate in between
     return _early_ns()

@@ -8,8 +8,8 @@
  * may fault: its address, where to go on if the page cannot be had, and whether it can be brought
  * in (exceptions.py). Any other fault of the kernel on a low address is a panic.
  *
- * Whole words go first, the rest by bytes; RCX and RDX always tell what is left. One, two, four and
- * eight bytes, what `UserPointer` moves, take one load and one store.
+ * Whole words go first, the rest by bytes; RCX and RDX always tell what is left. Four and eight
+ * bytes, what `UserPointer` moves most, take one load and one store, sixteen (timespec) two.
  */
 
 #include "layout.h"

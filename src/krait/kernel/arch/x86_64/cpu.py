@@ -88,9 +88,22 @@ def stop() -> NoReturn:
         asm_do("cli; hlt", clobbers=("memory",))
 
 
-@extern("krait_read_tsc")
 def read_tsc() -> u64:
     """Read the time stamp counter."""
+    return asm(
+        "rdtsc; shlq $32, %%rdx; orq %%rdx, %%rax; movq %%rax, %0", out=u64, clobbers=("rax", "rdx")
+    )
+
+
+def multiply_high(a: u64, b: u64) -> u64:
+    """Compute a * b >> 32, of which the low 64 bits are kept."""
+    return asm(
+        "movq %1, %%rax; mulq %2; shrdq $32, %%rdx, %%rax; movq %%rax, %0",
+        a,
+        b,
+        out=u64,
+        clobbers=("rax", "rdx", "cc"),
+    )
 
 
 @extern("krait_read_msr")

@@ -48,6 +48,11 @@
 #define CPU_WORK 32        /* the current thread's work word: reasons not to go straight back */
 #define CPU_CANARY 40
 
+/* The table of system calls (linux/table.py): entries, log2 of an entry's size, offset of its thunk. */
+#define SYSTEM_CALLS 463
+#define SYSTEM_CALL_SHIFT 5
+#define SYSTEM_CALL_FUNCTION 16
+
 /* One area a CPU for the stacks that the interrupt stack table names: 1 KiB of head, whose first
  * word is the CPU's %gs base, and seven stacks of 1 KiB. Aligned to its size. */
 #define IST_AREA_SIZE 8192

@@ -76,6 +76,7 @@ krait_write_msr:
     wrmsr
     ret
 
+/* For the boot stamps, which lie below this layer (trace/). */
     .globl krait_read_tsc
 krait_read_tsc:
     rdtsc

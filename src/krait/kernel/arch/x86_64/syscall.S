@@ -7,13 +7,18 @@
  * program may count on them. `sti` holds interrupts off for one more instruction, which is the jump.
  *
  * The frame at the top of the kernel stack is always complete, so a signal, a backtrace or a fork
- * finds every register. krait_syscall() answers 0 if the program goes on just behind the
- * instruction with its other registers untouched; else (a signal handler, sigreturn, execve) all of
- * the frame is loaded. It returns with interrupts off.
+ * finds every register. While there is nothing else to do, the call goes from here straight through
+ * the table of linux/table.py, whose functions take their arguments in the registers of the C ABI:
+ * all but the fourth are there already. Otherwise krait_syscall() does everything, or
+ * krait_after_call() what came up during the call. Both return with interrupts off, and 0 if the
+ * program goes on just behind the instruction with its other registers untouched; else (a signal
+ * handler, sigreturn, execve) all of the frame is loaded. RBP stays the program's, which ends a walk
+ * along the kernel's frames: it is no address on this stack.
  */
 
 #include "layout.h"
 
+#define EINTR 4
 #define RFLAGS_TF 0x100
 #define RFLAGS_DF 0x400
 #define RFLAGS_NT 0x4000
@@ -46,16 +51,24 @@ krait_syscall_entry:
     movq %r14, FRAME_R14(%rsp)
     movq %r15, FRAME_R15(%rsp)
     /* FRAME_CS and FRAME_SS hold their only values since the stack was prepared. */
-    movq %rsp, %rdi
-    xorl %ebp, %ebp
+    cmpl $0, %gs:CPU_WORK
+    jne with_work
+    cmpl $SYSTEM_CALLS, %eax
+    jae with_work
+    movl %eax, %r11d
+    shlq $SYSTEM_CALL_SHIFT, %r11
+    movq %r10, %rcx
     sti
-    call krait_syscall
-    testq %rax, %rax
-    jne krait_return_all
+    call *krait_linux_table__TABLE + SYSTEM_CALL_FUNCTION(%r11)
+    cli
+    cmpl $0, %gs:CPU_WORK
+    jne found_work
+    cmpq $-EINTR, %rax
+    je found_work
+return_fast:
     movq FRAME_RFLAGS(%rsp), %r11
     testl $(RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC), %r11d
-    jne krait_return_all
-    movq FRAME_RAX(%rsp), %rax
+    jne return_slowly
     movq FRAME_RIP(%rsp), %rcx
     movq FRAME_RDI(%rsp), %rdi
     movq FRAME_RSI(%rsp), %rsi
@@ -63,8 +76,29 @@ krait_syscall_entry:
     movq FRAME_R10(%rsp), %r10
     movq FRAME_R8(%rsp), %r8
     movq FRAME_R9(%rsp), %r9
-    movq FRAME_RBP(%rsp), %rbp
     movq FRAME_RSP(%rsp), %rsp
     sti
     jmp *%rcx
+
+return_slowly:
+    movq %rax, FRAME_RAX(%rsp)
+    jmp krait_return_all
+
+    /* Tracing, a pending signal, a number beyond the table: Python does all of it. */
+with_work:
+    movq %rsp, %rdi
+    sti
+    call krait_syscall
+    jmp worked
+
+    /* The call is done, and something came up meanwhile. */
+found_work:
+    movq %rsp, %rdi
+    movq %rax, %rsi
+    call krait_after_call
+worked:
+    testq %rax, %rax
+    jne krait_return_all
+    movq FRAME_RAX(%rsp), %rax
+    jmp return_fast
     .section .note.GNU-stack, "", @progbits

@@ -1,0 +1,1 @@
+"""What differs between processors: entry, traps, page tables, context switch."""
