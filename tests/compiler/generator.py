@@ -77,6 +77,49 @@ class Node(Counted):
         state.note(u64(self.number) + 7)
 
 
+class Shape(Counted):
+    """Something to override."""
+
+    size: u32 = 3
+
+    def area(self, by: u32) -> u32:
+        """Multiply."""
+        return self.size * by
+
+    def __del__(self) -> None:
+        """Note."""
+        state.note(u64(self.size) + 1000)
+
+
+class Square(Shape):
+    """Overrides, and may raise."""
+
+    other: Node | None = None
+
+    def area(self, by: u32) -> u32:
+        """Multiply twice."""
+        if by == 7:
+            raise Errno(33)
+        return self.size * self.size
+
+
+class Cube(Square):
+    """Overrides again."""
+
+    def area(self, by: u32) -> u32:
+        """Ask the base."""
+        return super().area(by) * 6
+
+
+def shape(kind: u32, size: u32) -> Shape:
+    """Choose."""
+    if kind % 3 == 0:
+        return Shape(size=size)
+    if kind % 3 == 1:
+        return Square(size=size, other=Node(number=size))
+    return Cube(size=size)
+
+
 class Guard(Struct):
     """Notes being entered and left."""
 
@@ -133,6 +176,7 @@ class Generator:
         self.depth = 0
         self.loops = 0
         self.counter = 0
+        self.result = "u64"
 
     def program(self, count: int) -> str:
         """Write a module of `count` functions."""
@@ -144,7 +188,7 @@ class Generator:
     def function(self, name: str) -> str:
         """Write a function."""
         first, second = self.width(), self.width()
-        result = self.width()
+        result = self.result = self.width()
         self.locals = {"a": first, "b": second}
         self.readonly = {"data"}
         self.nodes = []
@@ -270,6 +314,11 @@ class Generator:
             return f"state.note({self.expression('u64', deeper)})"
         if choice == 15 and kind == "u32":
             return f"Pair({self.expression('u32', deeper)}, {self.literal('i64')}).left"
+        if choice == 13 and kind == "i64":
+            return f"Pair({self.literal('u32')}, {self.expression('i64', deeper)}).right"
+        if choice == 14 and kind == "u32":
+            kind_text, size = self.expression("u32", deeper - 1), self.expression("u32", deeper)
+            return f"shape({kind_text}, {size}).area({self.atom('u32')})"
         if choice == 15 and not signed:
             name = self.random.choice(["popcount", "count_trailing_zeros"])
             return f"{name}({self.expression(kind, deeper)})"
@@ -342,6 +391,9 @@ class Generator:
         elif choice == 16:
             self.put(indent, f"if {self.condition(2)}:")
             self.put(indent + 1, f"raise Errno({self.random.randint(1, 40)})")
+        elif choice == 17 and self.chance(0.4):
+            self.put(indent, f"if {self.condition(2)}:")
+            self.put(indent + 1, f"return {self.expression(self.result, 2)}")
         elif choice == 17 and self.nodes:
             self.node(indent)
         elif choice == 18:

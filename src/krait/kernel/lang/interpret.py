@@ -25,6 +25,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from krait.kernel.lang import hints
+from krait.kernel.lang.errors import Errno
 from krait.kernel.lang.integers import Int, u64
 from krait.kernel.lang.markers import Inline
 from krait.kernel.lang.panics import Panic
@@ -120,6 +121,7 @@ def _run(module: types.ModuleType, source: str, path: str) -> None:
         __krait_range__=_range,
         __krait_tuple__=_tuple_class(names),
         __krait_fail__=_fail,
+        __krait_errno__=Errno,
         __krait_unwind__=_release_frames,
     )
     _world.loading += 1
@@ -304,6 +306,15 @@ class _Rewriter(ast.NodeTransformer):
         self.generic_visit(node)
         if node.finalbody and self.typed:
             node.finalbody.insert(0, _unwind())
+        return node
+
+    def visit_With(self, node: ast.With) -> ast.AST:
+        """And before the end of a `with` block."""
+        self.generic_visit(node)
+        if self.typed:
+            kind = ast.Name("__krait_errno__", ast.Load())
+            handler = ast.ExceptHandler(kind, None, [_unwind(), ast.Raise()])
+            node.body = [ast.Try(node.body, [handler], [], [])]
         return node
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
