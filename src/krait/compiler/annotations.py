@@ -40,6 +40,7 @@ from krait.compiler.types import (
     VariableType,
     VolatileType,
     WeakType,
+    listed,
     optional,
 )
 
@@ -198,7 +199,7 @@ class AnnotationResolver:
             return CallableType(parameters, self.resolve(inner.elts[1]))
         if base in (list, tuple) or base in (typing.Sequence, collections.abc.Sequence):
             first = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
-            return TableType(self.resolve(first), -1)
+            return TableType(listed(self.resolve(first)), -1)
         if base is type:
             return self.resolve(inner)
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]

@@ -265,9 +265,10 @@ class CallChecker:
         self.program.request(function)
         self.function.calls.append(CallSite(function, self.try_depth > 0, node, self.in_cleanup > 0))
         self.note_arguments(node, function, arguments, receiver)
+        self.note_owned(function.result)
 
         def emit(low: Lowerer) -> str:
-            texts = evaluate(low, arguments, receiver)
+            texts = evaluate(low, arguments, receiver, function.may_release)
             low.need("function", function)
             return low.call(
                 function.c_name, texts, function.result, function.returns_error, function.raises
@@ -299,10 +300,11 @@ class CallChecker:
         target = IndirectCall(kind.key)
         self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         self.program.use_signature(kind.key)
+        self.note_owned(kind.result)
 
         def emit(low: Lowerer) -> str:
             pointer = low.simple(low.value(callee), kind)
-            texts = evaluate(low, arguments, None)
+            texts = evaluate(low, arguments, None, True)
             low.need_type(kind)
             raises = low.program.signature_raises(kind.key)
             return low.call(pointer, texts, kind.result, raises, raises)
@@ -404,9 +406,11 @@ class CallChecker:
         self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         receiver = self.coerce(owner, RefType(slot.cls))
         self.note_virtual_arguments(node, target, arguments, receiver)
+        self.note_owned(function.result)
 
         def emit(low: Lowerer) -> str:
-            texts = evaluate(low, arguments, receiver)
+            releases = any(each.may_release for each in low.program.possible_targets(cls, name))
+            texts = evaluate(low, arguments, receiver, releases)
             low.need("class", slot.cls)
             low.need("vtable_type", slot.cls.root)
             raises = low.program.virtual_raises(cls, name)
@@ -449,14 +453,27 @@ class CallChecker:
 TAKES_KEYWORDS = {"load", "store", "swap", "compare_swap"}
 
 
-def evaluate(low: Lowerer, arguments: list[tuple[int, Node]], receiver: Node | None) -> list[str]:
-    """Evaluate receiver and arguments in source order; give them in parameter order."""
+def evaluate(
+    low: Lowerer, arguments: list[tuple[int, Node]], receiver: Node | None, releases: bool
+) -> list[str]:
+    """Evaluate receiver and arguments in source order; give them in parameter order.
+
+    A reference read from a field is held during the call if the call, or a later argument, may end
+    the object.
+    """
+    order = [*([(-1, receiver)] if receiver is not None else []), *arguments]
     texts: dict[int, str] = {}
-    if receiver is not None:
-        texts[-1] = low.held(receiver)
-    for index, argument in arguments:
-        texts[index] = low.held(argument)
+    for position, (index, argument) in enumerate(order):
+        hold = releases or any(not quiet(later) for _, later in order[position + 1 :])
+        texts[index] = low.held(argument) if hold else low.value(argument)
     return [texts[index] for index in sorted(texts)]
+
+
+def quiet(node: Node) -> bool:
+    """Whether evaluating an expression calls nothing."""
+    if node.operation.startswith(("call", "construct", "user", "weak", "atomic")):
+        return False
+    return all(quiet(each) for each in node.operands)
 
 
 def is_super(node: ast.expr) -> bool:

@@ -19,6 +19,7 @@ from krait.compiler.scope import (
     assigned_key,
     assigned_names,
     c_local,
+    reassigned_names,
     walrus_names,
 )
 from krait.compiler.statements import StatementChecker
@@ -46,7 +47,6 @@ class Snapshot(NamedTuple):
     owned: dict[str, bool]
     escape_map: dict[str, frozenset[str]]
     lengths: list[tuple[list[Any], int]]
-    raises_itself: bool
     loops: list[tuple[LoopState, int, int]]
 
 
@@ -61,6 +61,7 @@ class FunctionChecker(StatementChecker):
             each.name for each in function.parameters
         }
         self.walrus = walrus_names(function.node)
+        self.reassigned = reassigned_names(function.node)
         self.static_names: dict[str, Any] = {}
         self.try_depth = 0
         self.in_cleanup = 0
@@ -119,7 +120,6 @@ class FunctionChecker(StatementChecker):
             {name: local.owned for name, local in function.locals.items()},
             dict(self.escape_map),
             [(each, len(each)) for each in lists],  # type: ignore[arg-type]
-            function.raises_itself,
             [(each, len(each.breaks), len(each.again)) for each in self.loops],
         )
 
@@ -132,7 +132,7 @@ class FunctionChecker(StatementChecker):
         self.escape_map = dict(saved.escape_map)
         for values, length in saved.lengths:
             del values[length:]
-        self.function.raises_itself = saved.raises_itself
+        self.function.raises_itself = bool(self.function.raise_sites)
         for loop, breaks, again in saved.loops:
             del loop.breaks[breaks:]
             del loop.again[again:]
@@ -180,12 +180,18 @@ class FunctionChecker(StatementChecker):
             self.function.raises_itself = True
             self.function.raise_sites.append(node)
 
+    def note_owned(self, kind: Type) -> None:
+        """This function is given or makes an object, or overwrites a reference: one may end here."""
+        if kind.managed:
+            self.function.releases_itself = True
+
     def escapes_of(self, name: str) -> frozenset[str]:
         """Stack objects that a local may refer to."""
         return self.escape_map.get(name, frozenset())
 
     def note_store(self, node: ast.AST, kind: Type, value: Node, on_stack: bool = False) -> None:
         """A value is stored where it may outlive this function."""
+        self.note_owned(kind)
         if isinstance(kind, SliceType | RefType) and value.escapes and not on_stack:
             self.function.leaks.append((value.escapes, node, "stored"))
         elif isinstance(kind, TupleType) and value.escapes and not on_stack:

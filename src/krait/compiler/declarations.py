@@ -29,6 +29,7 @@ from krait.compiler.types import (
     TupleType,
     Type,
     VolatileType,
+    constant_c,
     element_c,
     element_tag,
     embedded_element,
@@ -297,7 +298,7 @@ class Declarations:
         """The C declarator of a prebuilt object."""
         kind = data.type
         if isinstance(kind, TableType):
-            return f"const {element_c(kind.element)} {data.symbol}[{max(kind.length, 1)}]"
+            return f"{constant_c(kind.element)} {data.symbol}[{max(kind.length, 1)}]"
         if isinstance(kind, PerCpuType):
             return f"{element_c(kind.element)} {data.symbol}"
         if isinstance(kind, AtomicType):

@@ -25,6 +25,7 @@ def prove(program: Program) -> None:
     """Compute effects and report what does not hold."""
     infer_raises(program)
     choose_conventions(program)
+    infer_releases(program)
     check_raises(program)
     check_sleeps(program)
     check_escapes(program)
@@ -55,6 +56,29 @@ def infer_raises(program: Program) -> None:
         for caller in callers.get(waiting.pop(), []):
             if not caller.raises:
                 caller.raises = True
+                waiting.append(caller)
+
+
+def infer_releases(program: Program) -> None:
+    """Which functions may end an object: only across those must a borrowed field be held.
+
+    Assembly routines are taken to: one of them switches threads.
+    """
+    callers: dict[Function, list[Function]] = {}
+    waiting: list[Function] = []
+    for function in program.requested:
+        function.may_release = function.releases_itself
+        for site in function.calls:
+            for target in targets(program, site.target):
+                callers.setdefault(target, []).append(function)
+                if target.external:
+                    function.may_release = True
+        if function.may_release:
+            waiting.append(function)
+    while waiting:
+        for caller in callers.get(waiting.pop(), []):
+            if not caller.may_release:
+                caller.may_release = True
                 waiting.append(caller)
 
 

@@ -168,6 +168,8 @@ class ExpressionChecker(CallChecker):
             [node],
             owned=node.owned,
             stable=node.stable,
+            unstable_base=node.unstable_base,
+            loose_base=node.loose_base,
             escapes=node.escapes,
         )
 
@@ -246,6 +248,7 @@ class ExpressionChecker(CallChecker):
             emit,
             node,
             place=Place(lambda _: local.c_name, local.type),
+            loose_base=kind.managed and node.id in self.reassigned,
             escapes=self.escapes_of(node.id),
         )
 

@@ -90,6 +90,10 @@ class Function:
     """An error can leave this function."""
     returns_error: bool = False
     """The C function returns an error word (also when only a fellow override raises)."""
+    releases_itself: bool = False
+    """It stores a counted reference over another, or drops an object that it was given."""
+    may_release: bool = True
+    """A call of it may end an object that somebody else keeps in a field."""
     unsafe_uses: int = 0
     address_taken: bool = False
     checked: bool = False

@@ -418,7 +418,7 @@ def view(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> N
         emit,
         node,
         [data, offset],
-        unstable_base=data.unstable_base,
+        unstable_base=data.unstable_base, loose_base=data.loose_base,
         escapes=data.escapes,
     )
 

@@ -25,6 +25,7 @@ from krait.compiler.types import (
     RefType,
     Type,
     embedded_element,
+    unlisted,
 )
 
 if TYPE_CHECKING:
@@ -230,7 +231,7 @@ class LoopChecker(ExpressionChecker):
 
         assigns: list[Callable[[Lowerer], None]] = []
         kinds = [
-            Node("element", element, item, node, escapes=owner.escapes, stable=not element.managed)
+            Node("element", unlisted(element), item, node, escapes=owner.escapes, stable=not element.managed)
         ]
         if counted:
             kinds.insert(0, Node("index", U64, lambda _: counter[0], node))
@@ -289,7 +290,7 @@ class LoopChecker(ExpressionChecker):
 
     def _keep_iterated(self, owner: Node) -> Callable[[Lowerer], tuple[str, str]]:
         """Evaluate what is iterated, keeping it alive during the loop."""
-        needs = owner.unstable_base or (owner.type.managed and (owner.owned or not owner.stable))
+        needs = owner.unstable_base or owner.loose_base or (owner.type.managed and (owner.owned or not owner.stable))
         hidden = self.hidden_owner(owner) if needs else None
 
         def emit(low: Lowerer) -> tuple[str, str]:

@@ -321,6 +321,7 @@ def weak_get(
     """The object while it lives."""
     assert isinstance(owner.type, WeakType)
     kind = RefType(owner.type.cls, True)
+    checker.note_owned(kind)
     return Node(
         "weak get",
         kind,

@@ -47,6 +47,8 @@ class Node:
     """Where the value lives, if it can be assigned to or pointed at."""
     unstable_base: bool = False
     """A slice or embedded object inside a counted object that nothing else keeps alive."""
+    loose_base: bool = False
+    """The same, inside a counted object that only a local keeps, which is assigned again."""
     escapes: frozenset[str] = frozenset()
     """Stack objects that a reference in this value may point to."""
 

@@ -89,6 +89,7 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
     inside = {
         "unstable_base": owner.unstable_base
         or (owner.type.managed and (owner.owned or not owner.stable)),
+        "loose_base": owner.loose_base,
         "escapes": owner.escapes,
     }
 
@@ -339,6 +340,7 @@ def construct_counted(
 ) -> Node:
     """A counted object from the kernel heap; raises ENOMEM."""
     checker.note_raise(node)
+    checker.note_owned(RefType(cls))
     kind = RefType(cls)
 
     def emit(low: Lowerer) -> str:

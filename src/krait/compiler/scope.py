@@ -62,6 +62,20 @@ def assigned_names(nodes: list[ast.stmt]) -> set[str]:
     return names
 
 
+def reassigned_names(function: ast.FunctionDef) -> set[str]:
+    """Locals with more than one assignment, or one in a loop; parameters with any."""
+    found: set[str] = set()
+    seen = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
+    for node in ast.walk(function):
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            if node.id in seen:
+                found.add(node.id)
+            seen.add(node.id)
+        if isinstance(node, ast.For | ast.While):
+            found |= assigned_names([node])
+    return found
+
+
 def walrus_names(node: ast.AST) -> set[str]:
     """Local names that `:=` assigns."""
     return {

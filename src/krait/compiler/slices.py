@@ -35,6 +35,7 @@ from krait.compiler.types import (
     UserSliceType,
     element_c,
     embedded_element,
+    unlisted,
 )
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def whole(node: Node) -> Node:
         emit,
         node.syntax,
         [node],
-        unstable_base=node.unstable_base,
+        unstable_base=node.unstable_base, loose_base=node.loose_base,
         escapes=node.escapes,
     )
 
@@ -126,6 +127,7 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
             low.need("class", element.cls)
         return f"{pointer}[{at}]"
 
+    value_type = unlisted(element)
     if embedded_element(element):
 
         def embedded(low: Lowerer) -> str:
@@ -138,11 +140,11 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
             node,
             [owner, key],
             escapes=owner.escapes,
-            unstable_base=owner.unstable_base,
+            unstable_base=owner.unstable_base, loose_base=owner.loose_base,
         )
     return Node(
         "element",
-        element,
+        value_type,
         lambda low: low.temp(low.need_type(element), place(low)),
         node,
         [owner, key],
@@ -198,7 +200,7 @@ def buffer_slice(node: ast.AST, owner: Node) -> Node:
         text = low.simple(low.base(owner), owner.type)
         return f"({low.need_type(kind)}){{ {text}->data, {text}->length }}"
 
-    return Node("slice", kind, emit, node, [owner], unstable_base=owner.owned or not owner.stable)
+    return Node("slice", kind, emit, node, [owner], unstable_base=owner.owned or not owner.stable, loose_base=owner.loose_base)
 
 
 def comparable(kind: Type) -> bool:
@@ -230,7 +232,7 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
         emit,
         node,
         [owner, start, stop],
-        unstable_base=owner.unstable_base,
+        unstable_base=owner.unstable_base, loose_base=owner.loose_base,
         escapes=owner.escapes,
     )
 

@@ -227,7 +227,8 @@ class StatementChecker(LoopChecker):
     def local_code(self, local: Local, value: Node) -> Callable[[Lowerer], None]:
         """Code that stores a value in a local."""
         kind = local.type
-        hidden = self.hidden_owner(value) if value.unstable_base and not kind.managed else None
+        loose = value.unstable_base or value.loose_base
+        hidden = self.hidden_owner(value) if loose and not kind.managed else None
 
         def emit(low: Lowerer) -> None:
             low.need_type(kind)

@@ -141,6 +141,8 @@ class RefType(Type):
 
     cls: ClassInfo
     optional: bool = False
+    listed: bool = False
+    """An element of a build-time list: the list holds references, never the objects."""
 
     def __str__(self) -> str:
         return f"{self.cls.display} | None" if self.optional else self.cls.display
@@ -238,7 +240,7 @@ class TableType(Type):
 
     @property
     def c(self) -> str:
-        return f"const {element_c(self.element)} *"
+        return f"{constant_c(self.element)} *"
 
     @property
     def as_slice(self) -> SliceType:
@@ -455,7 +457,28 @@ def element_tag(element: Type) -> str:
 
 def embedded_element(element: Type) -> bool:
     """Whether arrays of this type hold the objects themselves and not pointers to them."""
-    return isinstance(element, RefType) and not element.cls.counted and not element.optional
+    return (
+        isinstance(element, RefType)
+        and not element.cls.counted
+        and not element.optional
+        and not element.listed
+    )
+
+
+def listed(element: Type) -> Type:
+    """The element type of a build-time list."""
+    return replace(element, listed=True) if embedded_element(element) else element
+
+
+def unlisted(element: Type) -> Type:
+    """The type of a value taken from a build-time list."""
+    return replace(element, listed=False) if isinstance(element, RefType) else element
+
+
+def constant_c(element: Type) -> str:
+    """The C type of a constant element."""
+    c = element_c(element)
+    return f"{c}const" if c.endswith("*") else f"const {c}"
 
 
 def element_c(element: Type) -> str:

@@ -94,6 +94,7 @@ def pointer_load(indexed: bool) -> Handler:
             raise CompileError(node, f"{kind} is not loaded by value", "use copy_in(object)")
         index = checker.coerce(arguments[0], U64) if indexed else None
         checker.note_raise(node)
+        checker.function.releases_itself = True  # a page fault may sleep
 
         def emit(low: Lowerer) -> str:
             address = element_address(low, owner, index, kind)
@@ -124,6 +125,7 @@ def pointer_store(indexed: bool) -> Handler:
         index = checker.coerce(arguments[0], U64) if indexed else None
         value = checker.coerce(arguments[-1], kind)
         checker.note_raise(node)
+        checker.function.releases_itself = True  # a page fault may sleep
 
         def emit(low: Lowerer) -> str:
             address = element_address(low, owner, index, kind)
@@ -149,6 +151,7 @@ def pointer_copy(direction: str) -> Handler:
             raise CompileError(node, f"{kind} is not a Packed structure")
         value = checker.coerce(arguments[0], kind)
         checker.note_raise(node)
+        checker.function.releases_itself = True  # a page fault may sleep
 
         def emit(low: Lowerer) -> str:
             low.need("class", kind.cls)
@@ -182,6 +185,7 @@ def slice_copy(direction: str, nofault: bool) -> Handler:
             refuse_padding(kind, node)
         if not nofault:
             checker.note_raise(node)
+        checker.function.releases_itself = True  # a page fault may sleep
 
         def emit(low: Lowerer) -> str:
             user = low.simple(low.value(owner), owner.type)
@@ -233,6 +237,7 @@ def slice_fault_in(routine: str) -> Handler:
     ) -> Node:
         assert isinstance(owner.type, UserSliceType)
         checker.note_raise(node)
+        checker.function.releases_itself = True  # a page fault may sleep
         size = size_of_element(owner.type.element)
 
         def emit(low: Lowerer) -> str:

@@ -46,6 +46,7 @@ from krait.compiler.types import (
     WeakType,
     element_c,
     embedded_element,
+    listed,
     present,
 )
 
@@ -170,7 +171,7 @@ class Values:
 
     def _table_type(self, value: Any, declared: Type | None, syntax: ast.AST | None) -> Type:
         if isinstance(declared, TableType | SliceType | ArrayType):
-            return TableType(declared.element, len(value))
+            return TableType(listed(declared.element), len(value))
         kinds = {self.type_of(each, None, syntax) for each in value}
         kinds.discard(NONE)
         if len(kinds) == 1:
@@ -178,7 +179,7 @@ class Values:
             if isinstance(kind, TableType):
                 kind = kind.as_slice
             if kind is not None and kind != UNTYPED:
-                return TableType(kind, len(value))
+                return TableType(listed(kind), len(value))
         raise CompileError(
             syntax,
             "the element type of this table is not known",
