@@ -5,7 +5,7 @@ before there is a clock or a device, and costs nothing worth switching off. The 
 the stamps into nanoseconds and writes them to the host (`drivers/outcome.py`), by when the rate of
 the counter is known.
 
-Unsafe: declares an assembly routine, which reads the counter and touches no memory.
+Invariant: the assembly routine that this module declares reads the counter and touches no memory.
 """
 
 from __future__ import annotations
