@@ -14,7 +14,9 @@ def print_command(planned: Plan, *, as_json: bool) -> None:
     """Print the command with consoles that need nobody but a terminal: input is left out."""
     planned.guest.words.append((boot_words.INPUT, boot_words.INPUT_NONE))
     plumbing = Plumbing(
+        output=Channel(Channel.PATH, path="/dev/stdout"),
         errors=Channel(Channel.PATH, path="/dev/stderr"),
+        reads_input=False,
         control=Channel(Channel.NOWHERE),
         log=Channel(Channel.PATH, path="/dev/stderr"),
         outcome=Channel(Channel.PATH, path="/dev/null"),

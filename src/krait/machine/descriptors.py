@@ -53,16 +53,12 @@ class Standard:
         mode = self.kinds[self.output].st_mode
         return self.output not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
-    def output_for_child(self) -> int:
-        """A descriptor to become the hypervisor's standard output; the caller closes it."""
-        return self._writable(self.output)
-
-    def errors_channel(self) -> tuple[Channel, int]:
-        """A channel to standard error, and the descriptor to inherit and to close (or -1)."""
-        kind = self.kinds[self.errors]
-        if self.errors in self.closed or _is_null(kind):
+    def channel(self, number: int) -> tuple[Channel, int]:
+        """A channel to standard output or errors, and the descriptor to inherit (-1: none)."""
+        kind = self.kinds[number]
+        if number in self.closed or _is_null(kind):
             return Channel(Channel.NOWHERE), -1
-        descriptor = self._writable(self.errors)
+        descriptor = self._writable(number)
         if stat.S_ISSOCK(kind.st_mode):
             return Channel(Channel.SOCKET, descriptor=descriptor), descriptor
         if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_WRONLY:

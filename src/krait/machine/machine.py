@@ -68,26 +68,30 @@ class Channel:
 class Plumbing:
     """Where the guest's consoles end.
 
-    The first console (standard output and framed standard input) is always the hypervisor's own
-    descriptors 1 and 0: that is the one way in which QEMU takes its two directions from different
-    files.
+    Framed standard input is always the hypervisor's own descriptor 0: it is the only file that QEMU
+    reads from without also writing to it.
     """
 
-    __slots__ = ("control", "errors", "log", "outcome", "words_path")
+    __slots__ = ("control", "errors", "log", "outcome", "output", "reads_input", "words_path")
 
     def __init__(
         self,
         *,
+        output: Channel,
         errors: Channel,
         control: Channel,
         log: Channel,
         outcome: Channel,
+        reads_input: bool,
         words_path: str | None = None,
     ) -> None:
+        self.output = output
         self.errors = errors
         self.control = control
         self.log = log
         self.outcome = outcome
+        self.reads_input = reads_input
+        """There is framed standard input on descriptor 0."""
         self.words_path = words_path
         """A file for the part of the boot words that does not fit on the command line."""
 

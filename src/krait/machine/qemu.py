@@ -70,15 +70,26 @@ class Qemu(Machine):
         return command
 
     def _consoles(self, plumbing: Plumbing) -> list[str]:
-        """The three virtio consoles in the order of `console_frames.Console`, and the log."""
-        arguments = ["-chardev", "stdio,id=output,signal=off"]
+        """The three virtio consoles in the order of `console_frames.Console`, and the log.
+
+        Output goes through a `virtserialport`: a `virtconsole` drops what a slow reader does not
+        take at once (hw/char/virtio-console.c, flush_buf). Port 0 can only be a `virtconsole`.
+        """
+        arguments = []
+        if plumbing.reads_input:
+            arguments += ["-chardev", "stdio,id=input,signal=off"]
+        arguments += _channel("output", plumbing.output)
         arguments += _channel("errors", plumbing.errors)
         arguments += _channel("control", plumbing.control)
         arguments += _channel("log", plumbing.log)
-        for name in ("output", "errors", "control"):
-            bus = f"bus-{name}"
-            arguments += self._device("virtio-serial", f"id={bus},max_ports=1")
-            arguments += ["-device", f"virtconsole,bus={bus}.0,chardev={name}"]
+        arguments += self._device("virtio-serial", "id=first,max_ports=2")
+        if plumbing.reads_input:
+            arguments += ["-device", "virtconsole,bus=first.0,nr=0,chardev=input"]
+        arguments += ["-device", "virtserialport,bus=first.0,nr=1,chardev=output"]
+        arguments += self._device("virtio-serial", "id=second,max_ports=2")
+        arguments += ["-device", "virtserialport,bus=second.0,nr=1,chardev=errors"]
+        arguments += self._device("virtio-serial", "id=third,max_ports=1")
+        arguments += ["-device", "virtconsole,bus=third.0,chardev=control"]
         return [*arguments, "-serial", "chardev:log"]
 
     def _image(self, path: str, *, on_disk: bool) -> list[str]:

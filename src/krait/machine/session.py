@@ -104,10 +104,11 @@ class Session:
     def _make_channels(self, control: int) -> Plumbing:
         """Make what the consoles end in, and the words that describe it to the kernel."""
         owned = self._owned
-        errors, errors_descriptor = self._standard.errors_channel()
-        if errors_descriptor >= 0:
-            self._leave(owned.add(errors_descriptor))
-        self._output = owned.add(self._standard.output_for_child())
+        output, output_descriptor = self._standard.channel(self._standard.output)
+        errors, errors_descriptor = self._standard.channel(self._standard.errors)
+        for descriptor in (output_descriptor, errors_descriptor):
+            if descriptor >= 0:
+                self._leave(owned.add(descriptor))
         self._leave(control)
         self._log, log_writer = owned.pipe()
         self._leave(log_writer)
@@ -117,7 +118,9 @@ class Session:
         self._describe_terminals()
         self._guest.words.append((boot_words.CONTROL, b"1"))
         return Plumbing(
+            output=output,
             errors=errors,
+            reads_input=self._input_sink >= 0,
             control=Channel(Channel.SOCKET, descriptor=control),
             log=Channel(Channel.DESCRIPTOR, descriptor=log_writer),
             outcome=Channel(Channel.PATH, path=_own_path(self._records)),
@@ -165,7 +168,7 @@ class Session:
         os.set_inheritable(leash, True)
         actions = [
             (os.POSIX_SPAWN_DUP2, self._input_source, 0),
-            (os.POSIX_SPAWN_DUP2, self._output, 1),
+            (os.POSIX_SPAWN_DUP2, self._owned.null(), 1),
             (os.POSIX_SPAWN_DUP2, self._complaint_writer, 2),
         ]
         try:

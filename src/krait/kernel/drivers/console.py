@@ -1,7 +1,8 @@
 """The consoles: standard output, standard error and the control channel, each a virtio device.
 
-Virtio 1.2, 5.3, with one port and no control queues: queue 0 receives, queue 1 transmits. Which
-console is which is a matter of order (`protocol/console_frames.py`).
+Virtio 1.2, 5.3, without control queues: queue 0 receives, queue 1 transmits, or queue 5 where the
+device has a second port. Which console is which is a matter of order
+(`protocol/console_frames.py`).
 
 Output is copied into pages of the driver's and offered; QEMU mostly takes it within the
 notification, so that nothing is waited for. When the host is slow, all pages are on their way and
@@ -38,15 +39,18 @@ from krait.kernel.lang import (
     usize,
 )
 from krait.kernel.mm import frames
-from krait.kernel.protocol.console_frames import Console
+from krait.kernel.protocol.console_frames import (
+    PORT_TRANSMIT_QUEUE,
+    RECEIVE_QUEUE,
+    TRANSMIT_QUEUE,
+    Console,
+)
 from krait.kernel.sched.clock import monotonic_ns
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
 
-RECEIVE: Final = u16(0)
-TRANSMIT: Final = u16(1)
 CONSOLES: Final = 3
 
 PAGE_BYTES: Final = 4096
@@ -136,7 +140,7 @@ class ConsoleDevice(Counted):
         """Give the device pages for input, on first use; raises ENOMEM."""
         if self.receive is not None:
             return
-        receive = queue.create(self.transmit.transport, RECEIVE, u16(RECEIVE_PAGES))
+        receive = queue.create(self.transmit.transport, u16(RECEIVE_QUEUE), u16(RECEIVE_PAGES))
         for _ in range(min(u16(RECEIVE_PAGES), receive.size)):
             page = u64(frames.allocate())
             number = receive.add(page, u32(PAGE_BYTES), True)
@@ -318,7 +322,10 @@ def _start(place: u64) -> ConsoleDevice | None:
     if transport is None:
         return None
     transport.begin(u64(0))
-    transmit = queue.create(transport, TRANSMIT, u16(TRANSMIT_PAGES))
+    number = u16(PORT_TRANSMIT_QUEUE)
+    if transport.queue_limit(number) == 0:
+        number = u16(TRANSMIT_QUEUE)
+    transmit = queue.create(transport, number, u16(TRANSMIT_PAGES))
     transmit.interrupt_wanted(False)
     transport.go_live()
     ending.flush = flush_all
