@@ -1,4 +1,4 @@
-"""The strings a program starts with: argv and environ, collected before there is a stack for them."""
+"""The strings a program starts with: argv and environ, collected before it has a stack."""
 
 from __future__ import annotations
 

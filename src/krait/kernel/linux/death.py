@@ -13,9 +13,11 @@ from krait.kernel.drivers import outcome
 from krait.kernel.lang import (
     Array,
     Errno,
+    Text,
     UserPointer,
     inline,
     log,
+    text,
     u8,
     u32,
     u64,
@@ -36,7 +38,8 @@ from krait.kernel.linux.signals import (
     name_of,
     signal_bit,
 )
-from krait.kernel.linux.task import Task
+from krait.kernel.linux.task import WORK_TRACE, Task
+from krait.kernel.mm.protection import Protection
 
 DUMPING: Final = mask_of(
     SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGSYS, SIGXCPU, SIGXFSZ
@@ -47,6 +50,8 @@ BACKTRACE_DEPTH: Final = 16
 
 def die_by_signal(task: Task, frame: TrapFrame, info: SignalInfo) -> None:
     """End the run; does not return."""
+    if task.work & WORK_TRACE != 0:
+        log("+++ killed by SIG{} +++", name_of(info.signo))
     if DUMPING & signal_bit(info.signo) != 0:
         report(task, frame, info)
     outcome.signal_death(info.signo, frame.rip, info.word0)
@@ -97,11 +102,22 @@ def log_backtrace(frame: TrapFrame) -> None:
         base = above
 
 
+RIGHTS: Final[list[Text]] = [
+    text(rights) for rights in (b"---", b"r--", b"-w-", b"rw-", b"--x", b"r-x", b"-wx", b"rwx")
+]
+
+
+def rights_of(protection: Protection) -> Text:
+    """Give the letters of a protection."""
+    return RIGHTS[u32(protection) & 7]
+
+
 def log_mappings(task: Task) -> None:
     """One line for each mapping, as in /proc/self/maps."""
     area = task.process.space.first_vma()
     name: Array[u8] = inline(128)
     while area is not None:
         length = area.describe(name)
-        log("  {:x}-{:x} {} {}", area.start, area.end, u32(area.protection), name.part(0, length))
+        rights = rights_of(area.protection)
+        log("  {:x}-{:x} {} {}", area.start, area.end, rights, name.part(0, length))
         area = task.process.space.next_vma(area)

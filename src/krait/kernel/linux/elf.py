@@ -2,7 +2,8 @@
 
 The headers are copied into kernel memory first, checked as a whole, and only then used. A file that
 is no program for this machine is refused with ENOEXEC and a reason in the log; where Linux is more
-forgiving than the specification, so is this. System V ABI, chapters 4 and 5; Linux, fs/binfmt_elf.c.
+forgiving than the specification, so is this. System V ABI, chapters 4 and 5; Linux,
+fs/binfmt_elf.c.
 """
 
 from __future__ import annotations

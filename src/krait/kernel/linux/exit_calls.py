@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import NoReturn
 
 from krait.kernel.drivers import outcome
-from krait.kernel.lang import syscall, u32
-from krait.kernel.linux.task import current_process
+from krait.kernel.lang import log, syscall, u32
+from krait.kernel.linux.task import WORK_TRACE, current_task
 
 
 @syscall("exit")
@@ -23,7 +23,10 @@ def exit_group(status: u32) -> None:
 
 def end_process(status: u32) -> NoReturn:
     """Close what is open, so that everything written has left, and report the status."""
-    process = current_process()
+    task = current_task()
+    process = task.process
     process.exit_started = True
     process.descriptors.close_all()
+    if task.work & WORK_TRACE != 0:
+        log("+++ exited with {} +++", status & 0xFF)
     outcome.exit(status & 0xFF)

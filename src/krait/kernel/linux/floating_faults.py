@@ -41,7 +41,7 @@ def media_fault_code(task: Task) -> u32:
 
 
 def code_of(raised: u32) -> u32:
-    """Give the code of the most important exception: invalid, zero, overflow, underflow, precision."""
+    """Give the code of the most important exception that was raised."""
     if raised & 1 != 0:
         return FPE_FLTINV
     if raised & 4 != 0:

@@ -1,8 +1,8 @@
 """Futexes: a word of the program's memory, and those who wait for it to change (futex(2)).
 
 A waiter is found by its key, the word's address: there is one process, so shared and private
-futexes are the same. Keys hash into a few buckets. Each waiter sleeps in a wait queue of its own, so
-that exactly the chosen ones are woken. The value is compared under the bucket's lock with a copy
+futexes are the same. Keys hash into a few buckets. Each waiter sleeps in a wait queue of its own,
+so that exactly the chosen ones are woken. The value is compared under the bucket's lock with a copy
 that does not fault (rule 7 of ring 0); after a fault the page is brought in and everything begins
 again. Priority-inheriting futexes answer ENOSYS, which C libraries know how to take.
 

@@ -20,8 +20,7 @@ from krait.kernel.lang import (
     usize,
 )
 from krait.kernel.linux.paths import open_file
-from krait.kernel.linux.send_signal import post_from_kernel
-from krait.kernel.linux.signals import SIGPIPE
+from krait.kernel.linux.send_signal import post_broken_pipe
 from krait.kernel.linux.task import current_process
 
 MOST_AT_ONCE: Final = u64(0x7FFF_F000)  # read(2), NOTES: MAX_RW_COUNT
@@ -69,7 +68,7 @@ def write(descriptor: i32, address: u64, length: u64) -> usize:
 
 def broken_pipe() -> None:
     """Send the signal that goes with EPIPE."""
-    post_from_kernel(current_process(), SIGPIPE)
+    post_broken_pipe(current_process())
 
 
 @syscall("pread64")

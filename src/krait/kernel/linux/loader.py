@@ -1,8 +1,9 @@
 """Making a file the program of a process: scripts, interpreters, segments, stack (execve(2)).
 
-The process's address space must be empty and loaded: everything is written through the program's own
-addresses. Addresses are chosen as Linux chooses them, with its randomness: a position-independent
-program near 0x5555_5555_4000, its interpreter among the mappings below the stack.
+The process's address space must be empty and loaded: everything is written through the program's
+own addresses. Addresses are chosen as Linux chooses them, with its randomness: a
+position-independent program near 0x5555_5555_4000, its interpreter among the mappings below the
+stack.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from krait.kernel.linux.arguments import Arguments, with_interpreter
 from krait.kernel.linux.elf import ElfFile, read_elf, read_interpreter
 from krait.kernel.linux.image_mapping import map_segments
 from krait.kernel.linux.limits import Resource
-from krait.kernel.linux.mapping_names import FileMapping, StackMapping
+from krait.kernel.linux.mapping_names import FileMapping, HeapMapping, StackMapping
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.program_stack import ProgramStart, fill_stack
 from krait.kernel.mm.address_space import AddressSpace
@@ -169,6 +170,7 @@ def load_elf(
     process.space.map_top -= entropy.pages(3, MAPPING_RANDOM_PAGES)
     process.space.map_top -= entropy.pages(3, PROGRAM_RANDOM_PAGES)
     map_segments(process, elf, base, FileMapping(dentry=dentry), main=True)
+    process.space.heap_name = HeapMapping()
     process.space.set_brk_start(base + elf.end + entropy.pages(2, BREAK_RANDOM_PAGES))
     if elf.interpreter_length != 0:
         load_interpreter(process, elf, name, start)

@@ -35,6 +35,14 @@ class StackMapping(MappingName):
         return put(into, text(b"[stack]"))
 
 
+class HeapMapping(MappingName):
+    """`[heap]`."""
+
+    def write(self, into: Slice[u8]) -> u64:
+        """Write the name."""
+        return put(into, text(b"[heap]"))
+
+
 def put(into: Slice[u8], name: Text) -> u64:
     """Copy a name as far as it fits; give its length."""
     length = min(name.length, into.length)

@@ -37,7 +37,7 @@ class Process(Counted):
     descriptors: DescriptorTable
     fs: FsContext
     leader: Task | None = None
-    """The thread whose id is the process's. Cleared when the process ends, which breaks the cycle."""
+    """The thread whose id is the process's; cleared at its end, which breaks the cycle."""
 
     credentials: Credentials = inline()
     limits: Limits = inline()

@@ -10,12 +10,11 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import control
-from krait.kernel.drivers import control
 from krait.kernel.lang import export, u32, u64
 from krait.kernel.linux.halt_sites import is_halt_site
 from krait.kernel.linux.restart import RULES, Restart
 from krait.kernel.linux.send_signal import notice
-from krait.kernel.linux.signal_delivery import deliver_one, force_signal, next_signal, no_fault
+from krait.kernel.linux.signal_delivery import FaultDetails, deliver_one, force_signal, next_signal
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import SI_KERNEL, SIGSEGV, ActionFlags
 from krait.kernel.linux.task import (
@@ -30,6 +29,7 @@ from krait.kernel.linux.task import (
 from krait.kernel.sched.scheduler import clear_work, preempt
 from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
 
+GENERAL_PROTECTION: Final = 13
 SYSCALL_SIZE: Final = 2
 """Bytes of the `syscall` instruction, which is executed again to restart a call."""
 
@@ -105,7 +105,9 @@ def check_halt(task: Task, frame: TrapFrame) -> None:
     clear_work(task, WORK_HALTED)
     if is_halt_site(task.process, frame.rip.wrapping_sub(1)):
         frame.rip -= 1
-        force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), no_fault)
+        fault = FaultDetails()
+        fault.trap_number = GENERAL_PROTECTION
+        force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), fault)
 
 
 def has_handler(task: Task, signo: u32) -> bool:

@@ -1,8 +1,8 @@
-"""What becomes of a system call that a signal interrupted (signal(7), "Interruption of system calls").
+"""What becomes of a system call that a signal interrupted (signal(7)).
 
 Calls raise EINTR and know nothing of restarting. On the way back to the program this table says
-whether the call starts again: Linux spreads the same knowledge over its calls as the internal errors
-ERESTARTSYS, ERESTARTNOHAND and ERESTART_RESTARTBLOCK (include/linux/errno.h).
+whether the call starts again: Linux spreads the same knowledge over its calls as the internal
+errors ERESTARTSYS, ERESTARTNOHAND and ERESTART_RESTARTBLOCK (include/linux/errno.h).
 """
 
 from __future__ import annotations

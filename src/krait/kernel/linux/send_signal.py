@@ -15,7 +15,9 @@ from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
 from krait.kernel.linux.signals import (
     DEFAULT_IGNORED,
     SI_KERNEL,
+    SI_USER,
     SIGKILL,
+    SIGPIPE,
     SIGRTMIN,
     signal_bit,
 )
@@ -67,8 +69,14 @@ def post_from_interrupt(process: Process, signo: u32) -> None:
 
 
 def post_from_kernel(process: Process, signo: u32) -> None:
-    """Send a signal that has no sender: SIGPIPE, SIGALRM, Ctrl-C."""
+    """Send a signal that has no sender but the kernel."""
     post(process, SignalInfo(signo, 0, SI_KERNEL, 0, 0, 0))
+
+
+def post_broken_pipe(process: Process) -> None:
+    """Send SIGPIPE, which looks as if the process had sent it itself (kernel/signal.c)."""
+    sender = u64(process.pid) | u64(process.credentials.uid) << 32
+    post(process, SignalInfo(SIGPIPE, 0, SI_USER, sender, 0, 0))
 
 
 def is_dropped(process: Process, task: Task, signo: u32) -> bool:

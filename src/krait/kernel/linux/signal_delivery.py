@@ -1,8 +1,8 @@
 """Delivering signals: which one is next, its default action, the handler's frame, and the way back.
 
-Runs on the task's own kernel stack just before it returns to its program, so the program's registers
-are all in the trap frame and its vector registers are live. The kernel itself never touches vector
-registers.
+Runs on the task's own kernel stack just before it returns to its program, so the program's
+registers are all in the trap frame and its vector registers are live. The kernel itself never
+touches vector registers.
 
 Invariant of the unsafe part: `task.vector_area` is `vector_area_size()` bytes that belong to this
 task alone.
@@ -25,6 +25,7 @@ from krait.kernel.lang import (
     at,
     count_trailing_zeros,
     inline,
+    log,
     size_of,
     slice_at,
     u8,
@@ -60,9 +61,10 @@ from krait.kernel.linux.signals import (
     SYNCHRONOUS,
     UNBLOCKABLE,
     ActionFlags,
+    name_of,
     signal_bit,
 )
-from krait.kernel.linux.task import WORK_RESTORE_MASK, Task
+from krait.kernel.linux.task import WORK_RESTORE_MASK, WORK_TRACE, Task
 from krait.kernel.sched.scheduler import clear_work
 
 unsafe: Final = True
@@ -189,6 +191,13 @@ def run_handler(
         return
     signals.mask_is_saved = False
     clear_work(task, WORK_RESTORE_MASK)
+    if task.work & WORK_TRACE != 0:
+        log(
+            "--- SIG{} si_code={} si_addr or si_pid={:x} ---",
+            name_of(info.signo),
+            info.code,
+            info.word0,
+        )
     frame.rip = handler
     frame.rax = 0
     frame.rdi = u64(info.signo)

@@ -1,4 +1,4 @@
-"""What stat(2), statx(2) and statfs(2) write, as x86-64 lays it out (include/uapi/linux/stat.h, statfs.h)."""
+"""What stat(2), statx(2) and statfs(2) write on x86-64 (include/uapi/linux/stat.h, statfs.h)."""
 
 from __future__ import annotations
 

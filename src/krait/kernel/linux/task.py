@@ -1,8 +1,8 @@
 """A task: a thread that runs program code (unsafe: the trap frame is found by its address).
 
-`work` (of `Thread`) is what the way in and out of a system call looks at, all in one word: while it is zero a
-call costs a table jump and nothing else. Tracing, pending signals and a mask to restore are bits of
-it.
+`work` (of `Thread`) is what the way in and out of a system call looks at, all in one word: while it
+is zero a call costs a table jump and nothing else. Tracing, pending signals and a mask to restore
+are bits of it.
 
 Invariant of the unsafe part: while a task is in the kernel, the registers of its program lie at the
 top of its kernel stack; entry code puts them there, and a stack is never empty before they are.
@@ -14,7 +14,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import Buffer, at, i32, inline, panic, size_of, u8, u32, u64
+from krait.kernel.lang import Buffer, at, i32, inline, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
 from krait.kernel.sched import clock
@@ -55,7 +55,7 @@ class Task(Thread):
     """Where paths of system calls are copied to (paths.py)."""
 
     def take_restart_deadline(self) -> u64:
-        """Give the deadline of the interrupted sleep that is being restarted, once; 0 if none is."""
+        """Give, once, the deadline of the interrupted sleep that is being restarted; else 0."""
         deadline_ns = self.restart_deadline_ns
         self.restart_deadline_ns = NO_DEADLINE
         return deadline_ns
@@ -75,9 +75,8 @@ class Task(Thread):
 def current_task() -> Task:
     """Give the running task; only program threads make system calls."""
     thread = current()
-    if isinstance(thread, Task):
-        return thread
-    panic("thread {} is not a program's", thread.tid)
+    assert isinstance(thread, Task), "a kernel thread makes no system calls"
+    return thread
 
 
 def current_process() -> Process:

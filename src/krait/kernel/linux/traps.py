@@ -1,9 +1,9 @@
 """Exceptions and interrupts, wherever they hit.
 
 The program's faults become signals as they do on Linux; the kernel's own are served if they happen
-while it copies from or to the program at an address that is listed for it (rule 7 of ring 0), and are a
-panic otherwise. Whose code was interrupted is told by the saved RIP alone: program and kernel run
-with the same privilege (rule 3). Error codes are given to programs as if they did not.
+while it copies from or to the program at an address that is listed for it (rule 7 of ring 0), and
+are a panic otherwise. Whose code was interrupted is told by the saved RIP alone: program and kernel
+run with the same privilege (rule 3). Error codes are given to programs as if they did not.
 
 Invariant of the unsafe part: symbols of the linker script bound the kernel's code.
 """
