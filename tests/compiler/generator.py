@@ -120,6 +120,12 @@ def shape(kind: u32, size: u32) -> Shape:
     return Cube(size=size)
 
 
+def area_of(kind: u32, size: u32, by: u32) -> u32:
+    """Keep the object in a local: a temporary lives to the end of its statement, if compiled."""
+    made = shape(kind, size)
+    return made.area(by)
+
+
 class Guard(Struct):
     """Notes being entered and left."""
 
@@ -318,7 +324,7 @@ class Generator:
             return f"Pair({self.literal('u32')}, {self.expression('i64', deeper)}).right"
         if choice == 14 and kind == "u32":
             kind_text, size = self.expression("u32", deeper - 1), self.expression("u32", deeper)
-            return f"shape({kind_text}, {size}).area({self.atom('u32')})"
+            return f"area_of({kind_text}, {size}, {self.atom('u32')})"
         if choice == 15 and not signed:
             name = self.random.choice(["popcount", "count_trailing_zeros"])
             return f"{name}({self.expression(kind, deeper)})"

@@ -279,7 +279,7 @@ def test_objects(run_compiled: Run) -> None:
         ("virtual", (0, 3)), ("virtual", (1, 2)), ("virtual", (1, 3)), ("instance", (0,)), ("instance", (1,)),
         ("locked", (0,)), ("locked", (1,)), ("locked", (5,)), ("locked_after", (1,)), ("locked_after", (0,)),
         ("box", ()), ("weak", ()), ("borrowed_buffer", ()), ("prebuilt", ()), ("out_of_bounds", (4,)),
-        ("stack", ()), ("long_list", (50,)),
+        ("stack", ()), ("long_list", (50,)), ("long_list", (200000,)),
     ]  # fmt: skip
     expected: list[Any] = [
         (1 << 40) + 7 + 9, 1, 192, 102,
@@ -287,7 +287,7 @@ def test_objects(run_compiled: Run) -> None:
         21014, 2102, Raised(5), 3, 4,
         1, Raised(4), 4, 400, 0,
         10142200320, 11, 6, 3 + 7 + 3 + ord("o"), Panicked("index out of bounds"),
-        41, 1225,
+        41, 1225, 19999900000,
     ]  # fmt: skip
     got = run_compiled(OBJECTS, calls)
     for call, value, wanted in zip(calls, got, expected, strict=True):
