@@ -94,9 +94,8 @@ def map_file(
         raise Errno(EACCES if file.is_writable else EBADF)
     if writable and not file.is_writable:
         raise Errno(EACCES)
-    # A shared mapping of a file that cannot be written is never made writable later.
     if flags & MAP_TYPE == MAP_SHARED and not file.is_writable:
-        flags = flags & ~u32(MAP_TYPE) | MAP_PRIVATE
+        flags |= u32(MapFlags.NEVER_WRITABLE)
     pager: Pager = file.pager(writable=writable)
     name: MappingName | None = None
     if (dentry := file.dentry) is not None:

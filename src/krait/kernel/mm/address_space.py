@@ -14,9 +14,10 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE, PROGRAM_END, PROGRAM_START
-from krait.kernel.errno import EEXIST, EFAULT, EINVAL, EIO, ENOMEM, ENXIO
+from krait.kernel.errno import EACCES, EEXIST, EFAULT, EINVAL, EIO, ENOMEM, ENXIO
 from krait.kernel.lang import Errno, inline, u32, u64
 from krait.kernel.mm import frames, page_range
+from krait.kernel.mm.mapped_pages import Copies, MappingSpace, spaces
 from krait.kernel.mm.page_fault import allows, bring_in
 from krait.kernel.mm.pager import Pager
 from krait.kernel.mm.protection import (
@@ -29,13 +30,18 @@ from krait.kernel.mm.protection import (
 from krait.kernel.mm.shared_memory import SharedMemory
 from krait.kernel.mm.vma import MappingName, Vma, VmaTree
 from krait.kernel.sched.mutex import Mutex
-from krait.kernel.sched.space import Space
 from krait.kernel.sched.thread import current
 
 MAPPINGS_MAX: Final = 65530  # vm.max_map_count, Linux's default
 STACK_GAP: Final = 256 * PAGE_SIZE
 """What stays free below a stack (stack_guard_gap of Linux)."""
-KEPT_FLAGS: Final = MapFlags.SHARED | MapFlags.GROWSDOWN | MapFlags.NORESERVE | MapFlags.LOCKED
+KEPT_FLAGS: Final = (
+    MapFlags.SHARED
+    | MapFlags.GROWSDOWN
+    | MapFlags.NORESERVE
+    | MapFlags.LOCKED
+    | MapFlags.NEVER_WRITABLE
+)
 ADVICE_DONTNEED: Final = 4  # MADV_*, include/uapi/asm-generic/mman-common.h
 ADVICE_FREE: Final = 8
 ADVICE_POPULATE_READ: Final = 22
@@ -48,7 +54,7 @@ STACK_ROOM_MAX: Final = PROGRAM_END // 6 * 5
 TABLE_SPAN: Final = 2 << 20
 
 
-class AddressSpace(Space):
+class AddressSpace(MappingSpace):
     """The lower half of memory."""
 
     lock: Mutex = inline()
@@ -115,6 +121,8 @@ class AddressSpace(Space):
                 if MapFlags.SHARED in flags:
                     pager = SharedMemory(pages=size >> PAGE_SHIFT)
                     offset_pages = u64(0)
+            if pager is not None:
+                pager.was_mapped = True
             vma = Vma(
                 start=start,
                 end=start + size,
@@ -294,6 +302,8 @@ class AddressSpace(Space):
         end = checked_span(address, length)
         with self.lock:
             self.check_mapped(address, end)
+            if Protection.WRITE in protection:
+                self.check_writable(address, end)
             self.isolate(address, end)
             at = address
             while at < end:
@@ -318,6 +328,16 @@ class AddressSpace(Space):
             vma = self.vmas.find(address)
             if vma is None:
                 raise Errno(ENOMEM)
+            address = vma.end
+
+    def check_writable(self, address: u64, end: u64) -> None:
+        """Refuse to make writable what a read-only file backs; raises EACCES."""
+        while address < end:
+            vma = self.vmas.find(address)
+            if vma is None:
+                return
+            if MapFlags.NEVER_WRITABLE in vma.flags:
+                raise Errno(EACCES)
             address = vma.end
 
     def remap(
@@ -533,6 +553,19 @@ class AddressSpace(Space):
         """Say whether a page is in memory."""
         return page_range.is_resident(self.root, address)
 
+    def forget_pages(self, pager: Pager, first: u64, end: u64, copies: Copies) -> None:
+        """Drop the entries for some pages of a pager (mapped_pages.py)."""
+        vma = self.first_vma()
+        while vma is not None:
+            if vma.pager is pager:
+                low = max(first, vma.offset_pages)
+                high = min(end, vma.page_at(vma.end))
+                if low < high:
+                    start = vma.start + ((low - vma.offset_pages) << PAGE_SHIFT)
+                    stop = vma.start + ((high - vma.offset_pages) << PAGE_SHIFT)
+                    self.resident_pages -= page_range.drop_some(self.root, start, stop, copies)
+            vma = self.next_vma(vma)
+
     def clear_all(self) -> None:
         """Remove everything (execve)."""
         with self.lock:
@@ -550,6 +583,7 @@ class AddressSpace(Space):
 
     def __del__(self) -> None:
         """Free what the program had."""
+        spaces.remove(self)
         self.drop_all()
         if self.root != page_table.kernel_root():
             page_table.free_root(self.root)
@@ -557,7 +591,9 @@ class AddressSpace(Space):
 
 def create() -> AddressSpace:
     """Make an empty address space; raises ENOMEM."""
-    return AddressSpace(root=page_table.make_root())
+    space = AddressSpace(root=page_table.make_root())
+    spaces.add(space)
+    return space
 
 
 def current_space() -> AddressSpace:

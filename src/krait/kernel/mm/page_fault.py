@@ -92,7 +92,9 @@ def writable_entry(vma: Vma, frame: Frame, address: u64) -> u64:
     if vma.is_shared:
         pager = vma.pager
         if pager is not None:
-            frames.release(pager.page_for_write(vma.page_at(address)))
+            own = pager.page_for_write(vma.page_at(address))
+            frames.release(frame)
+            frame = own
         return entry_for(frame, vma.protection, True)
     if frames.count(frame) == 1:
         return entry_for(frame, vma.protection, True)

@@ -22,6 +22,7 @@ from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.lang import u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.mapped_pages import Copies
 from krait.kernel.mm.protection import Protection
 
 FLUSH_SINGLY_MAX: Final = 32 * PAGE_SIZE
@@ -43,6 +44,11 @@ def entry_for(frame: Frame, protection: Protection, writable: bool) -> u64:
 
 def drop(root: u64, start: u64, end: u64) -> u64:
     """Forget the pages of a range; returns how many there were."""
+    return drop_some(root, start, end, Copies.DROP)
+
+
+def drop_some(root: u64, start: u64, end: u64, copies: Copies) -> u64:
+    """Forget the pages of a range, or only those that have other owners besides the mapping."""
     dropped: u64 = 0
     address = page_table.next_leaf(root, start, end)
     while address < end:
@@ -51,7 +57,7 @@ def drop(root: u64, start: u64, end: u64) -> u64:
         while address < stop:
             place = page_table.index(address)
             entry = entries[place]
-            if entry != 0:
+            if entry != 0 and (copies == Copies.DROP or is_shared(entry)):
                 entries[place] = u64(0)
                 if end - start <= FLUSH_SINGLY_MAX:
                     page_table.flush(address)
@@ -61,6 +67,11 @@ def drop(root: u64, start: u64, end: u64) -> u64:
         address = page_table.next_leaf(root, address, end)
     flush_range(start, end)
     return dropped
+
+
+def is_shared(entry: u64) -> bool:
+    """Say whether an entry's frame has owners besides it."""
+    return frames.count(Frame(entry & ADDRESS)) != 1
 
 
 def protect(root: u64, start: u64, end: u64, protection: Protection) -> None:

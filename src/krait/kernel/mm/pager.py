@@ -18,6 +18,9 @@ from krait.kernel.mm.frames import Frame
 class Pager(Counted):
     """The contract."""
 
+    was_mapped: bool = False
+    """Some address space may have entries for its pages (mapped_pages.py)."""
+
     @abstractmethod
     def page(self, index: u64) -> Frame:
         """Return a page, retained for the caller; may sleep.

@@ -35,6 +35,8 @@ class MapFlags(IntFlag):
     HUGETLB = 0x40000
     SYNC = 0x80000
     FIXED_NOREPLACE = 0x100000
+    NEVER_WRITABLE = 0x8000_0000
+    """Ours: a shared mapping of a file that was not opened for writing; mprotect refuses."""
 
 
 class RemapFlags(IntFlag):

@@ -1,8 +1,7 @@
 """A regular file of the image, with the pages that were written since in memory.
 
 `lower_pages` says how many pages of the image still show; truncating makes it smaller for good.
-A mapping that has a page of the image keeps showing it after the page has been written through
-another path, until it is mapped anew; a shared writable mapping copies the page at its first write.
+A mapping that shows a page of the image looks it up again when the page has been written.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from krait.kernel.fs.ramfs.file_system import RamFileSystem
 from krait.kernel.fs.regular_file import RegularFile
 from krait.kernel.fs.vnode import APPEND_OFFSET, PAGE_SHIFT, PAGE_SIZE, SIZE_MAX
 from krait.kernel.lang import Errno, UserSlice, inline, u8, u32, u64, usize
-from krait.kernel.mm import frames
+from krait.kernel.mm import frames, mapped_pages
 from krait.kernel.mm.frames import Frame
 
 SECTORS_PER_PAGE = u64(8)
@@ -155,6 +155,7 @@ class RamFile(PagedVnode):
             frames.release(frame)
             self.store.give_back_pages(u64(1))
             raise
+        mapped_pages.replaced(self, index, index + 1)
 
     # --- size ---
 
@@ -166,6 +167,7 @@ class RamFile(PagedVnode):
             self.filesystem.check_writable()
             if size < self.size:
                 self.size = size
+                mapped_pages.cut(self, (size + WITHIN_PAGE) >> PAGE_SHIFT)
                 self.drop_pages_from((size + WITHIN_PAGE) >> PAGE_SHIFT)
                 self.clear_tail()
             elif size > self.size:
@@ -229,6 +231,7 @@ class RamFile(PagedVnode):
         if self.has_lower(index):
             frames.bytes_of(self.page_to_write(index)).fill(u8(0))
             return
+        mapped_pages.replaced(self, index, index + 1)
         frame = self.pages.take(index)
         if frame != NO_FRAME:
             frames.release(frame)
