@@ -8,6 +8,7 @@ turns out to need it.
 from __future__ import annotations
 
 import os
+import time
 
 from krait.errors import UserError
 from krait.image.fast_path import Request as ImageRequest
@@ -253,6 +254,7 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     words.append((boot_words.USER, b"%d" % os.getuid()))
     words.append((boot_words.GROUP, b"%d" % os.getgid()))
     words.append((boot_words.FILE_MASK, b"%o" % _file_mask()))
+    words.append((boot_words.TIME, b"%d" % time.time_ns()))
     if request.traces_calls:
         words.append((boot_words.TRACE_CALLS, b"1"))
     if request.charts_boot:

@@ -56,7 +56,7 @@ def start(told_ns: u64) -> None:
     if read_ns == 0:
         clock.set_realtime(told_ns)
     elif told_ns + AGREEMENT_NS > read_ns and read_ns + AGREEMENT_NS > told_ns:
-        clock.set_realtime(told_ns)
+        clock.set_realtime(max(told_ns, read_ns))
     else:
         clock.set_realtime(read_ns)
 
