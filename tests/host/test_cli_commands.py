@@ -71,3 +71,19 @@ def test_clean(run_krait: Run, tmp_path: Path) -> None:
     assert done.returncode == 0
     assert done.stdout.startswith("1.0 MiB removed")
     assert not images.exists()
+
+
+@pytest.mark.parametrize("stage", ["ast", "typed", "linear", "c"])
+def test_dump(run_krait: Run, stage: str) -> None:
+    done = run_krait("build", "--dump", stage, "krait.kernel.fs.path")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(done.stdout.splitlines()) > 100
+
+
+def test_build_and_list_an_image(run_krait: Run, tmp_path: Path) -> None:
+    environment = plain_environment(tmp_path)
+    built = run_krait("build", "--json", "--", "/bin/true", env=environment)
+    image = json.loads(built.stdout)
+    listed = run_krait("build", "--list", image["image"], env=environment)
+    assert listed.returncode == 0
+    assert any(line.endswith(" /usr/bin/true") for line in listed.stdout.splitlines())

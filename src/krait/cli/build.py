@@ -11,6 +11,7 @@ import click
 
 from krait import running
 from krait.cli.messages import note
+from krait.errors import UserError
 from krait.kernels import find_kernel
 from krait.machine.symbols import python_name
 
@@ -20,6 +21,7 @@ Examples:
   krait build --least                          the smallest kernel
   krait build --dump c krait.kernel.fs.path    the C code of one module
   krait build -- python3 -c 'print(1)'         the image of a program; prints its path
+  krait build --list IMAGE                     what is in an image
 """
 
 _STAGES = ("ast", "typed", "linear", "c")
@@ -29,6 +31,7 @@ _STAGES = ("ast", "typed", "linear", "c")
 @click.option("--debug", is_flag=True, help="With lock, slab and reference checks.")
 @click.option("--least", is_flag=True, help="Only what a static program needs.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print a module at this stage.")
+@click.option("--list", "listed", metavar="IMAGE", help="List the files of an image.")
 @click.option("-v", "--volume", "volumes", multiple=True, metavar="HOST:GUEST")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
@@ -36,6 +39,7 @@ def build(
     debug: bool,
     least: bool,
     dump: str | None,
+    listed: str | None,
     volumes: tuple[str, ...],
     as_json: bool,
     arguments: tuple[str, ...],
@@ -46,18 +50,37 @@ def build(
     configuration = "debug" if debug else "least" if least else "default"
     if dump is not None:
         _dump(dump, arguments, configuration)
+    elif listed is not None:
+        _list(listed)
     elif arguments:
         _build_image(list(arguments), volumes, as_json=as_json)
     else:
         _build_kernel(configuration, as_json=as_json)
 
 
+def _list(image: str) -> None:
+    from krait.image.listing import list_image
+
+    for line in list_image(image, verify=True):
+        click.echo(line)
+
+
 def _dump(stage: str, modules: tuple[str, ...], configuration: str) -> None:
     if len(modules) != 1:
         raise click.UsageError("--dump needs one module, for example krait.kernel.fs.path.")
-    from krait.compiler.dump import dump_module
+    from krait.compiler.build import SWITCHES
+    from krait.compiler.dumps import dump
+    from krait.compiler.program import Options, Program
+    from krait.kernel.config import config
 
-    click.echo(dump_module(modules[0], stage, configuration))
+    config.set(**SWITCHES[configuration])
+    try:
+        program = Program(list(modules), Options(all_functions=True)).compile()
+    except ImportError as error:
+        raise UserError(f"{modules[0]}: {error}") from None
+    if program.diagnostics:
+        raise UserError("\n".join(str(each) for each in program.diagnostics), status=1)
+    click.echo(dump(program, stage, list(modules)))
 
 
 def _build_kernel(configuration: str, *, as_json: bool) -> None:
