@@ -14,7 +14,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE, PROGRAM_END, PROGRAM_START
-from krait.kernel.errno import EACCES, EEXIST, EFAULT, EINVAL, EIO, ENOMEM, ENXIO
+from krait.kernel.errno import EACCES, EEXIST, EFAULT, EINVAL, EIO, ENOMEM, ENXIO, EPERM
 from krait.kernel.lang import Errno, inline, u32, u64
 from krait.kernel.mm import frames, page_range
 from krait.kernel.mm.mapped_pages import Copies, MappingSpace, spaces
@@ -156,7 +156,7 @@ class AddressSpace(MappingSpace):
             if address > PROGRAM_END or size > PROGRAM_END - address:
                 raise Errno(ENOMEM)
             if address < PROGRAM_START:
-                raise Errno(EINVAL if address == 0 else ENOMEM)
+                raise Errno(EPERM)
             if MapFlags.FIXED not in flags and not self.is_free(address, address + size):
                 raise Errno(EEXIST)
             return address
