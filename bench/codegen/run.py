@@ -1,8 +1,8 @@
 """How fast generated code is: kernel Python against C with the same checks and C without.
 
-`python bench/codegen/compare.py [--json FILE]` compiles `kernel_functions.py` by our compiler and
+`krait bench codegen [--output FILE]` compiles `kernel_functions.py` by our compiler and
 `functions.c` by the C compiler alone, with the kernel's flags, runs both in one process on the host
-and prints nanoseconds, ratios and their geometric means.
+and prints nanoseconds of one round and the geometric means of the ratios.
 """
 
 from __future__ import annotations
@@ -28,30 +28,31 @@ OPTIMISATION = "-O2"
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--json", type=Path, help="also write the numbers here")
+    parser.add_argument("--output", type=Path, help="also write the JSON to this file")
     options = parser.parse_args()
     rows = measure()
-    report = {
-        "functions": rows,
-        "to_checked_c": mean([row["python"] / row["checked"] for row in rows]),
-        "to_plain_c": mean([row["python"] / row["plain"] for row in rows]),
+    result = {
+        "measurement": "codegen",
+        "functions, ns": rows,
+        "ratio to checked C": mean([row["python"] / row["checked"] for row in rows.values()]),
+        "ratio to plain C": mean([row["python"] / row["plain"] for row in rows.values()]),
+        "goal, to checked C": 1.1,
     }
-    print(f"{'function':10} {'kernel Python':>14} {'checked C':>11} {'C':>9}   ns; ratio to each")
-    for row in rows:
+    print(f"{'':10} {'kernel Python':>14} {'checked C':>10} {'C':>9}  ratios", file=sys.stderr)
+    for name, row in rows.items():
         print(
-            f"{row['name']:10} {row['python']:14.1f} {row['checked']:11.1f} {row['plain']:9.1f}"
-            f"   {row['python'] / row['checked']:5.2f} {row['python'] / row['plain']:5.2f}"
+            f"{name:10} {row['python']:14.1f} {row['checked']:10.1f} {row['plain']:9.1f}"
+            f"   {row['python'] / row['checked']:5.2f} {row['python'] / row['plain']:5.2f}",
+            file=sys.stderr,
         )
-    print(
-        f"geometric mean: {report['to_checked_c']:.3f} of checked C,"
-        f" {report['to_plain_c']:.3f} of unchecked C"
-    )
-    if options.json is not None:
-        options.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")
+    text = json.dumps(result, indent=1)
+    print(text)
+    if options.output is not None:
+        options.output.write_text(text + "\n", encoding="utf-8")
     return 0
 
 
-def measure() -> list[dict[str, float]]:
+def measure() -> dict[str, dict[str, float]]:
     """Build and run the comparison."""
     toolchain = find_toolchain()
     program = compile_program(["kernel_functions"])
@@ -77,12 +78,12 @@ def measure() -> list[dict[str, float]]:
         link = [*toolchain.command, "-no-pie", *map(str, objects), "-o", str(executable)]
         subprocess.run(link, check=True)
         done = subprocess.run([executable], capture_output=True, text=True, check=True)
-    return [json.loads(line) for line in done.stdout.splitlines()]
+    return {row.pop("name"): row for row in map(json.loads, done.stdout.splitlines())}
 
 
 def mean(ratios: list[float]) -> float:
     """Give the geometric mean."""
-    return math.exp(sum(map(math.log, ratios)) / len(ratios))
+    return round(math.exp(sum(map(math.log, ratios)) / len(ratios)), 3)
 
 
 if __name__ == "__main__":
