@@ -1,0 +1,49 @@
+"""How programs die: by which signal, with which status, and what a handler is told instead."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+
+WAYS = (
+    "null low divide illegal breakpoint halt step stack abort terminate kill real-time pipe "
+    "non-canonical no-execute read-only jump far-jump behind-file alarm"
+).split()
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("way", WAYS)
+def test_death_has_the_hosts_status(build_program: Callable[..., str], way: str) -> None:
+    """Death by signal n is status 128+n, as in a shell."""
+    program = build_program("guest/programs/deaths.c", "-static")
+    here = run_on_host([program, way], b"", ENVIRONMENT)
+    there = run_in_guest([program, way], b"", ENVIRONMENT)
+    assert there.status == here.status
+    assert there.output == here.output
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("way", WAYS)
+def test_handler_is_told_the_same(build_program: Callable[..., str], way: str) -> None:
+    """The handler finds signal, code, address, trap number and error code as on Linux."""
+    program = build_program("guest/programs/deaths.c", "-static")
+    here = run_on_host([program, way, "handled"], b"", ENVIRONMENT)
+    there = run_in_guest([program, way, "handled"], b"", ENVIRONMENT)
+    assert there.output.decode() == here.output.decode()
+    assert there.status == here.status
+
+
+@pytest.mark.guest
+def test_report_of_a_fault(build_program: Callable[..., str]) -> None:
+    """A fault leaves registers, a backtrace and the mappings; ending by SIGTERM leaves nothing."""
+    program = build_program("guest/programs/deaths.c", "-static")
+    fault = run_in_guest([program, "null"], b"", ENVIRONMENT).errors.decode()
+    assert "program killed by SIGSEGV" in fault
+    assert "  rip " in fault
+    assert "r-x " + program in fault
+    assert "[stack]" in fault
+    quiet = run_in_guest([program, "terminate"], b"", ENVIRONMENT).errors.decode()
+    assert "killed by" not in quiet
