@@ -168,8 +168,7 @@ ENTRY(hash)
     words64 keys = OF(keys), values = OF(values);
     u64 found = 0;
     for (u64 i = 0; i < rounds; i++) {
-        for (int j = 0; j < SLOTS; j++)
-            keys.data[j] = 0;
+        memset(keys.data, 0, sizeof memory.keys);
         for (int j = 0; j < WORDS; j++)
             insert(keys, values, memory.words[j], memory.words[j] >> 1);
         for (int j = 0; j < WORDS; j++)
