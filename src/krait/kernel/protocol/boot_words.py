@@ -12,7 +12,9 @@ not that generous (Linux's own limit is 2,048 bytes, boot/setup.h COMMAND_LINE_S
 
 from __future__ import annotations
 
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 COMMAND_LINE_LIMIT: Final = 3000
 WORDS_FILE: Final = b"opt/krait/words"

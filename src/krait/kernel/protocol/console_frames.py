@@ -10,7 +10,9 @@ little endian, bytes}; length 0 is the end.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 VIRTIO_CONSOLE_ID: Final = 3  # Virtio 1.2, 5: device types
 

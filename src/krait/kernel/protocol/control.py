@@ -8,7 +8,9 @@ the boot word `control=1`.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 HEADER_BYTES: Final = 8
 PAYLOAD_LIMIT: Final = 65536

@@ -12,7 +12,9 @@ ends with when the guest triple-faults under `-no-reboot`.
 from __future__ import annotations
 
 from enum import IntEnum
-from typing import Final
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Final
 
 PORT: Final = 0xE9
 EXIT_PORT: Final = 0xF4
