@@ -114,6 +114,11 @@ class Queue(Counted):
     following: Buffer[u16]
     """The next descriptor, of a chain or of the free ones."""
 
+    def link_free(self) -> None:
+        """Put all descriptors into the list of the free ones, once."""
+        for number in range(self.size):
+            self.following[number] = number + 1 if number + 1 < self.size else NOBODY
+
     def add(self, address: u64, length: u32, device_writes: bool) -> u16:
         """Offer one piece of physical memory; the caller knows that a descriptor is free."""
         number = self.open(address, length, device_writes)
@@ -247,7 +252,6 @@ def create(transport: Transport, index: u16, most: u16) -> Queue:
         chains=Buffer[Chain](length=u64(size)),
         following=Buffer[u16](length=u64(size)),
     )
-    for number in range(size):
-        queue.following[number] = number + 1 if number + 1 < size else NOBODY
+    queue.link_free()
     transport.set_up_queue(index, size, frame, frame + AVAILABLE_OFFSET, frame + USED_OFFSET)
     return queue
