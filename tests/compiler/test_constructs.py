@@ -256,6 +256,32 @@ def stack() -> u32:
 def enter(lock: Lock) -> None:
     lock.held += 1
 
+class Holder(Struct):
+    leaf: Leaf | None = None
+
+holder = Holder()
+
+def moves(n: u64) -> u64:
+    for i in range(n):
+        leaf = make(i)
+        pair = Pair(left=leaf)
+        holder.leaf = pair.left
+    kept = make(5)
+    other = kept
+    holder.leaf = kept
+    return trace.value * 10 + other.number
+
+def both(n: u64) -> u64:
+    leaf = make(n)
+    pair = Pair(left=leaf, right=leaf)
+    return 1 if pair.left is pair.right else 0
+
+def chain_up(n: u64) -> u64:
+    head = Chain(n=1)
+    for i in range(n):
+        head = Chain(next=head, n=i)
+    return head.n
+
 def long_list(n: u64) -> u64:
     head: Chain | None = None
     for i in range(n):
@@ -279,7 +305,7 @@ def test_objects(run_compiled: Run) -> None:
         ("virtual", (0, 3)), ("virtual", (1, 2)), ("virtual", (1, 3)), ("instance", (0,)), ("instance", (1,)),
         ("locked", (0,)), ("locked", (1,)), ("locked", (5,)), ("locked_after", (1,)), ("locked_after", (0,)),
         ("box", ()), ("weak", ()), ("borrowed_buffer", ()), ("prebuilt", ()), ("out_of_bounds", (4,)),
-        ("stack", ()), ("long_list", (50,)), ("long_list", (200000,)),
+        ("stack", ()), ("moves", (3,)), ("both", (3,)), ("chain_up", (5,)), ("long_list", (50,)), ("long_list", (200000,)),
     ]  # fmt: skip
     expected: list[Any] = [
         (1 << 40) + 7 + 9, 1, 192, 102,
@@ -287,7 +313,7 @@ def test_objects(run_compiled: Run) -> None:
         21014, 2102, Raised(5), 3, 4,
         1, Raised(4), 4, 400, 0,
         10142200320, 11, 6, 3 + 7 + 3 + ord("o"), Panicked("index out of bounds"),
-        41, 1225, 19999900000,
+        41, ("leak", "1", ""), 1, 4, 1225, 19999900000,
     ]  # fmt: skip
     got = run_compiled(OBJECTS, calls)
     for call, value, wanted in zip(calls, got, expected, strict=True):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local, VirtualCall
+from krait.compiler.moves import final_uses
 from krait.compiler.nodes import Node
 from krait.compiler.scope import (
     LoopState,
@@ -61,6 +62,7 @@ class FunctionChecker(StatementChecker):
             each.name for each in function.parameters
         }
         self.walrus = walrus_names(function.node)
+        self.final_uses = final_uses(function.node)
         self.reassigned = reassigned_names(function.node)
         self.static_names: dict[str, Any] = {}
         self.try_depth = 0

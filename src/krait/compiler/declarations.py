@@ -180,7 +180,7 @@ class Declarations:
             needs += self._member_needs(each)
         packed = " __attribute__((packed))" if cls.kind == "packed" else ""
         text = f"struct {cls.c_name} {{ {' '.join(members)} }}{packed};"
-        if cls in self.program.layouts.asserted:
+        if cls in self.program.layouts.asserted or cls.kind == "packed":
             text += self._assertions(cls)
         return Declaration(TYPES, text, needs)
 

@@ -10,7 +10,7 @@ from krait.compiler.references import field_is_managed, has_managed_fields, rele
 from krait.compiler.types import ArrayType, BufferType, RefType, Type, element_c, embedded_element
 
 if TYPE_CHECKING:
-    from krait.compiler.classes import ClassInfo
+    from krait.compiler.classes import ClassInfo, Field
     from krait.compiler.program import Program
 
 
@@ -30,11 +30,36 @@ def class_drop(program: Program, cls: ClassInfo) -> tuple[str, list[Key]]:
         needs.append(("function", function))
         cast = f"(struct {found[0].c_name} *)" if found[0] is not current else ""
         lines.append(f"{function.c_name}({cast}p);")
+    following = next_field(cls)
+    if following is not None:
+        target = f"p->{c_field(following.name)}"
+        assert isinstance(following.type, RefType)
+        needs.append(("class", following.type.cls))
+        lines.append(f"{following.type.c}next = {target}; {target} = 0;")
     if has_managed_fields(cls):
         needs.append(("drop_fields", cls))
         lines.append(f"drop_fields_{name}(p);")
     lines.append("krait_free(p, sizeof *p);")
-    return f"void drop_{name}(void *object) {{ {' '.join(lines)} }}", needs
+    body = " ".join(lines)
+    if following is not None:
+        body += " if (!next || !KRAIT_COUNT_DOWN(next)) return;"
+        if cls.polymorphic:
+            needs.append(("vtable_type", cls.root))
+            body += f" if (next->vtable->drop != drop_{name}) {{ next->vtable->drop(next); return; }}"
+        elif following.type.cls is not cls:  # type: ignore[union-attr]
+            raise AssertionError("a hierarchy without vtables has one class")
+        body = f"for (;;) {{ {body} object = next; }}"
+    return f"void drop_{name}(void *object) {{ {body} }}", needs
+
+
+def next_field(cls: ClassInfo) -> Field | None:
+    """The last reference to the same hierarchy: a chain along it is dropped in a loop, not recursively."""
+    found: Field | None = None
+    for each in cls.fields.values():
+        if each.how == "plain" and isinstance(each.type, RefType) and each.type.managed:
+            if each.type.cls.root is cls.root:
+                found = each
+    return found
 
 
 def fields_drop(program: Program, cls: ClassInfo) -> tuple[str, list[Key]]:

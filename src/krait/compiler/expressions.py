@@ -248,6 +248,7 @@ class ExpressionChecker(CallChecker):
             emit,
             node,
             place=Place(lambda _: local.c_name, local.type),
+            last_use_of=local if kind.managed and node in self.final_uses and not copies else None,
             loose_base=kind.managed and node.id in self.reassigned,
             escapes=self.escapes_of(node.id),
         )

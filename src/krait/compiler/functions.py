@@ -83,6 +83,8 @@ class Function:
     decorators: set[str] = field(default_factory=set)
     section: str | None = None
     body: list[Statement] = field(default_factory=list)
+    anchors: set[str] = field(default_factory=set)
+    """Locals that keep alive what another local points into."""
     locals: dict[str, Local] = field(default_factory=dict)
     calls: list[CallSite] = field(default_factory=list)
     raises_itself: bool = False

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from krait.compiler.functions import Function
+from krait.compiler.functions import Function, Local
 from krait.compiler.nodes import Node, Statement
 from krait.compiler.references import release_code, retain_code
 from krait.compiler.types import (
@@ -203,6 +203,12 @@ class Lowerer:
 
     def take(self, node: Node) -> str:
         """Lower to an operand whose count now belongs to whoever called."""
+        moved = moved_local(node)
+        if moved is not None and moved.name not in self.function.anchors:
+            with self.at(node.syntax):
+                text = self.temp(self.need_type(node.type), f"({node.type.c}){moved.c_name}")
+                self.emit(f"{moved.c_name} = 0;")
+            return text
         with self.at(node.syntax):
             saved, self.holding = self.holding, ""
             text = node.emit(self)
@@ -370,6 +376,16 @@ class Lowerer:
         if raises:
             self.raise_if(error)
         return out
+
+
+def moved_local(node: Node) -> Local | None:
+    """The local whose count an operand hands over."""
+    while node.operation == "upcast":
+        node = node.operands[0]
+    local = node.last_use_of
+    if local is None or not local.owned or local.parameter or not pointer_like(local.type):
+        return None
+    return local
 
 
 def result_struct(kind: Type) -> str:

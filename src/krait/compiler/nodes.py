@@ -17,6 +17,7 @@ from krait.compiler.types import Type
 
 if TYPE_CHECKING:
     from krait.compiler.classes import Field
+    from krait.compiler.functions import Local
     from krait.compiler.lowering import Lowerer
 
 NO_CONSTANT = object()
@@ -49,6 +50,8 @@ class Node:
     """A slice or embedded object inside a counted object that nothing else keeps alive."""
     loose_base: bool = False
     """The same, inside a counted object that only a local keeps, which is assigned again."""
+    last_use_of: Local | None = None
+    """A local that is not used again: its count can move."""
     escapes: frozenset[str] = frozenset()
     """Stack objects that a reference in this value may point to."""
 

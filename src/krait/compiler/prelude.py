@@ -1,5 +1,8 @@
 """The C that every unit starts with: integer names, failed checks, counts, user copies.
 
+With one CPU a count changes by one instruction, written as assembly: the C compiler might keep the
+count in a register across an interrupt that changes it.
+
 `KRAIT_HOST` selects the host's versions, for modules that are compiled into a test worker: a failed
 check then calls `krait_fail`, and there is one CPU without `%gs`.
 """
@@ -25,6 +28,9 @@ extern u64 krait_percpu_base;
 #ifdef KRAIT_SMP
 #define KRAIT_COUNT_UP(p) ((void)__atomic_fetch_add((u32 *)(void *)(p), 1, __ATOMIC_RELAXED))
 #define KRAIT_COUNT_DOWN(p) (__atomic_sub_fetch((u32 *)(void *)(p), 1, __ATOMIC_ACQ_REL) == 0)
+#elif defined(__x86_64__) && !defined(KRAIT_HOST)
+#define KRAIT_COUNT_UP(p) ({ __asm__ volatile("incl %0" : "+m"(*(u32 *)(void *)(p)) : : "cc"); })
+#define KRAIT_COUNT_DOWN(p) ({ bool krait_zero; __asm__ volatile("decl %0" : "+m"(*(u32 *)(void *)(p)), "=@ccz"(krait_zero)); krait_zero; })
 #else
 #define KRAIT_COUNT_UP(p) ((void)++*(u32 *)(void *)(p))
 #define KRAIT_COUNT_DOWN(p) (--*(u32 *)(void *)(p) == 0)

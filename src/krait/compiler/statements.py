@@ -228,6 +228,8 @@ class StatementChecker(LoopChecker):
         """Code that stores a value in a local."""
         kind = local.type
         loose = value.unstable_base or value.loose_base
+        if not kind.managed:
+            self.function.anchors |= names_in(value)
         hidden = self.hidden_owner(value) if loose and not kind.managed else None
 
         def emit(low: Lowerer) -> None:
@@ -768,6 +770,14 @@ class StatementChecker(LoopChecker):
         state = LoopState()
         self.loops.append(state)
         return state
+
+
+def names_in(value: Node) -> set[str]:
+    """The locals that an expression mentions."""
+    found = {each for part in value.operands for each in names_in(part)}
+    if value.operation.startswith("local "):
+        found.add(value.operation.removeprefix("local "))
+    return found
 
 
 def cleanup(low: Lowerer, body: list[Statement], code: Callable[[], None]) -> None:

@@ -321,7 +321,10 @@ class UnitWriter:
         bodies = "\n".join(sections[BODIES])
         head = "\n".join("\n".join(each) for each in sections[:BODIES])
         path = self.program.modules.load(name).path if name != "krait.generated" else "generated"
-        return f'{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
+        from krait.kernel.config import config
+
+        smp = "#define KRAIT_SMP\n" if config.smp else ""
+        return f'{smp}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
 
 
 def write_units(program: Program) -> dict[str, str]:
