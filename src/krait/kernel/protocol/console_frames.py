@@ -10,6 +10,7 @@ little endian, bytes}; length 0 is the end.
 from __future__ import annotations
 
 from enum import IntEnum
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final

@@ -8,6 +8,7 @@ the boot word `control=1`.
 from __future__ import annotations
 
 from enum import IntEnum
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final

@@ -12,6 +12,7 @@ ends with when the guest triple-faults under `-no-reboot`.
 from __future__ import annotations
 
 from enum import IntEnum
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Final
