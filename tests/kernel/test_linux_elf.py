@@ -55,6 +55,17 @@ def read(content: bytes) -> object:
     return elf.read_elf(File(content), text(b"/bin/program"))
 
 
+def read_or_none(content: bytes) -> object | None:
+    """Read; None for a refusal, which has one errno only."""
+    code = None
+    try:
+        return read(content)
+    except Errno as refused:
+        code = refused.code
+    assert code == ENOEXEC
+    return None
+
+
 def reason(content: bytes) -> str:
     logs.lines.clear()
     with pytest.raises(Errno) as refused:
@@ -127,18 +138,11 @@ def test_changed_bytes_never_fail_a_check(changes: list[tuple[int, int]]) -> Non
     content = bytearray(GOOD)
     for place, value in changes:
         content[place] = value
-    try:
-        found = read(bytes(content))
-    except Errno as refused:
-        assert refused.code == ENOEXEC
-    else:
-        assert found.start <= found.end <= 0x7FFF_FFFF_F000
+    found = read_or_none(bytes(content))
+    assert found is None or found.start <= found.end <= 0x7FFF_FFFF_F000
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_are_read_or_refused(content: bytes) -> None:
-    try:
-        read(b"\x7fELF\x02\x01\x01" + content)
-    except Errno as refused:
-        assert refused.code == ENOEXEC
+    read_or_none(b"\x7fELF\x02\x01\x01" + content)
