@@ -281,7 +281,8 @@ class Declarations:
                 [("inline_body", function)],
             )
         label = f' __asm__("{function.symbol}")' if function.symbol else ""
-        return Declaration(PROTOTYPES, f"{self.signature(function)}{label};", needs)
+        linkage = linkage_mark(function)
+        return Declaration(PROTOTYPES, f"{linkage}{self.signature(function)}{label};", needs)
 
     def _inline_body(self, function: Function) -> Declaration:
         text, needs = self.inline_bodies[function]
@@ -387,6 +388,12 @@ class Recorder:
     def need(self, kind: str, what: object) -> None:
         """Record a use."""
         self.needs[(kind, what)] = None
+
+
+def linkage_mark(function: Function) -> str:
+    """Stands for `static` or nothing, until all units are known."""
+    outside = function.exported or function.entry or function.external or function.section
+    return "" if outside else f"@linkage:{function.c_name}@"
 
 
 def c_result(kind: Type, returns_error: bool) -> tuple[str, str]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ast
+import re
 from typing import TYPE_CHECKING
 
-from krait.compiler.declarations import BODIES, Declarations, Key, identities
+from krait.compiler.declarations import BODIES, Declarations, Key, identities, linkage_mark
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.drops import buffer_drop, class_drop, fields_drop
 from krait.compiler.functions import Function
@@ -68,10 +69,20 @@ class UnitWriter:
             self.add(function.module.name, (2, function.node.lineno, thunk.c_name), text, needs)
         self.write_data()
         self.write_runtime()
-        units = {}
-        for name in sorted(self.parts):
-            units[name] = self.unit(name)
-        return units
+        units = {name: self.unit(name) for name in sorted(self.parts)}
+        return self.decide_linkage(units)
+
+    def decide_linkage(self, units: dict[str, str]) -> dict[str, str]:
+        """Make functions static that one unit alone mentions: the C compiler then sees every call."""
+        mark = re.compile(r"@linkage:(\w+)@")
+        users: dict[str, set[str]] = {}
+        for unit, text in units.items():
+            for name in set(mark.findall(text)):
+                users.setdefault(name, set()).add(unit)
+        return {
+            unit: mark.sub(lambda found: "static " if len(users[found[1]]) == 1 else "", text)
+            for unit, text in units.items()
+        }
 
     def add(self, module: str, order: tuple[object, ...], text: str, needs: list[Key]) -> None:
         """Put a definition into a unit."""
@@ -112,8 +123,6 @@ class UnitWriter:
         low.block(function.body)
         result = function.result
         if low.has_cleanup:
-            if result == NONE:
-                low.place_label("leave") if False else None
             low.place_label("leave")
             for local in function.locals.values():
                 if local.owned:
@@ -134,7 +143,7 @@ class UnitWriter:
         if low.uses_result:
             zero = "{0}" if low.zero(result) != "0" else "0"
             head += f" {low.need_type(result)} result = {zero};"
-        inline = "static inline " if self.is_inline(function) else ""
+        inline = "static inline " if self.is_inline(function) else linkage_mark(function)
         attributes = f'__attribute__((section("{function.section}"))) ' if function.section else ""
         line = f'#line {function.node.lineno} "{function.module.path}"'
         unreachable = "" if result == NONE else "\n__builtin_unreachable();"
