@@ -75,9 +75,9 @@ def mmap(
         raise Errno(EOPNOTSUPP)
     if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
         raise Errno(EINVAL)
-    kept = flags
+    kept = flags & ~u32(MapFlags.NEVER_WRITABLE)
     if kind == MAP_SHARED_VALIDATE:
-        kept = flags & ~u32(MAP_TYPE) | MAP_SHARED
+        kept = kept & ~u32(MAP_TYPE) | MAP_SHARED
     bits = protection & PROTECTION_BITS
     check_space(process, size)
     if file is None:
