@@ -33,6 +33,7 @@ from krait.compiler.types import (
     element_tag,
 )
 from krait.compiler.values import Values
+from krait.kernel.lang import Panic
 
 SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "abstractmethod", "staticmethod",
                 "property", "override", "final", "classmethod"}  # fmt: skip
@@ -123,7 +124,11 @@ class Program:
 
     def load(self) -> None:
         """Import the modules and learn their classes."""
-        self.order = self.modules.load_all(self.entry_modules)
+        try:
+            self.order = self.modules.load_all(self.entry_modules)
+        except (Exception, Panic) as error:
+            self.found.append(import_failure(error))
+            return
         self.values.index_names(self.order)
         for module in self.order:
             for name, node in module.classes.items():
@@ -599,6 +604,30 @@ class Program:
     def signature_raises(self, kind: CallableType) -> bool:
         """Whether calls through a function reference may raise."""
         return any(each.returns_error for each in self.signatures.get(kind, []))
+
+
+def import_failure(error: BaseException) -> Diagnostic:
+    """What went wrong while CPython ran a module, at the innermost line of a kernel source."""
+    if isinstance(error, SyntaxError):
+        column = error.offset or 1
+        source = (error.text or "").rstrip("\n")
+        place = error.filename or "?"
+        return Diagnostic(place, error.lineno or 1, column, f"invalid syntax: {error.msg}", "", source)
+    place, line = "command line", 1
+    trace = error.__traceback__
+    while trace is not None:
+        name = trace.tb_frame.f_code.co_filename
+        if not name.startswith("<") and "/krait/compiler/" not in name and "importlib" not in name:
+            if "/kernel/lang/" not in name:
+                place, line = name, trace.tb_lineno
+        trace = trace.tb_next
+    source = ""
+    if Path(place).is_file():
+        lines = Path(place).read_text(encoding="utf-8").splitlines()
+        source = lines[line - 1] if line <= len(lines) else ""
+    column = len(source) - len(source.lstrip()) + 1
+    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+    return Diagnostic(place, line, column, f"this fails at build time: {what}", "", source)
 
 
 class _Names(dict[str, Any]):
