@@ -19,7 +19,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64 import apic, tsc
+from krait.kernel.arch.x86_64 import apic, kvm_clock, tsc
 from krait.kernel.arch.x86_64.cpu import interrupts_off, multiply_high
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
 from krait.kernel.lang import Order, Struct, u32, u64
@@ -53,9 +53,9 @@ def start() -> None:
     """Start the reference, or take the rate that the monitor tells."""
     apic.start()
     reference.start(FIRST_COUNTDOWN, 0)
-    if (hz := tsc.announced_rate_hz()) != 0:
+    if (multiplier := _announced_multiplier()) != 0:
         clock.settled = True
-        _publish_at(multiplier_from(hz, SECOND_NS), reference.now_ns(0))
+        _publish_at(multiplier, reference.now_ns(0))
 
 
 def monotonic_ns() -> u64:
@@ -111,6 +111,14 @@ def restart_countdown(delay_ns: u64) -> None:
         reference.start_unmeasured(counts)
     else:
         _take(reference.start(counts, vdso_data.multiplier))
+
+
+def _announced_multiplier() -> u64:
+    """Give the worth of a tick if the monitor or the CPU tells it, else 0."""
+    if (multiplier := kvm_clock.multiplier()) != 0:
+        return multiplier
+    hz = tsc.announced_rate_hz()
+    return multiplier_from(hz, SECOND_NS) if hz != 0 else u64(0)
 
 
 def _early_ns() -> u64:
