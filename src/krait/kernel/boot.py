@@ -4,6 +4,7 @@
     descriptor tables traps and system calls have a place to go
     boot info         what the monitor told
     frames            memory; from here on objects can be made
+    long words        the command line is completed
     clock, timer      time is served, without waiting for a calibration
     scheduler         what runs here becomes a thread
     root              the image is mounted
@@ -19,7 +20,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
-from krait.kernel.drivers import log, panic
+from krait.kernel.drivers import log, long_words, panic
 from krait.kernel.fs import root
 from krait.kernel.lang import Errno, export, text, u64
 from krait.kernel.lang import panic as stop
@@ -51,6 +52,7 @@ def start(start_info: u64) -> None:
     mark_at(BootPhase.ENTRY, boot_info.boot_info.entry_tsc)
     mark(BootPhase.TRAPS)
     frames.start()
+    long_words.join()
     mark(BootPhase.MEMORY)
     clock.start()
     timer.start()
