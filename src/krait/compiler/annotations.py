@@ -1,7 +1,7 @@
 """From an annotation's syntax to a type.
 
-Names are resolved in the module that wrote the annotation, through its type-only imports if need be,
-and then through the type variables that are bound where a generic is specialised.
+Names are resolved in the module that wrote the annotation, through its type-only imports if need
+be, and then through the type variables that are bound where a generic is specialised.
 """
 
 from __future__ import annotations
@@ -209,7 +209,8 @@ class AnnotationResolver:
         name = getattr(base, "__name__", "")
         if is_lang(getattr(base, "__module__", "")):
             if name in GENERIC_LANG:
-                return GENERIC_LANG[name](arguments[0])  # type: ignore[abstract]
+                made: Type = GENERIC_LANG[name](arguments[0])
+                return made
             if name == "Array":
                 return ArrayType(arguments[0], -1)
             if name == "Weak":

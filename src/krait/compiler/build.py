@@ -53,7 +53,8 @@ class KernelImage:
 def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
     """Build a configuration's kernel into `folder`.
 
-    Raises CompilationFailed for mistakes in kernel Python, ToolchainError when the C compiler fails.
+    Raises CompilationFailed for mistakes in kernel Python, ToolchainError when the C compiler
+    fails.
     """
     started = time.monotonic()
     target = Path(folder)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from krait.compiler import objects
 from krait.compiler.diagnostics import CompileError
+from krait.compiler.expressions import ExpressionChecker
 from krait.compiler.functions import (
     CallSite,
     Function,
@@ -25,8 +26,6 @@ from krait.compiler.types import (
     NEVER,
     NONE,
     UNTYPED,
-    UserPointerType,
-    UserSliceType,
     AtomicType,
     BigEndian,
     BufferType,
@@ -37,21 +36,23 @@ from krait.compiler.types import (
     SliceType,
     TupleType,
     Type,
+    UserPointerType,
+    UserSliceType,
     VariableType,
     is_optional,
+    members,
     present,
 )
 
 if TYPE_CHECKING:
-    from krait.compiler.checker import FunctionChecker
     from krait.compiler.classes import ClassInfo
     from krait.compiler.lowering import Lowerer
 
 
-class CallChecker:
+class CallChecker(ExpressionChecker):
     """The part of the function checker that types calls."""
 
-    def call(self: FunctionChecker, node: ast.Call, expected: Type | None) -> Node:
+    def call(self, node: ast.Call, expected: Type | None) -> Node:
         """Type a call."""
         from krait.compiler.intrinsics import INTRINSICS
 
@@ -82,7 +83,7 @@ class CallChecker:
 
     # Classes
 
-    def class_call(self: FunctionChecker, node: ast.Call, cls: type, expected: Type | None) -> Node:
+    def class_call(self, node: ast.Call, cls: type, expected: Type | None) -> Node:
         """`u32(x)`, `Mode(x)`, `Vnode(…)`."""
         if issubclass(cls, BaseException):
             raise CompileError(node, "an exception is only made by raise", "raise Errno(code)")
@@ -106,7 +107,7 @@ class CallChecker:
             )
         return self.type_call(node, self.resolver.of_value(cls, node))
 
-    def type_call(self: FunctionChecker, node: ast.Call, kind: Type) -> Node:
+    def type_call(self, node: ast.Call, kind: Type) -> Node:
         """A call of a type."""
         from krait.compiler import methods
 
@@ -125,9 +126,7 @@ class CallChecker:
             return methods.make_big_endian(self, node, kind, arguments[0])
         return methods.make_special(self, node, kind, arguments)
 
-    def convert(
-        self: FunctionChecker, node: ast.AST, value: Node, kind: IntType | EnumType
-    ) -> Node:
+    def convert(self, node: ast.AST, value: Node, kind: IntType | EnumType) -> Node:
         """A checked conversion between numbers."""
         if not isinstance(value.type, IntType | EnumType) and value.type not in (UNTYPED, BOOL):
             remedy = "use .host" if isinstance(value.type, BigEndian) else ""
@@ -138,16 +137,16 @@ class CallChecker:
             return value.retype(kind)
         return conversion(node, value, kind)
 
-    def _to_enum(self: FunctionChecker, node: ast.AST, value: Node, kind: EnumType) -> Node:
-        members = sorted({int(each.value) for each in kind.cls})  # type: ignore[var-annotated]
+    def _to_enum(self, node: ast.AST, value: Node, kind: EnumType) -> Node:
+        numbers = sorted({int(each.value) for each in members(kind)})
         if value.is_constant:
-            if value.constant not in members:
+            if value.constant not in numbers:
                 raise CompileError(node, f"{value.constant} is no {kind}")
             return constant_node(value.constant, kind, node)
 
         def emit(low: Lowerer) -> str:
             text = low.simple(low.value(value), value.type)
-            runs = contiguous(members)
+            runs = contiguous(numbers)
             tests = []
             for first, last in runs:
                 if first == last:
@@ -161,7 +160,7 @@ class CallChecker:
 
         return Node(f"convert to {kind}", kind, emit, node, [value])
 
-    def static_member_call(self: FunctionChecker, node: ast.Call, target: StaticMember) -> Node:
+    def static_member_call(self, node: ast.Call, target: StaticMember) -> Node:
         """`u8.truncate(x)`, `Weak.empty()`."""
         from krait.compiler import methods
 
@@ -171,7 +170,7 @@ class CallChecker:
 
     # Functions
 
-    def function_call(self: FunctionChecker, node: ast.Call, target: FunctionType) -> Node:
+    def function_call(self, node: ast.Call, target: FunctionType) -> Node:
         """A call of a top-level function."""
         parameters = self.program.parameters_of(target, node)
         bindings: dict[str, Type] = {}
@@ -184,7 +183,7 @@ class CallChecker:
         return self.direct_call(node, function, arguments)
 
     def _infer(
-        self: FunctionChecker, node: ast.Call, target: FunctionType, parameters: list[Parameter]
+        self, node: ast.Call, target: FunctionType, parameters: list[Parameter]
     ) -> dict[str, Type]:
         bindings: dict[str, Type] = {}
         pairs = list(zip(parameters, node.args, strict=False))
@@ -200,7 +199,7 @@ class CallChecker:
             raise CompileError(node, f"cannot infer {name} of {target.__name__} from its arguments")
         return bindings
 
-    def probe(self: FunctionChecker, argument: ast.expr) -> Type:
+    def probe(self, argument: ast.expr) -> Type:
         """The type of an argument, before it is checked for good."""
         calls, narrowing = len(self.function.calls), self.narrowing
         found = self.expression(argument)
@@ -213,7 +212,7 @@ class CallChecker:
         return found.type
 
     def match_arguments(
-        self: FunctionChecker,
+        self,
         node: ast.AST,
         function: Function,
         parameters: list[Parameter],
@@ -251,11 +250,11 @@ class CallChecker:
             found[index] = self.coerce(made, parameter.type)
         return list(found.items())
 
-    def _argument(self: FunctionChecker, argument: ast.expr, parameter: Parameter) -> Node:
+    def _argument(self, argument: ast.expr, parameter: Parameter) -> Node:
         return self.typed(argument, parameter.type, f"parameter {parameter.name}")
 
     def direct_call(
-        self: FunctionChecker,
+        self,
         node: ast.AST,
         function: Function,
         arguments: list[tuple[int, Node]],
@@ -263,7 +262,9 @@ class CallChecker:
     ) -> Node:
         """A call of a known function."""
         self.program.request(function)
-        self.function.calls.append(CallSite(function, self.try_depth > 0, node, self.in_cleanup > 0))
+        self.function.calls.append(
+            CallSite(function, self.try_depth > 0, node, self.in_cleanup > 0)
+        )
         self.note_arguments(node, function, arguments, receiver)
         self.note_owned(function.result)
 
@@ -284,7 +285,7 @@ class CallChecker:
             owned=function.result.managed,
         )
 
-    def indirect_call(self: FunctionChecker, node: ast.Call, callee: Node) -> Node:
+    def indirect_call(self, node: ast.Call, callee: Node) -> Node:
         """A call through a function reference."""
         kind = callee.type
         if not isinstance(kind, CallableType):
@@ -318,7 +319,7 @@ class CallChecker:
             owned=kind.result.managed,
         )
 
-    def function_reference(self: FunctionChecker, node: Node, kind: CallableType) -> Node:
+    def function_reference(self, node: Node, kind: CallableType) -> Node:
         """A top-level function as a value."""
         function = self.program.function_of(node.static, node.syntax, {})
         self.program.take_address(function, kind, node.syntax)
@@ -332,7 +333,7 @@ class CallChecker:
     # Methods
 
     def method_call(
-        self: FunctionChecker,
+        self,
         node: ast.AST,
         owner: Node,
         name: str,
@@ -347,7 +348,10 @@ class CallChecker:
             raise CompileError(node, f"{kind} may be None here", "narrow a local first")
         if isinstance(kind, TupleType) and kind.cls.name == "SyscallEntry" and name == "invoke":
             entry = objects.tuple_field(
-                self, ast.copy_location(ast.Attribute(ast.Name("entry"), "function"), node), owner, "function"
+                self,
+                ast.copy_location(ast.Attribute(ast.Name("entry"), "function"), node),
+                owner,
+                "function",
             )
             made = ast.copy_location(ast.Call(ast.Name("invoke"), positional, keywords), node)
             return self.indirect_call(made, entry)
@@ -365,7 +369,7 @@ class CallChecker:
         return handler(self, node, owner, [self.expression(each) for each in positional])
 
     def class_method_call(
-        self: FunctionChecker,
+        self,
         node: ast.AST,
         owner: Node,
         cls: ClassInfo,
@@ -391,7 +395,7 @@ class CallChecker:
         return self.direct_call(node, function, arguments, receiver)
 
     def virtual_call(
-        self: FunctionChecker,
+        self,
         node: ast.AST,
         function: Function,
         definer: ClassInfo,
@@ -432,7 +436,7 @@ class CallChecker:
             owned=function.result.managed,
         )
 
-    def super_call(self: FunctionChecker, node: ast.Call, name: str) -> Node:
+    def super_call(self, node: ast.Call, name: str) -> Node:
         """`super().name(…)`: the base's method, directly."""
         owner = self.function.owner
         if owner is None or owner.base is None:

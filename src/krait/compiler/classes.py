@@ -1,9 +1,10 @@
 """Kernel classes: fields, methods, hierarchy and layout.
 
 A `ClassInfo` is one class under one binding of its type parameters. Fields are read from the syntax
-(their order, annotations and initial values), inherited fields first, so that a pointer to a subclass
-is a pointer to its base. A hierarchy gets a vtable pointer when a method is overridden in it, when
-`isinstance` asks for it, or when its objects are counted and dropping one depends on its class.
+(their order, annotations and initial values), inherited fields first, so that a pointer to a
+subclass is a pointer to its base. A hierarchy gets a vtable pointer when a method is overridden in
+it, when `isinstance` asks for it, or when its objects are counted and dropping one depends on its
+class.
 """
 
 from __future__ import annotations

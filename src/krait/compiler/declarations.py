@@ -2,12 +2,13 @@
 
 Units are self-contained: each holds the declarations that its functions use, transitively, and no
 others. So a unit's text changes only when something it uses changes, and the object cache works by
-content. A declaration is named by a kind and a subject; `Declarations.of` gives its text, its section
-and the declarations that come before it.
+content. A declaration is named by a kind and a subject; `Declarations.of` gives its text, its
+section and the declarations that come before it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -119,7 +120,7 @@ class Declarations:
         return Declaration(TYPES, "", self.value_needs(kind))
 
     @staticmethod
-    def _once(tag: str) -> object:
+    def _once(tag: str) -> Callable[[str], str]:
         def wrap(text: str) -> str:
             return f"#ifndef HAVE_{tag}\n#define HAVE_{tag}\n{text}\n#endif"
 
@@ -147,7 +148,7 @@ class Declarations:
         text = f"typedef {result} (*{kind.tag})({', '.join(parameters) or 'void'});"
         needs = [n for each in kind.parameters for n in self.value_needs(each)]
         needs += self.result_needs(kind.result, raises)
-        return Declaration(TYPES, self._once(kind.tag)(text), needs)  # type: ignore[operator]
+        return Declaration(TYPES, self._once(kind.tag)(text), needs)
 
     def result_needs(self, kind: Type, returns_error: bool) -> list[Key]:
         """What a function's result needs."""

@@ -1,8 +1,9 @@
 """What the compiler says to the programmer: place, source line, what is wrong, what to write.
 
-A rejected construct raises `CompileError` at the smallest piece of syntax that shows it. The checker
-catches it at the nearest statement, keeps it as a `Diagnostic` and goes on, so that one run reports
-every error. The list is sorted by place, so two runs over the same sources print the same text.
+A rejected construct raises `CompileError` at the smallest piece of syntax that shows it. The
+checker catches it at the nearest statement, keeps it as a `Diagnostic` and goes on, so that one run
+reports every error. The list is sorted by place, so two runs over the same sources print the same
+text.
 """
 
 from __future__ import annotations

@@ -45,8 +45,10 @@ def class_drop(program: Program, cls: ClassInfo) -> tuple[str, list[Key]]:
         body += " if (!next || !KRAIT_COUNT_DOWN(next)) return;"
         if cls.polymorphic:
             needs.append(("vtable_type", cls.root))
-            body += f" if (next->vtable->drop != drop_{name}) {{ next->vtable->drop(next); return; }}"
-        elif following.type.cls is not cls:  # type: ignore[union-attr]
+            body += (
+                f" if (next->vtable->drop != drop_{name}) {{ next->vtable->drop(next); return; }}"
+            )
+        elif not isinstance(following.type, RefType) or following.type.cls is not cls:
             raise AssertionError("a hierarchy without vtables has one class")
         body = f"for (;;) {{ {body} object = next; }}"
     return f"void drop_{name}(void *object) {{ {body} }}", needs

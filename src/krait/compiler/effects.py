@@ -1,10 +1,10 @@
 """What functions do, computed over the whole call graph.
 
-Whether a function can raise is a least fixpoint: it raises itself, or calls something that does where
-no handler catches it. A virtual call raises if any override may; so does a call through a function
-reference. Functions that share a vtable slot or a signature share a calling convention: if one of them
-returns an error word, all do. `@no_raise`, `@no_sleep` and `@interrupt` are proved on the same graph,
-and objects on the stack are followed through parameters.
+Whether a function can raise is a least fixpoint: it raises itself, or calls something that does
+where no handler catches it. A virtual call raises if any override may; so does a call through a
+function reference. Functions that share a vtable slot or a signature share a calling convention: if
+one of them returns an error word, all do. `@no_raise`, `@no_sleep` and `@interrupt` are proved on
+the same graph, and objects on the stack are followed through parameters.
 """
 
 from __future__ import annotations
@@ -257,13 +257,13 @@ def check_escapes(program: Program) -> None:
         for target, index, escapes, node in function.passes:
             if all(each.startswith("parameter ") for each in escapes):
                 continue
-            for each in targets(program, target):
-                if (each, index) in leaking:
+            for callee in targets(program, target):
+                if (callee, index) in leaking:
                     report_escape(
                         program,
                         function,
                         node,
-                        f"{each.display} keeps a reference to a stack object",
+                        f"{callee.display} keeps a reference to a stack object",
                     )
 
 

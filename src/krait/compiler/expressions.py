@@ -9,9 +9,8 @@ from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
 from krait.compiler import integers, objects, slices
-from krait.compiler.annotations import AnnotationResolver
-from krait.compiler.calls import CallChecker
 from krait.compiler.diagnostics import CompileError
+from krait.compiler.function_state import FunctionState
 from krait.compiler.integers import common_type, comparison, constant_node, fits
 from krait.compiler.modules import MISSING, is_lang
 from krait.compiler.nodes import NO_CONSTANT, Node, Place
@@ -58,7 +57,7 @@ REFUSED: dict[type[ast.expr], tuple[str, str]] = {
 }
 
 
-class ExpressionChecker(CallChecker):
+class ExpressionChecker(FunctionState):
     """The part of the function checker that types expressions."""
 
     def expression(self, node: ast.expr, expected: Type | None = None) -> Node:
@@ -346,7 +345,9 @@ class ExpressionChecker(CallChecker):
                 raise CompileError(node, f"a shift count is an integer, not {right.type}")
             width = getattr(kind, "bits", 64)
             if right.is_constant and not 0 <= right.constant < width:
-                raise CompileError(node, f"shift of {kind} by {right.constant}", f"the width is {width}")
+                raise CompileError(
+                    node, f"shift of {kind} by {right.constant}", f"the width is {width}"
+                )
             if isinstance(right.type, IntType) and right.type.signed:
                 raise CompileError(node, "a shift count is unsigned", "convert it: u32(n)")
         else:
@@ -484,11 +485,10 @@ class ExpressionChecker(CallChecker):
 
         def emit(low: Lowerer) -> str:
             first = low.value(left)
-            with low.buffer() as lines:
-                with low.temporaries():
-                    second = low.value(right)
-                    if lines:
-                        second = low.temp("bool", second)
+            with low.buffer() as lines, low.temporaries():
+                second = low.value(right)
+                if lines:
+                    second = low.temp("bool", second)
             if not lines:
                 return f"({first} {symbol} {second})"
             out = low.temp("bool", first)
@@ -682,9 +682,13 @@ class ExpressionChecker(CallChecker):
         if left.type == right.type == UNTYPED and not isinstance(expected, IntType | EnumType):
 
             def retype(wanted: Type) -> Node:
-                return self.choice(node, test, self.coerce(left, wanted), self.coerce(right, wanted), wanted)
+                return self.choice(
+                    node, test, self.coerce(left, wanted), self.coerce(right, wanted), wanted
+                )
 
-            return Node("conditional", UNTYPED, lambda _: "0", node, [test, left, right], retype=retype)
+            return Node(
+                "conditional", UNTYPED, lambda _: "0", node, [test, left, right], retype=retype
+            )
         kind = self._unify(node, left, right, expected)
         return self.choice(node, test, self.coerce(left, kind), self.coerce(right, kind), kind)
 
@@ -724,7 +728,7 @@ class ExpressionChecker(CallChecker):
             raise CompileError(node, "both sides are untyped constants", "give one a width: u32(1)")
         if left.type == right.type and not isinstance(left.type, ArrayType | TableType):
             return left.type
-        if expected is not None and expected not in (NONE, BOOL) and not left.type == BOOL:
+        if expected is not None and expected not in (NONE, BOOL) and left.type != BOOL:
             return expected
         for kind in (left.type, right.type):
             if isinstance(kind, ArrayType | TableType):
@@ -760,11 +764,6 @@ class ExpressionChecker(CallChecker):
             return low.temp(low.need_type(local.type), local.c_name)
 
         return Node(f"local {name}", kind, emit, node, [value], escapes=value.escapes)
-
-    @property
-    def resolver(self) -> AnnotationResolver:
-        """Resolves annotations inside this function."""
-        return AnnotationResolver(self.program, self.function.module, self.function.bindings)
 
     def index_value(self, node: Node) -> Node:
         """An index: any unsigned integer, widened."""

@@ -1,8 +1,8 @@
 """Integer operations: constants, arithmetic with its checks, conversions, comparison.
 
-Overflow is a panic in every build, so arithmetic uses the compiler's overflow built-ins; division is
-Python's floor; a shift panics when it loses bits or its count reaches the width. Constants fold by
-CPython's rules while both sides are untyped.
+Overflow is a panic in every build, so arithmetic uses the compiler's overflow built-ins; division
+is Python's floor; a shift panics when it loses bits or its count reaches the width. Constants fold
+by CPython's rules while both sides are untyped.
 """
 
 from __future__ import annotations
@@ -304,9 +304,7 @@ def common_type(node: ast.AST, left: Node, right: Node, what: str) -> Type:
     for one, other in ((left, right), (right, left)):
         if isinstance(one.type, EnumType) and one.is_constant and isinstance(other.type, IntType):
             one.type = UNTYPED
-            one.retype = lambda kind, n=one: constant_node(  # type: ignore[misc]
-                fitting(n, kind), kind, n.syntax
-            )
+            one.retype = lambda kind, n=one: constant_node(fitting(n, kind), kind, n.syntax)
             return other.type
     raise CompileError(
         node,

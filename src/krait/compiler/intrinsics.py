@@ -5,20 +5,18 @@ from __future__ import annotations
 import ast
 import string
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from krait.compiler import slices
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import common_type, constant_node
-from krait.compiler.nodes import NO_CONSTANT, Node
+from krait.compiler.nodes import Node
 from krait.compiler.types import (
     BOOL,
     NEVER,
     NONE,
-    STATIC,
     U64,
     UNTYPED,
-    USIZE,
     ArrayType,
     AtomicType,
     BigEndian,
@@ -145,7 +143,7 @@ def is_instance(checker: ExpressionChecker, node: ast.Call, expected: Type | Non
     if not wanted.cls.is_subclass(value.type.cls) and not value.type.cls.is_subclass(wanted.cls):
         raise CompileError(node, f"{value.type} is never {wanted}")
     if value.type.cls.is_subclass(wanted.cls):
-        facts = {}
+        facts: dict[str, Type] = {}
         if value.operation.startswith("local ") and is_optional(value.type):
             facts = {value.operation.removeprefix("local "): RefType(value.type.cls)}
         return Node(
@@ -418,7 +416,8 @@ def view(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> N
         emit,
         node,
         [data, offset],
-        unstable_base=data.unstable_base, loose_base=data.loose_base,
+        unstable_base=data.unstable_base,
+        loose_base=data.loose_base,
         escapes=data.escapes,
     )
 
@@ -673,7 +672,11 @@ def reference_count(checker: ExpressionChecker, node: ast.Call, expected: Type |
     if not value.type.managed or isinstance(value.type, TupleType | WeakType):
         raise CompileError(node, f"{value.type} is not counted")
     return Node(
-        "reference count", U64, lambda low: f"((u64)*(u32 *)(void *){low.value(value)})", node, [value]
+        "reference count",
+        U64,
+        lambda low: f"((u64)*(u32 *)(void *){low.value(value)})",
+        node,
+        [value],
     )
 
 

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from krait.compiler import slices
+from krait.compiler.calls import CallChecker
 from krait.compiler.diagnostics import CompileError
-from krait.compiler.expressions import ExpressionChecker
 from krait.compiler.integers import common_type, constant_node, literal
 from krait.compiler.nodes import Node, Statement
 from krait.compiler.scope import assigned_names, meet
@@ -24,6 +24,7 @@ from krait.compiler.types import (
     IntType,
     RefType,
     Type,
+    element_c,
     embedded_element,
     unlisted,
 )
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
 
 
-class LoopChecker(ExpressionChecker):
+class LoopChecker(CallChecker):
     """The part of the function checker that types loops."""
 
     def while_loop(self, node: ast.While) -> Statement:
@@ -44,8 +45,8 @@ class LoopChecker(ExpressionChecker):
     ) -> Statement:
         """Check a loop with the narrowing that holds at its start and after each iteration.
 
-        First everything known before the loop is assumed; what an iteration does not keep is dropped
-        and the loop is checked again.
+        First everything known before the loop is assumed; what an iteration does not keep is
+        dropped and the loop is checked again.
         """
         start = dict(self.narrowing or {})
         changed = assigned_names(body) | {
@@ -152,9 +153,7 @@ class LoopChecker(ExpressionChecker):
         start = dict(self.narrowing or {})
         body = self.loop_body(node.body)
         ends = [start, *state.again]
-        self.narrowing = {
-            n: t for n, t in start.items() if all(each.get(n) == t for each in ends)
-        }
+        self.narrowing = {n: t for n, t in start.items() if all(each.get(n) == t for each in ends)}
         orelse = self.block(node.orelse)
         for each in state.breaks:
             self.narrowing = (
@@ -210,7 +209,9 @@ class LoopChecker(ExpressionChecker):
     def _elements(
         self, node: ast.For, iterated: ast.expr, counted: bool, backwards: bool = False
     ) -> Statement:
-        owner = self._row(iterated) if isinstance(iterated, ast.Tuple) else self.expression(iterated)
+        owner = (
+            self._row(iterated) if isinstance(iterated, ast.Tuple) else self.expression(iterated)
+        )
         element = slices.element_of(owner.type)
         if element is None:
             raise CompileError(
@@ -231,7 +232,14 @@ class LoopChecker(ExpressionChecker):
 
         assigns: list[Callable[[Lowerer], None]] = []
         kinds = [
-            Node("element", unlisted(element), item, node, escapes=owner.escapes, stable=not element.managed)
+            Node(
+                "element",
+                unlisted(element),
+                item,
+                node,
+                escapes=owner.escapes,
+                stable=not element.managed,
+            )
         ]
         if counted:
             kinds.insert(0, Node("index", U64, lambda _: counter[0], node))
@@ -246,9 +254,7 @@ class LoopChecker(ExpressionChecker):
                 low.need("class", element.cls)
             data, length = keep(low)
             low.flush()
-            first = low.temp(
-                f"{slices.element_c(element)} *", f"({slices.element_c(element)} *){data}"
-            )
+            first = low.temp(f"{element_c(element)} *", f"({element_c(element)} *){data}")
             last = low.temp("u64", length)
             at = low.name()
             if backwards:
@@ -277,7 +283,9 @@ class LoopChecker(ExpressionChecker):
         if kind == UNTYPED:
             kind = U64
         if kind.managed or isinstance(kind, RefType):
-            raise CompileError(node, "a tuple of references is not iterated", "write a function and call it")
+            raise CompileError(
+                node, "a tuple of references is not iterated", "write a function and call it"
+            )
         elements = [self.coerce(each, kind) for each in values]
 
         def emit(low: Lowerer) -> str:
@@ -290,7 +298,11 @@ class LoopChecker(ExpressionChecker):
 
     def _keep_iterated(self, owner: Node) -> Callable[[Lowerer], tuple[str, str]]:
         """Evaluate what is iterated, keeping it alive during the loop."""
-        needs = owner.unstable_base or owner.loose_base or (owner.type.managed and (owner.owned or not owner.stable))
+        needs = (
+            owner.unstable_base
+            or owner.loose_base
+            or (owner.type.managed and (owner.owned or not owner.stable))
+        )
         hidden = self.hidden_owner(owner) if needs else None
 
         def emit(low: Lowerer) -> tuple[str, str]:

@@ -9,7 +9,7 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import constant_node, fits
 from krait.compiler.nodes import Node, Statement
 from krait.compiler.scope import meet
-from krait.compiler.types import BOOL, U64, UNTYPED, EnumType, IntType, Type
+from krait.compiler.types import BOOL, U64, UNTYPED, EnumType, IntType, Type, members
 
 if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
@@ -48,7 +48,7 @@ def match_statement(checker: StatementChecker, node: ast.Match) -> Statement:
         cases.append((values, guard, body))
     exhaustive = complete or covered >= all_values(kind)
     if isinstance(kind, EnumType) and not kind.flags and not exhaustive:
-        missing = [m.name for m in kind.cls if int(m.value) not in covered]  # type: ignore[var-annotated]
+        missing = [m.name for m in members(kind) if int(m.value) not in covered]
         raise CompileError(
             node, f"this match does not handle {', '.join(missing)}", "add the cases, or `case _:`"
         )
@@ -104,7 +104,7 @@ def all_values(kind: Type) -> set[int]:
     if kind == BOOL:
         return {0, 1}
     if isinstance(kind, EnumType) and not kind.flags:
-        return {int(each.value) for each in kind.cls}  # type: ignore[var-annotated]
+        return {int(each.value) for each in members(kind)}
     if isinstance(kind, IntType) and kind.bits == 8:
         return set(range(kind.low, kind.high + 1))
     return {1 << 200}

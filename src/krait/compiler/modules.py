@@ -1,9 +1,9 @@
 """Kernel modules as the compiler reads them: the imported Python module beside its syntax tree.
 
-CPython has run the module, so a name's value is looked up in the module's own dictionary; the syntax
-tree gives what running cannot: annotations, function bodies, positions. Names imported only under
-`TYPE_CHECKING` are not in the dictionary; they are found in the tree and resolved when first needed,
-after all modules are loaded, so that type-only cycles do no harm.
+CPython has run the module, so a name's value is looked up in the module's own dictionary; the
+syntax tree gives what running cannot: annotations, function bodies, positions. Names imported only
+under `TYPE_CHECKING` are not in the dictionary; they are found in the tree and resolved when first
+needed, after all modules are loaded, so that type-only cycles do no harm.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
 """Where a local's count is handed over instead of copied.
 
-A reference that is stored, put into a new object or returned takes one count, and the local gives up
-one when the function ends. Where the local is not used again the two cancel: the count moves and the
-local becomes None. The analysis is lexical: a use is the last one if no occurrence of the name follows
-it, and inside a loop only if every iteration assigns the name first.
+A reference that is stored, put into a new object or returned takes one count, and the local gives
+up one when the function ends. Where the local is not used again the two cancel: the count moves and
+the local becomes None. The analysis is lexical: a use is the last one if no occurrence of the name
+follows it, and inside a loop only if every iteration assigns the name first.
 """
 
 from __future__ import annotations

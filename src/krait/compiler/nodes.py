@@ -1,9 +1,9 @@
 """The typed tree.
 
-The checker turns syntax into nodes: each has an operation, a type, operands, and `emit`, which lowers
-it. `emit` is called with a `Lowerer`, appends linear instructions in Python's order of evaluation and
-returns a C operand: a temporary, a variable, a constant or an expression without side effects. A node
-may be lowered more than once (a `finally` body is), so `emit` keeps no state.
+The checker turns syntax into nodes: each has an operation, a type, operands, and `emit`, which
+lowers it. `emit` is called with a `Lowerer`, appends linear instructions in Python's order of
+evaluation and returns a C operand: a temporary, a variable, a constant or an expression without
+side effects. A node may be lowered more than once (a `finally` body is), so `emit` keeps no state.
 """
 
 from __future__ import annotations

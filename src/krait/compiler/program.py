@@ -1,8 +1,9 @@
 """A whole program: modules, classes, functions, and what of them is reachable.
 
-Compilation is a worklist. Entry functions are checked; checking requests what they call, construct and
-refer to; a class that is instantiated brings the overrides that virtual calls may reach. What nothing
-requests is not compiled. Then the effects are computed, the functions lowered, the units written.
+Compilation is a worklist. Entry functions are checked; checking requests what they call, construct
+and refer to; a class that is instantiated brings the overrides that virtual calls may reach. What
+nothing requests is not compiled. Then the effects are computed, the functions lowered, the units
+written.
 """
 
 from __future__ import annotations
@@ -239,7 +240,7 @@ class Program:
         try:
             code = compile(ast.Expression(body=node), str(module.path), "eval")
             scope = _Names(module)
-            return eval(code, {"__builtins__": __builtins__}, scope)  # type: ignore[arg-type]
+            return eval(code, {"__builtins__": __builtins__}, scope)
         except CompileError:
             raise
         except BaseException as error:
@@ -612,7 +613,9 @@ def import_failure(error: BaseException) -> Diagnostic:
         column = error.offset or 1
         source = (error.text or "").rstrip("\n")
         place = error.filename or "?"
-        return Diagnostic(place, error.lineno or 1, column, f"invalid syntax: {error.msg}", "", source)
+        return Diagnostic(
+            place, error.lineno or 1, column, f"invalid syntax: {error.msg}", "", source
+        )
     place, line = "command line", 1
     trace = error.__traceback__
     while trace is not None:

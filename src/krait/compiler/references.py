@@ -1,8 +1,8 @@
 """Reference counts in generated code.
 
-A count is the first word of every counted object; prebuilt objects start at 1 << 31 and so never reach
-zero. With one CPU a count changes by one instruction, which no interrupt can split; with several the
-prelude's macros are atomic. Named tuples own what their fields refer to.
+A count is the first word of every counted object; prebuilt objects start at 1 << 31 and so never
+reach zero. With one CPU a count changes by one instruction, which no interrupt can split; with
+several the prelude's macros are atomic. Named tuples own what their fields refer to.
 """
 
 from __future__ import annotations

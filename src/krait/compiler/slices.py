@@ -1,8 +1,8 @@
 """Slices, arrays, tables, buffers: indexing, parts, bulk operations.
 
-An array or a table is lowered to a pointer to its first element and a length known at build time; it
-becomes a slice struct only where one is asked for. Every index is checked; the C compiler removes the
-checks that the surrounding code proves.
+An array or a table is lowered to a pointer to its first element and a length known at build time;
+it becomes a slice struct only where one is asked for. Every index is checked; the C compiler
+removes the checks that the surrounding code proves.
 """
 
 from __future__ import annotations
@@ -64,7 +64,8 @@ def whole(node: Node) -> Node:
         emit,
         node.syntax,
         [node],
-        unstable_base=node.unstable_base, loose_base=node.loose_base,
+        unstable_base=node.unstable_base,
+        loose_base=node.loose_base,
         escapes=node.escapes,
     )
 
@@ -140,7 +141,8 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
             node,
             [owner, key],
             escapes=owner.escapes,
-            unstable_base=owner.unstable_base, loose_base=owner.loose_base,
+            unstable_base=owner.unstable_base,
+            loose_base=owner.loose_base,
         )
     return Node(
         "element",
@@ -200,7 +202,15 @@ def buffer_slice(node: ast.AST, owner: Node) -> Node:
         text = low.simple(low.base(owner), owner.type)
         return f"({low.need_type(kind)}){{ {text}->data, {text}->length }}"
 
-    return Node("slice", kind, emit, node, [owner], unstable_base=owner.owned or not owner.stable, loose_base=owner.loose_base)
+    return Node(
+        "slice",
+        kind,
+        emit,
+        node,
+        [owner],
+        unstable_base=owner.owned or not owner.stable,
+        loose_base=owner.loose_base,
+    )
 
 
 def comparable(kind: Type) -> bool:
@@ -232,7 +242,8 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
         emit,
         node,
         [owner, start, stop],
-        unstable_base=owner.unstable_base, loose_base=owner.loose_base,
+        unstable_base=owner.unstable_base,
+        loose_base=owner.loose_base,
         escapes=owner.escapes,
     )
 

@@ -14,7 +14,7 @@ from krait.compiler.integers import arithmetic_code, constant_node
 from krait.compiler.loops import LoopChecker
 from krait.compiler.modules import lang_name
 from krait.compiler.nodes import Node, Statement
-from krait.compiler.scope import LoopState, assigned_key, assigned_names, c_local, meet
+from krait.compiler.scope import assigned_key, assigned_names, c_local, meet
 from krait.compiler.types import (
     BOOL,
     ERRNO,
@@ -105,7 +105,8 @@ class StatementChecker(LoopChecker):
             case ast.Pass():
                 return None
             case ast.ImportFrom():
-                return self._import(node)
+                self._import(node)
+                return None
         message, remedy = REFUSED.get(
             type(node), (f"{type(node).__name__} is not kernel Python", "")
         )
@@ -764,12 +765,6 @@ class StatementChecker(LoopChecker):
             cleanup(low, body, lambda: low.emit("KRAIT_UNPIN();"))
 
         return Statement("with pinned", emit, node, [], [body])
-
-    def new_loop(self) -> LoopState:
-        """Enter a loop."""
-        state = LoopState()
-        self.loops.append(state)
-        return state
 
 
 def names_in(value: Node) -> set[str]:

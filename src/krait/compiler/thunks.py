@@ -17,6 +17,7 @@ from krait.compiler.types import (
     Type,
     UserPointerType,
     UserSliceType,
+    members,
 )
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def decode(node: object, kind: Type, register: int, checks: list[str]) -> str:
     if isinstance(kind, EnumType) and not kind.flags:
         tests = " && ".join(
             f"!(({kind.c}){name} >= {first}u && ({kind.c}){name} <= {last}u)"
-            for first, last in contiguous(sorted({int(each.value) for each in kind.cls}))  # type: ignore[var-annotated]
+            for first, last in contiguous(sorted({int(each.value) for each in members(kind)}))
         )
         checks.append(f"if ({tests}) return -{EINVAL};")
         return f"({kind.c}){name}"

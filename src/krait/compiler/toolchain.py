@@ -83,8 +83,8 @@ class Toolchain:
 
     def strip(self, source: Path, target: Path) -> None:
         """Copy an executable without symbols and without what is not loaded."""
-        if self.family == "zig":
-            self._run("objcopy", "-S", str(source), str(target), tool=True)
+        if self.family == "zig":  # its objcopy does not strip
+            target.write_bytes(loaded_part(source.read_bytes()))
             return
         objcopy = shutil.which("objcopy") or shutil.which("llvm-objcopy")
         if objcopy is None:
@@ -92,9 +92,24 @@ class Toolchain:
         run = [objcopy, "-S", "-R", ".krait.sites", "-R", ".comment", str(source), str(target)]
         _run_tool(run)
 
-    def _run(self, *arguments: str, tool: bool = False) -> None:
-        command = self.command[:-1] if tool else self.command
-        _run_tool([*command, *arguments])
+    def _run(self, *arguments: str) -> None:
+        _run_tool([*self.command, *arguments])
+
+
+def loaded_part(elf: bytes) -> bytes:
+    """A 64-bit ELF file cut behind its last segment, without section headers (System V ABI, 4)."""
+    table = int.from_bytes(elf[32:40], "little")
+    size = int.from_bytes(elf[54:56], "little")
+    count = int.from_bytes(elf[56:58], "little")
+    end = table + size * count
+    for index in range(count):
+        header = elf[table + index * size :][:size]
+        offset, length = (int.from_bytes(header[at : at + 8], "little") for at in (8, 32))
+        end = max(end, offset + length)
+    kept = bytearray(elf[:end])
+    kept[40:48] = bytes(8)  # e_shoff
+    kept[58:64] = bytes(6)  # e_shentsize, e_shnum, e_shstrndx
+    return bytes(kept)
 
 
 def _run_tool(command: list[str]) -> None:

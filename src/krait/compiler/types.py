@@ -9,7 +9,7 @@ value, integers are the C integers of their width.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from krait.compiler.classes import ClassInfo
@@ -465,9 +465,17 @@ def embedded_element(element: Type) -> bool:
     )
 
 
+def members(kind: EnumType) -> list[Any]:
+    """The members of an enumeration, in the order of their definition."""
+    made: Any = kind.cls
+    return list(made)
+
+
 def listed(element: Type) -> Type:
     """The element type of a build-time list."""
-    return replace(element, listed=True) if embedded_element(element) else element
+    if isinstance(element, RefType) and embedded_element(element):
+        return replace(element, listed=True)
+    return element
 
 
 def unlisted(element: Type) -> Type:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from krait.compiler.declarations import BODIES, Declarations, Key, identities, linkage_mark
@@ -198,9 +199,7 @@ class UnitWriter:
             for data in waiting:
                 done.add(data.symbol)
                 needs: dict[Key, None] = {}
-                text = values.initializer(
-                    data, lambda kind, what, n=needs: n.__setitem__((kind, what), None)
-                )  # type: ignore[misc]
+                text = values.initializer(data, _collector(needs))
                 declarator = self.declarations.data_declarator(data)
                 attributes = self.data_attributes(data)
                 own = self.declarations.of(("data", data))
@@ -333,7 +332,18 @@ class UnitWriter:
         from krait.kernel.config import config
 
         smp = "#define KRAIT_SMP\n" if config.smp else ""
-        return f'{smp}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
+        return (
+            f'{smp}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
+        )
+
+
+def _collector(needs: dict[Key, None]) -> Callable[[str, object], None]:
+    """Make the function that adds to `needs`."""
+
+    def need(kind: str, what: object) -> None:
+        needs[(kind, what)] = None
+
+    return need
 
 
 def write_units(program: Program) -> dict[str, str]:

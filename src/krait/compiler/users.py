@@ -1,8 +1,8 @@
 """Copies from and to the program's memory.
 
-Every copy checks the range against the top of user memory and calls an assembly routine that turns a
-fault into a count of bytes not copied; a short copy raises EFAULT (14, Linux errno-base.h). Lengths
-that do not match are the kernel's mistake and panic.
+Every copy checks the range against the top of user memory and calls an assembly routine that turns
+a fault into a count of bytes not copied; a short copy raises EFAULT (14, Linux errno-base.h).
+Lengths that do not match are the kernel's mistake and panic.
 """
 
 from __future__ import annotations
