@@ -49,6 +49,8 @@ TAI: Final = 11
 
 COARSE_NS: Final = 4_000_000  # Linux at 250 Hz
 ABSOLUTE: Final = 1  # TIMER_ABSTIME
+LATEST_NS: Final = 8_277_292_036 * 1_000_000_000
+"""TIME_SETTOD_SEC_MAX of Linux: what leaves 30 years of uptime before the clock ends."""
 CAPABILITY_TIME: Final = 25
 
 TIMER_REAL: Final = 0
@@ -213,6 +215,8 @@ def dynamic_clock_ns(which: i32) -> u64:
 
 def set_wall_clock(now_ns: u64) -> None:
     """Set the wall clock if the caller may."""
+    if now_ns >= LATEST_NS:
+        raise Errno(EINVAL)
     if not current_process().credentials.has(CAPABILITY_TIME):
         raise Errno(EPERM)
     clock.set_realtime(now_ns)
