@@ -118,6 +118,12 @@ static void moving(void)
     char *q = mremap(p, 4 * PAGE, 64 * PAGE, MREMAP_MAYMOVE);
     show_map("grow", q);
     printf("%c%c%d\n", q[0], q[3 * PAGE], q[40 * PAGE]);
+    char *large = MAP(NULL, 3 << 20, PROT_READ | PROT_WRITE, ANON);
+    MAP(large - PAGE, PAGE, PROT_NONE, ANON | MAP_FIXED_NOREPLACE);
+    memset(large, 'k', 3 << 20);
+    large = mremap(large, 3 << 20, 9 << 20, MREMAP_MAYMOVE);
+    printf("large %c%c%d\n", large[0], large[(3 << 20) - 1], large[5 << 20]);
+    munmap(large, 9 << 20);
     show_map("shrink", mremap(q, 64 * PAGE, PAGE, 0));
     printf("cut: %d\n", touch(q + PAGE, 0));
     show_map("bad flags", mremap(q, PAGE, PAGE, 8));

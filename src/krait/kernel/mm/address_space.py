@@ -285,7 +285,10 @@ class AddressSpace(MappingSpace):
             self.vmas.resize(vma, vma.start, first)
 
     def free_tables(self, start: u64, end: u64) -> None:
-        """Give back the page tables of the gap that a range is part of."""
+        """Give back the page tables of the gap that a range is part of.
+
+        What is to stay must be in the tree by now, a mapping that is being moved too.
+        """
         below = self.vmas.before(start)
         above = self.vmas.at_or_after(end)
         page_table.free_tables(
@@ -408,11 +411,11 @@ class AddressSpace(MappingSpace):
         except Errno:
             self.resident_pages -= page_range.drop(self.root, target, target + new)
             raise
-        if RemapFlags.DONTUNMAP not in flags:
-            self.clear(address, address + old)
         moved.start = target
         moved.end = target + new
         self.add(moved)
+        if RemapFlags.DONTUNMAP not in flags:
+            self.clear(address, address + old)
         return target
 
     def advise(self, address: u64, length: u64, advice: u32) -> None:
