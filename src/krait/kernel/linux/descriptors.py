@@ -112,6 +112,13 @@ class DescriptorTable(Counted):
             descriptor += 1
         return min(descriptor, end) if descriptor <= end else end
 
+    def close_marked(self) -> None:
+        """Close what is marked close-on-exec, as execve(2) does."""
+        end = self.end()
+        for number in range(end):
+            if self._is_used(number) and self.marks_of(number) & CLOSE_ON_EXEC != 0:
+                self.close(number)
+
     def close_all(self) -> None:
         """Close everything, as exit(2) does."""
         end = self.end()

@@ -8,7 +8,7 @@ fs/binfmt_elf.c.
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final
 
 from krait.kernel.errno import ENOEXEC
 from krait.kernel.fs.vnode import Vnode
@@ -19,6 +19,7 @@ from krait.kernel.lang import (
     Errno,
     Packed,
     Slice,
+    Struct,
     Text,
     inline,
     log,
@@ -124,17 +125,27 @@ class ElfFile(Counted):
         return view(ProgramHeader, self.headers.slice, index * size_of(ProgramHeader))
 
 
-def refuse(name: Text, reason: Text) -> NoReturn:
-    """Say why a file is not executed."""
-    log("{}: {}", name, reason)
-    raise Errno(ENOEXEC)
+class Refusals(Struct):
+    """Reasons are told while the first program is loaded; later the caller of execve decides."""
+
+    silent: bool = False
+
+
+refusals = Refusals()
+
+
+def refusal(name: Text, reason: Text) -> u32:
+    """Say why a file is not executed, and give the errno for that."""
+    if not refusals.silent:
+        log("{}: {}", name, reason)
+    return ENOEXEC
 
 
 def read_elf(vnode: Vnode, name: Text) -> ElfFile:
     """Read and check the headers of an executable."""
     start: Array[u8] = inline(64)
     if vnode.read(0, start) < size_of(ElfHeader):
-        refuse(name, text(b"not an ELF file: shorter than its header"))
+        raise Errno(refusal(name, text(b"not an ELF file: shorter than its header")))
     header = view(ElfHeader, start)
     check_header(header, name)
     count = u64(header.program_header_count)
@@ -142,7 +153,7 @@ def read_elf(vnode: Vnode, name: Text) -> ElfFile:
     if header.program_headers > vnode.size or (
         vnode.read(header.program_headers, headers.slice) < headers.length
     ):
-        refuse(name, text(b"truncated ELF file: the program headers are cut off"))
+        raise Errno(refusal(name, text(b"truncated ELF file: the program headers are cut off")))
     elf = ElfFile(
         vnode=vnode,
         headers=headers,
@@ -157,17 +168,17 @@ def read_elf(vnode: Vnode, name: Text) -> ElfFile:
 def check_header(header: ElfHeader, name: Text) -> None:
     """Refuse what is no executable for this machine."""
     if not header.magic.part(0, 4).equals(text(MAGIC)):
-        refuse(name, text(b"not an ELF file"))
+        raise Errno(refusal(name, text(b"not an ELF file")))
     if header.kind != CLASS_64:
-        refuse(name, text(b"a 32-bit ELF file; only 64-bit programs run"))
+        raise Errno(refusal(name, text(b"a 32-bit ELF file; only 64-bit programs run")))
     if header.data != LITTLE_ENDIAN or header.machine != MACHINE_X86_64:
-        refuse(name, text(b"an ELF file for another architecture"))
+        raise Errno(refusal(name, text(b"an ELF file for another architecture")))
     if header.type != TYPE_EXECUTABLE and header.type != TYPE_SHARED:
-        refuse(name, text(b"an ELF file, but not an executable"))
+        raise Errno(refusal(name, text(b"an ELF file, but not an executable")))
     if header.program_header_size != size_of(ProgramHeader):
-        refuse(name, text(b"corrupt ELF file: wrong size of program headers"))
+        raise Errno(refusal(name, text(b"corrupt ELF file: wrong size of program headers")))
     if header.program_header_count == 0 or header.program_header_count > HEADERS_LIMIT:
-        refuse(name, text(b"corrupt ELF file: no or too many program headers"))
+        raise Errno(refusal(name, text(b"corrupt ELF file: no or too many program headers")))
 
 
 def check_segments(elf: ElfFile, headers_offset: u64, name: Text) -> None:
@@ -180,7 +191,9 @@ def check_segments(elf: ElfFile, headers_offset: u64, name: Text) -> None:
             check_load(elf, segment, name)
             start = segment.address & ~u64(PAGE_MASK)
             if seen and start < previous_end & ~u64(PAGE_MASK):
-                refuse(name, text(b"corrupt ELF file: segments overlap or are not in order"))
+                raise Errno(
+                    refusal(name, text(b"corrupt ELF file: segments overlap or are not in order"))
+                )
             if not seen:
                 elf.start = start
                 seen = True
@@ -191,30 +204,36 @@ def check_segments(elf: ElfFile, headers_offset: u64, name: Text) -> None:
                 elf.headers_address = segment.address + inside
         elif segment.type == SEGMENT_INTERPRETER and elf.interpreter_length == 0:
             if segment.file_size < 2 or segment.file_size > INTERPRETER_LIMIT:
-                refuse(name, text(b"corrupt ELF file: bad length of the interpreter's name"))
+                raise Errno(
+                    refusal(name, text(b"corrupt ELF file: bad length of the interpreter's name"))
+                )
             elf.interpreter_offset = segment.offset
             elf.interpreter_length = segment.file_size
         elif segment.type == SEGMENT_STACK:
             elf.executable_stack = segment.flags & FLAG_EXECUTE != 0
     if not seen:
-        refuse(name, text(b"corrupt ELF file: it has nothing to load"))
+        raise Errno(refusal(name, text(b"corrupt ELF file: it has nothing to load")))
 
 
 def check_load(elf: ElfFile, segment: ProgramHeader, name: Text) -> None:
     """Refuse a segment that does not fit the file, the address space or the pages."""
     if segment.file_size > segment.memory_size:
-        refuse(name, text(b"corrupt ELF file: a segment is longer in the file than in memory"))
+        raise Errno(
+            refusal(name, text(b"corrupt ELF file: a segment is longer in the file than in memory"))
+        )
     if segment.memory_size > PROGRAM_TOP or segment.address > PROGRAM_TOP - segment.memory_size:
-        refuse(name, text(b"corrupt ELF file: a segment lies outside of the address space"))
+        raise Errno(
+            refusal(name, text(b"corrupt ELF file: a segment lies outside of the address space"))
+        )
     size = elf.vnode.size
     if segment.file_size > size or segment.offset > size - segment.file_size:
-        refuse(name, text(b"truncated ELF file: a segment is cut off"))
+        raise Errno(refusal(name, text(b"truncated ELF file: a segment is cut off")))
     if (segment.address ^ segment.offset) & PAGE_MASK != 0:
-        refuse(name, text(b"corrupt ELF file: a segment is not aligned to pages"))
+        raise Errno(refusal(name, text(b"corrupt ELF file: a segment is not aligned to pages")))
     alignment = segment.alignment
     if alignment > elf.alignment and alignment & (alignment - 1) == 0:
         if alignment > ALIGNMENT_LIMIT:
-            refuse(name, text(b"corrupt ELF file: absurd alignment"))
+            raise Errno(refusal(name, text(b"corrupt ELF file: absurd alignment")))
         elf.alignment = alignment
 
 
@@ -222,8 +241,10 @@ def read_interpreter(elf: ElfFile, into: Slice[u8], name: Text) -> Text:
     """Read the path of the interpreter, which the file must terminate."""
     raw = into.part(0, elf.interpreter_length)
     if elf.vnode.read(elf.interpreter_offset, raw) < raw.length:
-        refuse(name, text(b"truncated ELF file: the interpreter's name is cut off"))
+        raise Errno(refusal(name, text(b"truncated ELF file: the interpreter's name is cut off")))
     length = raw.find(0)
     if length == raw.length or length == 0:
-        refuse(name, text(b"corrupt ELF file: the interpreter's name is not terminated"))
+        raise Errno(
+            refusal(name, text(b"corrupt ELF file: the interpreter's name is not terminated"))
+        )
     return raw.part(0, length)

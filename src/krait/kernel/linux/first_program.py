@@ -32,8 +32,9 @@ from krait.kernel.lang import (
 from krait.kernel.linux import host_messages, proc_process
 from krait.kernel.linux.arguments import Arguments, empty_arguments
 from krait.kernel.linux.descriptors import DescriptorTable
+from krait.kernel.linux.elf import refusals
 from krait.kernel.linux.identity import machine_identity
-from krait.kernel.linux.loader import LoadedProgram, load_program
+from krait.kernel.linux.loader import LoadedProgram, map_program, prepare_program
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.standard_files import open_standard_files
@@ -235,9 +236,12 @@ def run_first_program() -> None:
     loaded = LoadedProgram()
     try:
         open_standard_files(process)
-        load_program(process, path.slice, arguments, loaded)
+        map_program(
+            process, prepare_program(process, process.fs.cwd, path.slice, arguments), loaded
+        )
     except Errno as error:
         outcome.exec_error(error.code, path.slice)
+    refusals.silent = True
     name_task(path.slice)
     first_program.path = None
     first_program.arguments = None

@@ -11,11 +11,10 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.drivers import random
-from krait.kernel.errno import EACCES, ELOOP, ENOEXEC
+from krait.kernel.errno import EACCES, ELOOP
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
-from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, Buffer, Errno, Slice, Struct, Text, inline, u8, u64
+from krait.kernel.lang import Array, Buffer, Counted, Errno, Struct, Text, inline, u8, u64
 from krait.kernel.linux.arguments import Arguments, with_interpreter
 from krait.kernel.linux.elf import ElfFile, read_elf, read_interpreter
 from krait.kernel.linux.image_mapping import map_segments
@@ -23,13 +22,16 @@ from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.mapping_names import FileMapping, HeapMapping, StackMapping
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.program_stack import ProgramStart, fill_stack
+from krait.kernel.linux.script import (
+    SCRIPT_DEPTH,
+    SCRIPT_LINE,
+    is_script,
+    script_interpreter,
+    script_option,
+)
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vdso_mapping import map_vdso
-
-SCRIPT_DEPTH: Final = 4
-SCRIPT_LINE: Final = 256  # BINPRM_BUF_SIZE, linux/binfmts.h
-PATH_LIMIT: Final = 4096
 
 PROGRAM_BASE: Final = 0x5555_5555_4000  # ELF_ET_DYN_BASE: two thirds of the lower half
 PROGRAM_RANDOM_PAGES: Final = (1 << 28) - 1  # vm.mmap_rnd_bits, 28
@@ -39,6 +41,18 @@ STACK_TOP: Final = 0x7FFF_FFFF_F000
 MAPPING_RANDOM_PAGES: Final = (1 << 28) - 1
 PAGE_SHIFT: Final = 12
 EXECUTE_BITS: Final = 0o111
+
+
+class PreparedProgram(Counted):
+    """A program that has been found, read and checked, and can be mapped."""
+
+    dentry: Dentry
+    elf: ElfFile
+    name: Buffer[u8]
+    """The path that the caller gave, AT_EXECFN."""
+    arguments: Arguments
+    interpreter: ElfFile | None = None
+    interpreter_dentry: Dentry | None = None
 
 
 class LoadedProgram(Struct):
@@ -65,91 +79,63 @@ class Entropy(Struct):
         return (self.word(index) & mask) << PAGE_SHIFT
 
 
-def load_program(process: Process, path: Text, arguments: Arguments, loaded: LoadedProgram) -> None:
-    """Load the program at `path`, through as many scripts as Linux follows; fills `loaded`."""
-    given = path
+def prepare_program(
+    process: Process, at: Dentry, path: Text, arguments: Arguments
+) -> PreparedProgram:
+    """Find the program at `path`, through as many scripts as Linux follows; changes nothing."""
+    name = copy_of(path)
+    current = name
     line: Array[u8] = inline(SCRIPT_LINE)
-    holder = arguments
-    program_name = Buffer[u8](length=given.length)
-    program_name.slice.copy_from(given)
     for _depth in range(SCRIPT_DEPTH + 1):
-        dentry = find_executable(process, program_name.slice)
+        dentry = find_executable(process, at, current.slice)
         vnode = dentry.present()
         length = vnode.read(0, line)
-        if length >= 2 and line[0] == 0x23 and line[1] == 0x21:
-            interpreter = script_interpreter(line.part(2, length))
-            option = script_option(line.part(2, length))
-            holder = with_interpreter(holder, interpreter, option, program_name.slice)
-            program_name = Buffer[u8](length=interpreter.length)
-            program_name.slice.copy_from(interpreter)
+        if is_script(line.part(0, length)):
+            rest = line.part(2, length)
+            interpreter = script_interpreter(rest)
+            arguments = with_interpreter(arguments, interpreter, script_option(rest), current.slice)
+            current = copy_of(interpreter)
             continue
-        load_elf(process, dentry, vnode, program_name.slice, given, holder, loaded)
-        return
+        prepared = PreparedProgram(
+            dentry=dentry, elf=read_elf(vnode, current.slice), name=name, arguments=arguments
+        )
+        prepare_interpreter(process, prepared, current.slice)
+        return prepared
     raise Errno(ELOOP)
 
 
-def find_executable(process: Process, path: Text) -> Dentry:
+def copy_of(path: Text) -> Buffer[u8]:
+    """Keep a path."""
+    kept = Buffer[u8](length=path.length)
+    kept.slice.copy_from(path)
+    return kept
+
+
+def prepare_interpreter(process: Process, prepared: PreparedProgram, name: Text) -> None:
+    """Find and read the dynamic linker that a program asks for."""
+    elf = prepared.elf
+    if elf.interpreter_length == 0:
+        return
+    buffer = Buffer[u8](length=elf.interpreter_length)
+    path = read_interpreter(elf, buffer.slice, name)
+    dentry = find_executable(process, process.fs.cwd, path)
+    prepared.interpreter = read_elf(dentry.present(), path)
+    prepared.interpreter_dentry = dentry
+
+
+def find_executable(process: Process, at: Dentry, path: Text) -> Dentry:
     """Walk to a file that may be executed."""
-    dentry = walk(process.fs, process.fs.cwd, path, WalkFlags.FOLLOW)
+    dentry = walk(process.fs, at, path, WalkFlags.FOLLOW | WalkFlags.EMPTY_PATH)
     vnode = dentry.present()
     if not vnode.is_regular or vnode.mode & EXECUTE_BITS == 0:
         raise Errno(EACCES)
     return dentry
 
 
-def script_interpreter(line: Slice[u8]) -> Text:
-    """Give the first word of a `#!` line; ENOEXEC if there is none."""
-    start = skip_blanks(line, 0)
-    end = word_end(line, start)
-    if end == start:
-        raise Errno(ENOEXEC)
-    return line.part(start, end)
-
-
-def script_option(line: Slice[u8]) -> Text:
-    """Give the rest of the line without blanks around it, which is one argument."""
-    start = skip_blanks(line, word_end(line, skip_blanks(line, 0)))
-    end = start
-    last = start
-    while end < line.length and line[end] != 0x0A and line[end] != 0:
-        if not is_blank(line[end]):
-            last = end + 1
-        end += 1
-    return line.part(start, last)
-
-
-def is_blank(byte: u8) -> bool:
-    """Say whether a byte is a space or a tab."""
-    return byte in (0x20, 0x09)
-
-
-def skip_blanks(line: Slice[u8], start: u64) -> u64:
-    """Give the place of the first byte that is not blank."""
-    while start < line.length and is_blank(line[start]):
-        start += 1
-    return start
-
-
-def word_end(line: Slice[u8], start: u64) -> u64:
-    """Give the place behind a word."""
-    while start < line.length and not is_blank(line[start]):
-        if line[start] in (0x0A, 0):
-            break
-        start += 1
-    return start
-
-
-def load_elf(
-    process: Process,
-    dentry: Dentry,
-    vnode: Vnode,
-    name: Text,
-    given: Text,
-    arguments: Arguments,
-    loaded: LoadedProgram,
-) -> None:
-    """Map program, interpreter, vDSO and stack, and fill the stack."""
-    elf = read_elf(vnode, name)
+def map_program(process: Process, prepared: PreparedProgram, loaded: LoadedProgram) -> None:
+    """Map program, interpreter, vDSO and stack, and fill the stack; the process becomes this."""
+    elf = prepared.elf
+    dentry = prepared.dentry
     entropy = Entropy()
     random.fill(entropy.bytes)
     base: u64 = 0
@@ -162,21 +148,28 @@ def load_elf(
     start.header_count = elf.header_count
     if elf.headers_address != 0 or elf.start == 0:
         start.headers = base + elf.headers_address
-    vnode.begin_execution()
+    dentry.present().begin_execution()
     process.executable = dentry
+    process.code_start = 0
+    process.code_end = 0
+    process.data_start = 0
+    process.data_end = 0
     top = STACK_TOP - entropy.pages(1, STACK_RANDOM_PAGES)
     limit = process.limits.soft(Resource.STACK)
     map_stack(process.space, top, limit, elf)
     process.space.map_top -= entropy.pages(3, MAPPING_RANDOM_PAGES)
-    process.space.map_top -= entropy.pages(3, PROGRAM_RANDOM_PAGES)
     map_segments(process, elf, base, FileMapping(dentry=dentry), main=True)
     process.space.heap_name = HeapMapping()
     process.space.set_brk_start(base + elf.end + entropy.pages(2, BREAK_RANDOM_PAGES))
-    if elf.interpreter_length != 0:
-        load_interpreter(process, elf, name, start)
+    interpreter = prepared.interpreter
+    interpreter_dentry = prepared.interpreter_dentry
+    if interpreter is not None and interpreter_dentry is not None:
+        map_interpreter(process, interpreter, interpreter_dentry, start)
     process.vdso_base = map_vdso(process.space)
     loaded.entry = start.first
-    loaded.stack = fill_stack(process, top, start, arguments, given, entropy.bytes.part(0, 16))
+    loaded.stack = fill_stack(
+        process, top, start, prepared.arguments, prepared.name.slice, entropy.bytes.part(0, 16)
+    )
 
 
 def map_stack(space: AddressSpace, top: u64, limit: u64, elf: ElfFile) -> None:
@@ -187,12 +180,10 @@ def map_stack(space: AddressSpace, top: u64, limit: u64, elf: ElfFile) -> None:
     space.map_stack(top, limit, protection, StackMapping())
 
 
-def load_interpreter(process: Process, elf: ElfFile, name: Text, start: ProgramStart) -> None:
+def map_interpreter(
+    process: Process, interpreter: ElfFile, dentry: Dentry, start: ProgramStart
+) -> None:
     """Map the dynamic linker among the mappings and let execution begin there."""
-    buffer = Buffer[u8](length=elf.interpreter_length)
-    path = read_interpreter(elf, buffer.slice, name)
-    dentry = find_executable(process, path)
-    interpreter = read_elf(dentry.present(), path)
     length = interpreter.end - interpreter.start
     slack = interpreter.alignment - (1 << PAGE_SHIFT)
     place = process.space.map(

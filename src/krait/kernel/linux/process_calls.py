@@ -124,26 +124,6 @@ def clone3(arguments: UserPointer[u8], size: u64) -> u32:
     raise Errno(ENOSYS)
 
 
-@syscall("execve")
-def execve(
-    path: UserPointer[u8], arguments: UserPointer[u64], environment: UserPointer[u64]
-) -> None:
-    """Not yet."""
-    raise Errno(ENOSYS)
-
-
-@syscall("execveat")
-def execveat(
-    directory: i32,
-    path: UserPointer[u8],
-    arguments: UserPointer[u64],
-    environment: UserPointer[u64],
-    flags: u32,
-) -> None:
-    """Not yet."""
-    raise Errno(ENOSYS)
-
-
 def check_self(pid: i32) -> None:
     """Refuse every process but the caller, by 0 or by its id; ESRCH."""
     if pid < 0 or (pid != 0 and u32(pid) != current_process().pid):

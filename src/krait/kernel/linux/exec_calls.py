@@ -1,0 +1,160 @@
+"""execve(2): the same process, another program.
+
+Everything that can be refused is found out before the old program is touched: the new one is
+found, read and checked, and its arguments are copied. From then on there is no way back, and what
+still fails, for want of memory, kills.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import context
+from krait.kernel.arch.x86_64.cpu import write_fs_base
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.errno import EINVAL, ELOOP, ENOENT
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
+from krait.kernel.linux.arguments import read_arguments
+from krait.kernel.linux.death import die_by_signal
+from krait.kernel.linux.first_program import FLAGS_AT_START, name_task
+from krait.kernel.linux.loader import (
+    LoadedProgram,
+    PreparedProgram,
+    map_program,
+    prepare_program,
+)
+from krait.kernel.linux.paths import AT_FDCWD, read_path, start_of
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.signal_stack import DISABLE
+from krait.kernel.linux.signal_state import SignalInfo
+from krait.kernel.linux.signals import (
+    HANDLER_DEFAULT,
+    HANDLER_IGNORE,
+    SI_KERNEL,
+    SIGKILL,
+    SIGNAL_LIMIT,
+)
+from krait.kernel.linux.task import WORK_RELOAD, Task, current_task
+from krait.kernel.mm import address_space
+from krait.kernel.sched.scheduler import add_work, use_space
+
+AT_SYMLINK_NOFOLLOW: Final = 0x100
+AT_EMPTY_PATH: Final = 0x1000
+
+
+@syscall("execve")
+def execve(
+    path: UserPointer[u8], arguments: UserPointer[u64], environment: UserPointer[u64]
+) -> None:
+    """Run another program."""
+    execute(AT_FDCWD, path, arguments, environment, 0)
+
+
+@syscall("execveat", flags=AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH)
+def execveat(
+    directory: i32,
+    path: UserPointer[u8],
+    arguments: UserPointer[u64],
+    environment: UserPointer[u64],
+    flags: u32,
+) -> None:
+    """Run another program, found from a directory or given by its descriptor."""
+    if flags & ~u32(AT_SYMLINK_NOFOLLOW | AT_EMPTY_PATH) != 0:
+        raise Errno(EINVAL)
+    execute(directory, path, arguments, environment, flags)
+
+
+def execute(
+    directory: i32,
+    pointer: UserPointer[u8],
+    arguments: UserPointer[u64],
+    environment: UserPointer[u64],
+    flags: u32,
+) -> None:
+    """Replace the calling process's program."""
+    task = current_task()
+    process = task.process
+    path = read_path(pointer)
+    if path.length == 0 and flags & AT_EMPTY_PATH == 0:
+        raise Errno(ENOENT)
+    start = start_of(process, directory, path)
+    if flags & AT_SYMLINK_NOFOLLOW != 0:
+        refuse_link(process, start, path)
+    prepared = prepare_program(process, start, path, read_arguments(arguments, environment))
+    space = address_space.create()
+    leave_old_program(process)
+    process.space = space
+    use_space(space)
+    become(task, process, prepared)
+
+
+def refuse_link(process: Process, start: Dentry, path: Slice[u8]) -> None:
+    """Raise ELOOP for a symbolic link."""
+    if walk(process.fs, start, path, WalkFlags.EMPTY_PATH).present().is_symbolic_link:
+        raise Errno(ELOOP)
+
+
+def leave_old_program(process: Process) -> None:
+    """Let the old program's file be written again."""
+    executable = process.executable
+    if executable is not None and (vnode := executable.vnode) is not None:
+        vnode.end_execution()
+
+
+def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
+    """Map the new program and forget what belonged to the old one."""
+    loaded = LoadedProgram()
+    try:
+        map_program(process, prepared, loaded)
+        process.descriptors.close_marked()
+    except Errno:
+        die_by_signal(task, task.frame(), SignalInfo(SIGKILL, 0, SI_KERNEL, 0, 0, 0))
+    name_task(prepared.name.slice)
+    reset_signals(task, process)
+    task.clear_child_tid = 0
+    task.robust_list = 0
+    process.credentials.keep_capabilities = False
+    process.dumpable = 1
+    context.initialize_vector(task.vector_area)
+    context.restore_vector(task.vector_area)
+    write_fs_base(0)
+    clear_registers(task.frame())
+    task.frame().rip = loaded.entry
+    task.frame().rsp = loaded.stack
+    add_work(task, WORK_RELOAD)
+
+
+def reset_signals(task: Task, process: Process) -> None:
+    """Handlers are gone with their code; what is ignored or blocked stays so."""
+    for index in range(u32(SIGNAL_LIMIT)):
+        action = process.actions.of(index + 1)
+        if action.handler != HANDLER_IGNORE:
+            action.handler = HANDLER_DEFAULT
+        action.flags = 0
+        action.mask = 0
+        action.restorer = 0
+    task.signals.stack_flags = DISABLE
+    task.signals.stack_address = 0
+    task.signals.stack_size = 0
+
+
+def clear_registers(frame: TrapFrame) -> None:
+    """Begin with zeros, as the ABI lets a program expect of RDX at least."""
+    frame.r15 = 0
+    frame.r14 = 0
+    frame.r13 = 0
+    frame.r12 = 0
+    frame.rbp = 0
+    frame.rbx = 0
+    frame.r11 = 0
+    frame.r10 = 0
+    frame.r9 = 0
+    frame.r8 = 0
+    frame.rax = 0
+    frame.rcx = 0
+    frame.rdx = 0
+    frame.rsi = 0
+    frame.rdi = 0
+    frame.rflags = FLAGS_AT_START

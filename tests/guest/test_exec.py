@@ -1,0 +1,34 @@
+"""A program that becomes another one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+
+Build = Callable[..., str]
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("flags", [("-static",), ()])
+def test_execve_as_on_the_host(build_program: Build, flags: tuple[str, ...]) -> None:
+    """Errors, and what a new program keeps of the old one."""
+    program = build_program("guest/programs/exec.c", *flags)
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT)
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status == 5
+
+
+@pytest.mark.guest
+def test_script_through_env(tmp_path: Path) -> None:
+    """`#!/usr/bin/env python3` needs an execve after the kernel's own."""
+    script = tmp_path / "script"
+    script.write_text("#!/usr/bin/env python3\nimport sys\nprint(sys.argv[1:], __file__)\n")
+    script.chmod(0o755)
+    here = run_on_host([str(script), "a b"], b"", ENVIRONMENT)
+    there = run_in_guest([str(script), "a b"], b"", ENVIRONMENT, ("-m", "256M"))
+    assert there == here
