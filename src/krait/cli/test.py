@@ -10,8 +10,10 @@ import click
 
 from krait.checkout import checkout_folder
 from krait.cli.messages import say
+from krait.errors import UserError
 from krait.installation.environment import add_test_packages
 from krait.installation.packages import BUILD_AND_RUN, TEST, install_packages, missing_packages
+from krait.kernels import find_kernel
 
 _EPILOG = """\b
 Examples:
@@ -52,9 +54,19 @@ def test(fast: bool, guest: bool, apps: bool, arguments: tuple[str, ...]) -> int
         for wanted, group in ((fast, _FAST), (guest, _GUEST), (apps, _APPS)):
             if wanted or everything:
                 folders += group
+    if guest or apps or everything:
+        _build_kernel()
     present = [folder for folder in folders if os.path.exists(os.path.join(root, folder))]
     status = _pytest(root, [*present, *arguments])
     return status or (1 if failed else 0)
+
+
+def _build_kernel() -> None:
+    """Build the kernel before tests with time limits wait for it; they report what is wrong."""
+    try:
+        find_kernel("default", say)
+    except UserError as error:
+        say(error.message)
 
 
 def _check(root: str) -> bool:
