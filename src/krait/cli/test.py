@@ -26,6 +26,8 @@ Examples:
 _FAST = ("tests/test_architecture.py", "tests/compiler", "tests/host", "tests/kernel")
 _GUEST = ("tests/guest",)
 _APPS = ("tests/apps",)
+_PYTHON = ("src", "tests", "bench")
+"""Not docs/: examples there align their comments."""
 _NO_TESTS = 5  # pytest's status when nothing was selected
 
 
@@ -72,8 +74,8 @@ def _build_kernel() -> None:
 def _check(root: str) -> bool:
     """Style and types. All of them run, so that one look shows everything."""
     checks = (
-        ("formatting", ["ruff", "format", "--check", "--quiet", "."]),
-        ("style", ["ruff", "check", "--quiet", "."]),
+        ("formatting", ["ruff", "format", "--check", "--quiet", *_PYTHON]),
+        ("style", ["ruff", "check", "--quiet", *_PYTHON]),
         ("types", ["mypy"]),
     )
     passed = True
