@@ -50,8 +50,10 @@ class KernelImage:
     stack: DeepestPath
 
 
-def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
-    """Build a configuration's kernel into `folder`.
+def build_kernel(
+    configuration: str, folder: str | Path, *, entry: str = ENTRY_MODULE
+) -> KernelImage:
+    """Build a configuration's kernel into `folder`; `entry` is the module with `krait_main`.
 
     Raises CompilationFailed for mistakes in kernel Python, ToolchainError when the C compiler
     fails.
@@ -60,7 +62,7 @@ def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     toolchain = find_toolchain()
-    objects, graphs, share, made = _compile(configuration, target, toolchain)
+    objects, graphs, share, made = _compile(configuration, entry, target, toolchain)
     symbols = target / "kernel.elf"
     stripped = target / "kernel.stripped.elf"
     toolchain.link(ARCHITECTURE / "kernel.ld", objects, symbols)
@@ -82,7 +84,7 @@ def build_kernel(configuration: str, folder: str | Path) -> KernelImage:
 
 
 def _compile(
-    configuration: str, target: Path, toolchain: Toolchain
+    configuration: str, entry: str, target: Path, toolchain: Toolchain
 ) -> tuple[list[Path], list[Path], float, int]:
     """Translate and compile everything; the objects in a fixed order."""
     from krait.kernel.config import config
@@ -90,7 +92,7 @@ def _compile(
     config.set(**SWITCHES[configuration])
     from krait.compiler.program import compile_program
 
-    program = compile_program([ENTRY_MODULE])
+    program = compile_program([entry])
     if program.diagnostics:
         raise CompilationFailed(program.diagnostics)
     sources = target / "c"

@@ -24,6 +24,9 @@
 #define RFLAGS_NT 0x4000
 #define RFLAGS_AC 0x40000
 
+/* A kernel made for a test may run no programs and have no table. */
+    .weak krait_linux_table__TABLE
+
     .section .text.krait.hot, "ax"
     .balign 64
     .globl krait_syscall_entry

@@ -1,0 +1,1 @@
+"""Kernels that are nothing but a test: they boot, check, and tell how it went."""

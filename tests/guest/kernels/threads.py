@@ -1,0 +1,348 @@
+"""A kernel that checks threads, waiting and timers, and ends with status 0 if all is well.
+
+Each check logs a line when it has passed; one that fails is a panic by `assert`.
+
+Invariant of the unsafe part: the exports stand where the real kernel's stand and touch nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables, interrupts
+from krait.kernel.arch.x86_64.cpu import enable_interrupts
+from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.drivers import log as kernel_log
+from krait.kernel.drivers import outcome, panic
+from krait.kernel.errno import EINTR, EIO
+from krait.kernel.lang import (
+    Array,
+    Errno,
+    Struct,
+    export,
+    inline,
+    log,
+    text,
+    u32,
+    u64,
+)
+from krait.kernel.mm import frames, heap, kernel_stack
+from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.sleep import sleep_until
+from krait.kernel.sched.thread import Thread
+from krait.kernel.sched.timer_queue import Timer
+from krait.kernel.sched.wait_queue import WaitQueue
+from krait.kernel.sched.waiter import Waiter
+
+unsafe: Final = True
+
+ENTRY_POINTS: Final = (heap.allocate, heap.free, kernel_log.open_line)
+MILLISECOND: Final = u64(1_000_000)
+TIMERS: Final = 40
+
+
+class Shared(Struct):
+    """What the threads of one check share."""
+
+    lock: Mutex = inline()
+    queue: WaitQueue = inline()
+    counter: u64 = 0
+    turn: u64 = 0
+    finished: u64 = 0
+    interrupted: u64 = 0
+    order: Array[u64] = inline(64)
+
+    def note(self, number: u64) -> None:
+        """Append to the order of events."""
+        self.order[self.counter] = number
+        self.counter += 1
+
+    def reset(self) -> None:
+        """Start a new check."""
+        self.counter = 0
+        self.turn = 0
+        self.finished = 0
+        self.interrupted = 0
+
+
+shared = Shared()
+timers: Final = [Timer() for _ in range(TIMERS)]
+
+
+@export("krait_syscall")
+def on_call(_frame: TrapFrame) -> u64:
+    """There are no programs."""
+    return u64(0)
+
+
+@export("krait_after_call")
+def on_return(_frame: TrapFrame, _result: u64) -> u64:
+    """There are no programs."""
+    return u64(0)
+
+
+@export("krait_return_work")
+def on_work(_frame: TrapFrame) -> None:
+    """There are no programs."""
+
+
+@export("krait_trap")
+def on_trap(frame: TrapFrame) -> None:
+    """Report a failed check."""
+    panic.report_trap(frame)
+
+
+@export("krait_interrupt")
+def on_interrupt(frame: TrapFrame) -> None:
+    """Serve timers."""
+    interrupts.dispatch(u32(frame.orig_rax))
+
+
+@export("krait_main")
+def main(start_info: u64) -> None:
+    """Start what threads need, run the checks, end."""
+    try:
+        start(start_info)
+        run_checks()
+    except Errno as error:
+        log("a check raised {}", error.code)
+        outcome.exit(u32(1))
+    outcome.exit(u32(0))
+
+
+def start(start_info: u64) -> None:
+    """Do what boot.py does, up to the first thread."""
+    descriptor_tables.start()
+    context.start()
+    boot_info.start(start_info)
+    frames.start()
+    clock.start()
+    timer.start()
+    scheduler.scheduler.release_stack = kernel_stack.release_of
+    scheduler.become(Thread(kernel_stack_top=boot_stack_top()))
+    enable_interrupts()
+
+
+def run_checks() -> None:
+    """Run every check."""
+    check_exclusion()
+    check_turns()
+    check_deadline()
+    check_interruption()
+    check_wake_order()
+    check_callback()
+    check_timers()
+    check_shares()
+    check_stacks()
+
+
+def join(count: u64) -> None:
+    """Wait until so many threads have finished."""
+    limit = clock.monotonic_ns() + 20_000 * MILLISECOND
+    while shared.finished < count:
+        assert clock.monotonic_ns() < limit, "a thread does not finish"
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+
+
+def slow_increment(times: u64) -> None:
+    """Read, sleep, write: loses updates unless the lock excludes the others."""
+    for _ in range(times):
+        with shared.lock:
+            before = shared.counter
+            sleep_until(clock.monotonic_ns() + 50_000)
+            shared.counter = before + 1
+    shared.finished += 1
+
+
+def check_exclusion() -> None:
+    """A mutex excludes, also while its holder sleeps."""
+    shared.reset()
+    for _ in range(3):
+        scheduler.spawn(slow_increment, u64(20), text(b"slow"), kernel_stack.allocate())
+    join(u64(3))
+    assert shared.counter == 60, "an update was lost"
+    log("ok exclusion")
+
+
+def take_turns(me: u64) -> None:
+    """Wait for our turn, give it to the next."""
+    for _ in range(300):
+        with shared.lock:
+            while shared.turn != me:
+                shared.queue.wait(shared.lock)
+            shared.turn = (me + 1) % 3
+            shared.queue.wake_all()
+    shared.finished += 1
+
+
+def check_turns() -> None:
+    """No wake-up is lost between three threads."""
+    shared.reset()
+    for index in range(u64(3)):
+        scheduler.spawn(take_turns, index, text(b"turns"), kernel_stack.allocate())
+    join(u64(3))
+    log("ok turns")
+
+
+def wake_later(delay_ns: u64) -> None:
+    """Wake one waiter after a while."""
+    sleep_until(clock.monotonic_ns() + delay_ns)
+    shared.queue.wake_one()
+    shared.finished += 1
+
+
+def check_deadline() -> None:
+    """Waiting ends at the deadline, not before; or by a wake-up."""
+    shared.reset()
+    with shared.lock:
+        deadline_ns = clock.monotonic_ns() + 3 * MILLISECOND
+        assert not shared.queue.wait_until(shared.lock, deadline_ns), "nobody woke us"
+        assert clock.monotonic_ns() >= deadline_ns, "woken early"
+        assert shared.queue.is_empty(), "left in the queue"
+        assert not shared.queue.wait_until(shared.lock, u64(0)), "a deadline in the past"
+    scheduler.spawn(wake_later, 2 * MILLISECOND, text(b"waker"), kernel_stack.allocate())
+    with shared.lock:
+        deadline_ns = clock.monotonic_ns() + 5_000 * MILLISECOND
+        assert shared.queue.wait_until(shared.lock, deadline_ns), "not woken"
+        assert clock.monotonic_ns() < deadline_ns, "woken by the deadline"
+        assert shared.lock.is_held(), "the lock is not ours"
+    join(u64(1))
+    log("ok deadline")
+
+
+def wait_for_ever(_argument: u64) -> None:
+    """Wait until interrupted."""
+    with shared.lock:
+        try:
+            shared.queue.wait(shared.lock)
+        except Errno as error:
+            if error.code == EINTR and shared.lock.is_held():
+                shared.interrupted += 1
+    shared.finished += 1
+
+
+def check_interruption() -> None:
+    """An interrupted wait raises EINTR, before and during the sleep."""
+    shared.reset()
+    asleep = scheduler.spawn(wait_for_ever, u64(0), text(b"asleep"), kernel_stack.allocate())
+    sleep_until(clock.monotonic_ns() + 2 * MILLISECOND)
+    scheduler.interrupt_thread(asleep)
+    early = scheduler.spawn(wait_for_ever, u64(0), text(b"early"), kernel_stack.allocate())
+    scheduler.interrupt_thread(early)
+    join(u64(2))
+    assert shared.interrupted == 2, "not interrupted"
+    assert shared.queue.is_empty(), "left in the queue"
+    log("ok interruption")
+
+
+def wait_and_note(number: u64) -> None:
+    """Wait once, then note who was woken."""
+    with shared.lock:
+        shared.queue.wait_uninterruptible(shared.lock)
+        shared.note(number)
+    shared.finished += 1
+
+
+def check_wake_order() -> None:
+    """`wake_one` wakes exactly one, first come, first served."""
+    shared.reset()
+    for index in range(u64(5)):
+        scheduler.spawn(wait_and_note, index, text(b"waiter"), kernel_stack.allocate())
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+    for index in range(u64(5)):
+        assert shared.queue.wake_one(), "nobody waits"
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+        assert shared.counter == index + 1, "woke another number than one"
+        assert shared.order[index] == index, "out of order"
+    assert not shared.queue.wake_one(), "somebody is left"
+    join(u64(5))
+    log("ok wake order")
+
+
+def count_wake(_waiter: Waiter) -> None:
+    """Count a wake-up."""
+    shared.turn += 1
+
+
+def check_callback() -> None:
+    """A callback stays in the queue, and does not use up a wake-up."""
+    shared.reset()
+    waiter = Waiter(on_wake=count_wake)
+    shared.queue.add(waiter)
+    scheduler.spawn(wait_and_note, u64(0), text(b"waiter"), kernel_stack.allocate())
+    sleep_until(clock.monotonic_ns() + MILLISECOND)
+    assert shared.queue.wake_one(), "the thread is behind the callback"
+    join(u64(1))
+    shared.queue.wake_all()
+    assert shared.turn == 2, "the callback runs at each wake-up"
+    shared.queue.remove(waiter)
+    shared.queue.wake_all()
+    assert shared.turn == 2, "a removed callback does not run"
+    log("ok callback")
+
+
+def timer_fired(each: Timer) -> None:
+    """Note a deadline; they must come in order and not early."""
+    assert clock.monotonic_ns() >= each.deadline_ns, "fired early"
+    assert shared.turn <= each.deadline_ns, "out of order"
+    shared.turn = each.deadline_ns
+    shared.counter += 1
+
+
+def check_timers() -> None:
+    """Timers fire in order, cancelled ones do not."""
+    shared.reset()
+    now = clock.monotonic_ns()
+    for index in range(u64(TIMERS)):
+        delay_ns = (index * 7919 % 97) * 100_000 + MILLISECOND
+        timer.arm(timers[index], now + delay_ns, timer_fired)
+    for index in range(u64(TIMERS)):
+        if index % 4 == 0:
+            timer.cancel(timers[index])
+    sleep_until(now + 15 * MILLISECOND)
+    assert shared.counter == TIMERS - TIMERS // 4, "another number of timers fired"
+    log("ok timers")
+
+
+def use_share(number: u64) -> None:
+    """Run for a while, giving way all the time."""
+    while shared.turn == 0:
+        shared.order[number] += 1
+        scheduler.yield_now()
+    shared.finished += 1
+
+
+def check_shares() -> None:
+    """Threads that give way to each other get about the same, however busy the host."""
+    shared.reset()
+    for index in range(u64(3)):
+        shared.order[index] = 0
+        scheduler.spawn(use_share, index, text(b"share"), kernel_stack.allocate())
+    sleep_until(clock.monotonic_ns() + 30 * MILLISECOND)
+    shared.turn = 1
+    join(u64(3))
+    for index in range(u64(3)):
+        assert shared.order[index] * 4 >= shared.order[0], "shares differ"
+        assert shared.order[0] * 4 >= shared.order[index], "shares differ"
+    log("ok shares")
+
+
+def fail(_argument: u64) -> None:
+    """End by an error."""
+    shared.finished += 1
+    raise Errno(EIO)
+
+
+def check_stacks() -> None:
+    """Stacks and threads of the dead are used again."""
+    shared.reset()
+    scheduler.spawn(fail, u64(0), text(b"first"), kernel_stack.allocate())
+    join(u64(1))
+    free = frames.free()
+    for index in range(u64(100)):
+        scheduler.spawn(fail, u64(0), text(b"short"), kernel_stack.allocate())
+        join(index + 2)
+    assert frames.free() + 8 >= free, "memory is lost"
+    log("ok stacks")
