@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     """Line by line the guest's answers are the host's."""
     program = build_program(f"guest/programs/{name}.c", "-static")
+    shutil.rmtree("/tmp/kt", ignore_errors=True)  # of a run before
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M"))
     assert there.output.decode().splitlines() == here.output.decode().splitlines()
