@@ -85,7 +85,10 @@ def rename_locked(
     new: Last,
     flags: RenameFlags,
 ) -> None:
-    """Check and do a rename under the locks of both directories."""
+    """Check and do a rename under the locks of both directories.
+
+    The checks come in Linux's order (fs/namei.c, do_renameat2).
+    """
     old_directory = old_parent.present()
     new_directory = new_parent.present()
     source = look_up_locked(old_parent, old_directory, old_name, old.hash)
@@ -94,43 +97,33 @@ def rename_locked(
         raise Errno(ENOENT)
     target = look_up_locked(new_parent, new_directory, new_name, new.hash)
     replaced = target.vnode
-    check_slashes(moved, replaced, old, new, flags)
-    if is_mount_point(source) or is_mount_point(target):
-        raise Errno(EBUSY)
-    if is_ancestor(source, new_parent):
-        raise Errno(EINVAL)
-    if replaced is not None and is_ancestor(target, old_parent):
-        raise Errno(EINVAL if RenameFlags.EXCHANGE in flags else ENOTEMPTY)
+    if replaced is not None and RenameFlags.NO_REPLACE in flags:
+        raise Errno(EEXIST)
     if RenameFlags.EXCHANGE in flags:
         if replaced is None:
             raise Errno(ENOENT)
-        if replaced is not moved:
-            old_directory.exchange(old_name, moved, new_directory, new_name, replaced)
-            dentries.swap(source, target)
+        if new.trailing_slash and not replaced.is_directory:
+            raise Errno(ENOTDIR)
+    if not moved.is_directory:
+        if old.trailing_slash or (new.trailing_slash and RenameFlags.EXCHANGE not in flags):
+            raise Errno(ENOTDIR)
+    if is_ancestor(source, new_parent):
+        raise Errno(EINVAL)
+    if is_ancestor(target, old_parent):
+        raise Errno(EINVAL if RenameFlags.EXCHANGE in flags else ENOTEMPTY)
+    if replaced is moved:
+        return
+    if is_mount_point(source) or is_mount_point(target):
+        raise Errno(EBUSY)
+    if RenameFlags.EXCHANGE in flags and replaced is not None:
+        old_directory.exchange(old_name, moved, new_directory, new_name, replaced)
+        dentries.swap(source, target)
         return
     if replaced is not None:
-        if RenameFlags.NO_REPLACE in flags:
-            raise Errno(EEXIST)
-        if replaced is moved:
-            return
         check_replaceable(moved, replaced)
     old_directory.rename(old_name, moved, new_directory, new_name, replaced)
     dentries.unlink(target)
     dentries.move(source, new_parent, new_name, new.hash)
-
-
-def check_slashes(
-    moved: Vnode, replaced: Vnode | None, old: Last, new: Last, flags: RenameFlags
-) -> None:
-    """Raise ENOTDIR when a path ends in a slash and does not name a directory."""
-    if not moved.is_directory:
-        if old.trailing_slash:
-            raise Errno(ENOTDIR)
-        if new.trailing_slash and RenameFlags.EXCHANGE not in flags:
-            raise Errno(ENOTDIR)
-    if RenameFlags.EXCHANGE in flags and replaced is not None:
-        if new.trailing_slash and not replaced.is_directory:
-            raise Errno(ENOTDIR)
 
 
 def check_replaceable(moved: Vnode, replaced: Vnode) -> None:

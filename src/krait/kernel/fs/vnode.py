@@ -32,7 +32,10 @@ from krait.kernel.fs.file_system import FileSystem
 from krait.kernel.fs.modes import (
     ALL_PERMISSIONS,
     DIRECTORY,
+    GROUP_EXECUTE,
     REGULAR,
+    SET_GID,
+    SET_UID,
     SYMBOLIC_LINK,
     TYPE_MASK,
 )
@@ -276,10 +279,14 @@ class Vnode(Pager):
         self.ctime_ns = now_ns()
 
     def set_owner(self, uid: u32, gid: u32) -> None:
-        """Change owner and group."""
+        """Change owner and group; a program loses what lets it run as its owner, as on Linux."""
         self.begin_change()
         self.uid = uid
         self.gid = gid
+        if not self.is_directory:
+            self.mode &= ~u32(SET_UID)
+            if self.mode & GROUP_EXECUTE != 0:
+                self.mode &= ~u32(SET_GID)
         self.ctime_ns = now_ns()
 
     def set_times(self, atime_ns: i64, mtime_ns: i64) -> None:
