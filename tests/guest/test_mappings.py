@@ -1,0 +1,45 @@
+"""Mappings hold what a model says, and what is unmapped comes back as free memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest
+
+LEAK_CHECK = """
+import mmap, re
+def free():
+    return int(re.search(r"MemFree:\\s+(\\d+)", open("/proc/meminfo").read())[1])
+def work():
+    for size in (1, 3, 700, 5000):
+        area = mmap.mmap(-1, size * 4096)
+        for page in range(0, size, 2):
+            area[page * 4096] = 1
+        area.close()
+    with open("/tmp/leak", "wb") as file:
+        file.write(bytes(3 << 20))
+        file.truncate(0)
+for _ in range(12):
+    work()
+before = free()
+for _ in range(12):
+    work()
+print(before - free() < 200)
+"""
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_random_mappings(build_program: Callable[..., str], seed: int) -> None:
+    program = build_program("guest/programs/mappings.c", "-static")
+    found = run_in_guest([program, str(seed), "3000"], b"", ENVIRONMENT, ("-m", "64M"))
+    assert found.output == b"right\n"
+    assert found.status == 0
+
+
+@pytest.mark.guest
+def test_memory_comes_back() -> None:
+    found = run_in_guest(["/usr/bin/python3", "-c", LEAK_CHECK], b"", ENVIRONMENT, ("-m", "128M"))
+    assert found.output == b"True\n", found.errors.decode()[-2000:]
