@@ -29,6 +29,7 @@ from krait.compiler.effects import prove
 from krait.compiler.program import Options, Program
 from krait.compiler.toolchain import ToolchainError, find_toolchain
 from krait.compiler.types import (
+    NEVER,
     NONE,
     BigEndian,
     BoolType,
@@ -126,7 +127,8 @@ class HostWorker:
         )
         answer = _Answer(self._exchange(struct.pack("<Q", number) + packed))
         error = answer.number()
-        result = None if error or function.result == NONE else answer.value(function.result)
+        silent = error or function.result in (NONE, NEVER)
+        result = None if silent else answer.value(function.result)
         for parameter, value in zip(function.parameters, arguments, strict=True):
             if isinstance(parameter.type, SliceType | UserSliceType | UserPointerType):
                 memory = answer.bytes()

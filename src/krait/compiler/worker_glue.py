@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from krait.compiler.lowering import result_struct
 from krait.compiler.types import (
+    NEVER,
     NONE,
     BigEndian,
     BoolType,
@@ -140,7 +141,7 @@ def _call(function: Function, arguments: list[str]) -> Iterator[str]:
     result = function.result
     joined = ", ".join(arguments)
     if not function.returns_error:
-        if result == NONE:
+        if result in (NONE, NEVER):
             yield f"{function.c_name}({joined});"
             yield "worker_put_number(0);"
         else:
@@ -148,7 +149,7 @@ def _call(function: Function, arguments: list[str]) -> Iterator[str]:
             yield "worker_put_number(0);"
             yield from _give(result, "result")
         return
-    if result == NONE:
+    if result in (NONE, NEVER):
         yield f"u32 error = {function.c_name}({joined});"
         yield "worker_put_number(error);"
         return

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple, TypeVar
+from typing import Final, NamedTuple, NoReturn, TypeVar
 
 from krait.kernel.errno import EAGAIN, EINVAL, ENOENT
 from krait.kernel.lang import (
@@ -428,6 +428,31 @@ def case_with(n: u32) -> u64:
     return log.trace
 
 
+def refuse(n: u32) -> NoReturn:
+    """Come back only with an error, or not at all."""
+    if n == 4:
+        panic("four")
+    raise Errno(n)
+
+
+def case_no_return(n: u32) -> u32:
+    """A call that does not return may raise."""
+    if n > 1:
+        refuse(n)
+    return n
+
+
+def case_no_return_caught(n: u32) -> u64:
+    """And be caught."""
+    log.trace = 0
+    try:
+        with guard:
+            refuse(n)
+    except Errno as error:
+        log.add(u64(error.code))
+    return log.trace
+
+
 def case_assert(n: u32) -> u32:
     """Stays."""
     assert n < 5, "too large"
@@ -564,6 +589,8 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "case_finally": [(n,) for n in range(6)],
     "case_finally_in_loop": [(n,) for n in range(5)],
     "case_with": [(n,) for n in range(6)],
+    "case_no_return": [(n,) for n in range(6)],
+    "case_no_return_caught": [(n,) for n in range(1, 6)],
     "case_assert": [(n,) for n in range(7)],
     "case_order": [(1,), (5,)],
     "case_callback": [(3,), (4,)],
