@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import difflib
 import os
+import shlex
 import shutil
 import subprocess
 import sys
@@ -67,6 +69,17 @@ def run_in_guest(
     return Outcome(done.returncode, done.stdout, done.stderr)
 
 
+def _difference(here: Outcome, there: Outcome) -> str:
+    """What the guest did otherwise, line by line."""
+    lines = [f"status {here.status} on the host, {there.status} in the guest"]
+    for name in ("output", "errors"):
+        sides = [repr(getattr(side, name))[2:-1].split("\\n") for side in (here, there)]
+        lines += difflib.unified_diff(
+            *sides, f"{name} on the host", f"{name} in the guest", lineterm=""
+        )
+    return "\n".join(lines[:80])
+
+
 @pytest.fixture
 def same_as_host() -> Comparison:
     """Compare the two runs; `ignore_errors` for messages that name what differs by nature."""
@@ -87,7 +100,8 @@ def same_as_host() -> Comparison:
         there = run_in_guest(command, stdin, variables, switches)
         if ignore_errors:
             here, there = here._replace(errors=b""), there._replace(errors=b"")
-        assert there == here
+        if there != here:
+            pytest.fail(f"{shlex.join(command)}\n{_difference(here, there)}")
         return there
 
     return compare
