@@ -21,12 +21,12 @@ def work():
     with open("/tmp/leak", "wb") as file:
         file.write(bytes(3 << 20))
         file.truncate(0)
-for _ in range(12):
-    work()
-before = free()
-for _ in range(12):
-    work()
-print(before - free() < 200)
+left = []
+for _ in range(4):
+    for _ in range(8):
+        work()
+    left.append(free())
+print(abs(left[-1] - left[-2]) < 40)
 """
 
 
