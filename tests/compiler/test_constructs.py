@@ -318,3 +318,65 @@ def test_objects(run_compiled: Run) -> None:
     got = run_compiled(OBJECTS, calls)
     for call, value, wanted in zip(calls, got, expected, strict=True):
         assert value == wanted, (call, value, wanted)
+
+
+OWNED = """
+class Trace(Struct):
+    n: u64 = 0
+trace = Trace()
+class Leaf(Counted):
+    n: u64
+    def __del__(self) -> None:
+        trace.n = trace.n * 10 + self.n
+class Box(Struct):
+    leaf: Leaf | None = None
+    n: u64
+    data: Array[u8] = inline(8)
+    def twice(self) -> u64:
+        return self.n * 2
+class Shelf(Counted):
+    box: Owned[Box] | None = None
+shelf = Trace()
+def make(n: u64) -> Owned[Box]:
+    box: Owned[Box] = Box(n=n, leaf=Leaf(n=n))
+    box.data[1] = 3
+    return box
+def peek(box: Box) -> u64:
+    return box.n + u64(box.data[1])
+def consume(box: Owned[Box]) -> u64:
+    return box.twice()
+def use() -> u64:
+    one = make(4)
+    t = peek(one) + one.twice()
+    t += consume(one)
+    return t * 100 + trace.n
+def keep() -> u64:
+    shelf = Shelf(box=make(1))
+    shelf.box = make(2)
+    shelf.box = make(3)
+    two = make(5)
+    shelf.box = two
+    return trace.n
+def after() -> u64:
+    keep()
+    return trace.n
+"""
+
+
+def test_owned(run_compiled: Run) -> None:
+    """An owned object is freed once, by whoever has it last."""
+    calls: list[tuple[str, Any]] = [("use", ()), ("keep", ()), ("after", ())]
+    assert run_compiled(OWNED, calls) == [2304, 123, 1235]
+
+
+def test_owned_is_moved_at_its_last_use(
+    compile_errors: Callable[[str], list[tuple[int, int, str]]],
+) -> None:
+    """A use after the move is refused."""
+    bad = "\ndef bad() -> u64:\n    one = make(4)\n    consume(one)\n    return one.n\n"
+    found = compile_errors(OWNED + bad)
+    assert len(found) == 1
+    assert found[0][1:] == (
+        13,
+        "this Owned[Box] cannot be moved: it stays in its field, or is used or borrowed later",
+    )
