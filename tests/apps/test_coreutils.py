@@ -36,7 +36,7 @@ COMMANDS = [
     ["sed", "-n", "s/tcp/TCP/p", "/etc/services"],
     ["mawk", "{ count[$2]++ } END { for (k in count) n++; print n, NR }", "/etc/services"],
     ["date", "-u", "-d", "@86400", "+%F %T"],
-    ["stat", "-c", "%n %s %a %F %Y", "/etc/services", "/bin", "/dev/null"],
+    ["stat", "-c", "%n %s %a %F %Y", "/etc/services", "/bin", "/etc/pam.d"],
     ["readlink", "-f", "/bin/sh"],
     ["readlink", "/etc/os-release"],
     ["od", "-A", "x", "-t", "x1z", "-N", "64", "/etc/services"],
@@ -76,7 +76,7 @@ STDIN = b"the quick\nbrown fox\nbrown fox\njumps over\nthe lazy dog\n"
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 def test_command(same_as_host: Comparison, command: list[str]) -> None:
     """Output, errors and status are the host's."""
-    same_as_host(*command, stdin=STDIN)
+    same_as_host(*command, stdin=STDIN, any_order=command[0] in ("find", "grep"))
 
 
 def test_uname_names_the_kernel(same_as_host: Comparison) -> None:

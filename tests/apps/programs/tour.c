@@ -67,10 +67,12 @@ int main(int argc, char **argv)
     if (way == 0) *(volatile int *)0x10000 = 1;
     printf("fault caught: %d\n", way);
 
-    DIR *dir = opendir("/etc/ssl");
+    mkdir("/tmp/krait-tour", 0700);
+    DIR *dir = opendir("/tmp/krait-tour");
     int entries = 0;
     while (dir && readdir(dir)) entries++;
     if (dir) closedir(dir);
+    rmdir("/tmp/krait-tour");
     printf("entries: %d\n", dir ? entries : -1);
     volatile double two = 2.0;
     printf("%.6f %.3e %s\n", two * two / 3, 1.0 / 3, "end");
