@@ -53,11 +53,10 @@ def second_path_room() -> Slice[u8]:
 
 
 def read_string(pointer: UserPointer[u8], into: Slice[u8]) -> Text:
-    """Copy up to the NUL and give what came before it. Raises EFAULT; ENAMETOOLONG if `into` is too
-    short.
+    """Copy up to the NUL and give what came before it.
 
-    Goes in pieces that end at page boundaries, so that a string at the end of a mapping is not read
-    beyond it.
+    Raises EFAULT, and ENAMETOOLONG if `into` is too short. Goes in pieces that end at page
+    boundaries, so that a string at the end of a mapping is not read beyond it.
     """
     done: u64 = 0
     while done < into.length:

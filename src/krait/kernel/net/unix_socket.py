@@ -72,9 +72,9 @@ class Message(Counted):
 
 
 class ReceiveQueue(Counted):
-    """What one end has still to read. It outlives its end, so that the peer can find out that it is
-    closed.
+    """What one end has still to read.
 
+    It outlives its end, so that the peer can find out that it is closed.
     Invariant: `bytes` is the sum of the messages' unread bytes.
     """
 
