@@ -29,6 +29,7 @@ from krait.compiler.types import (
     CallableType,
     EnumType,
     IntType,
+    OwnedType,
     PerCpuType,
     RefType,
     SliceType,
@@ -43,6 +44,7 @@ from krait.compiler.types import (
     listed,
     optional,
 )
+from krait.kernel.lang import Owned
 
 if TYPE_CHECKING:
     from krait.compiler.program import Program
@@ -189,6 +191,8 @@ class AnnotationResolver:
     def _subscript(self, node: ast.Subscript) -> Type:
         base = self.value(node.value)
         inner = node.slice
+        if base is Owned:
+            return self._owned(inner)
         if base is typing.Final or base is typing.ClassVar or base is typing.Annotated:
             first = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
             return self.resolve(first)
@@ -204,6 +208,12 @@ class AnnotationResolver:
             return self.resolve(inner)
         elements = inner.elts if isinstance(inner, ast.Tuple) else [inner]
         return self._apply(base, [self.resolve(each) for each in elements], node)
+
+    def _owned(self, inner: ast.expr) -> Type:
+        kind = self.resolve(inner)
+        if not isinstance(kind, RefType) or kind.optional:
+            raise CompileError(inner, "Owned[T] needs a class", "Owned[T] | None where it may be missing")
+        return kind if kind.cls.counted else OwnedType(kind.cls)
 
     def _apply(self, base: Any, arguments: list[Type], node: ast.AST | None) -> Type:
         name = getattr(base, "__name__", "")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from krait.compiler import objects
 from krait.compiler.diagnostics import CompileError
-from krait.compiler.expressions import ExpressionChecker
+from krait.compiler.expressions import ExpressionChecker, borrow
 from krait.compiler.functions import (
     CallSite,
     Function,
@@ -32,6 +32,7 @@ from krait.compiler.types import (
     CallableType,
     EnumType,
     IntType,
+    OwnedType,
     RefType,
     SliceType,
     TupleType,
@@ -68,7 +69,7 @@ class CallChecker(ExpressionChecker):
         if isinstance(target, StaticMember):
             return self.static_member_call(node, target)
         if isinstance(target, Type):
-            return self.type_call(node, target)
+            return self.type_call(node, target, expected)
         name = getattr(target, "__name__", "")
         origin = getattr(target, "__module__", None) or ""
         if (is_lang(origin) or origin == "builtins") and name in INTRINSICS:
@@ -105,12 +106,14 @@ class CallChecker(ExpressionChecker):
             raise CompileError(
                 node, f"{cls.__name__} exists only at build time", "use u64(…) or another width"
             )
-        return self.type_call(node, self.resolver.of_value(cls, node))
+        return self.type_call(node, self.resolver.of_value(cls, node), expected)
 
-    def type_call(self, node: ast.Call, kind: Type) -> Node:
+    def type_call(self, node: ast.Call, kind: Type, expected: Type | None = None) -> Node:
         """A call of a type."""
         from krait.compiler import methods
 
+        if isinstance(expected, OwnedType) and isinstance(kind, RefType):
+            return objects.construct_owned(self, node, kind.cls, present(expected))
         if isinstance(kind, RefType | TupleType):
             return objects.construct(self, node, kind.cls)
         if isinstance(kind, BufferType):
@@ -343,6 +346,8 @@ class CallChecker(ExpressionChecker):
         """`x.name(…)`."""
         from krait.compiler.methods import METHODS
 
+        if isinstance(owner.type, OwnedType):
+            owner = borrow(owner)
         kind = owner.type
         if is_optional(kind):
             raise CompileError(node, f"{kind} may be None here", "narrow a local first")
@@ -468,8 +473,15 @@ def evaluate(
     order = [*([(-1, receiver)] if receiver is not None else []), *arguments]
     texts: dict[int, str] = {}
     for position, (index, argument) in enumerate(order):
+        if isinstance(argument.type, OwnedType):
+            texts[index] = low.take(argument)
+            low.pend(texts[index], argument.type)
+            continue
         hold = releases or any(not quiet(later) for _, later in order[position + 1 :])
         texts[index] = low.held(argument) if hold else low.value(argument)
+    for index, argument in order:
+        if isinstance(argument.type, OwnedType):
+            low.forget(texts[index])
     return [texts[index] for index in sorted(texts)]
 
 

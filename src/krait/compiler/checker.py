@@ -6,7 +6,7 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Local
 from krait.compiler.scope import assigned_key, c_local
 from krait.compiler.statements import StatementChecker
-from krait.compiler.types import BOOL, NEVER, NONE, RefType, SliceType
+from krait.compiler.types import BOOL, NEVER, NONE, OwnedType, RefType, SliceType
 
 
 class FunctionChecker(StatementChecker):
@@ -22,6 +22,7 @@ class FunctionChecker(StatementChecker):
                 parameter.name, parameter.type, c_local(parameter.name), parameter=True
             )
             kind = parameter.type
+            function.locals[parameter.name].owned = isinstance(kind, OwnedType)
             if isinstance(kind, SliceType) or (isinstance(kind, RefType) and not kind.cls.counted):
                 self.escape_map[parameter.name] = frozenset({f"parameter {index}"})
         function.body = self.block(function.node.body)

@@ -16,6 +16,7 @@ from krait.compiler.functions import Function
 from krait.compiler.lowering import result_struct
 from krait.compiler.objects import c_field
 from krait.compiler.program import Slot, Thunk
+from krait.compiler.references import has_managed_fields
 from krait.compiler.types import (
     NEVER,
     NONE,
@@ -23,6 +24,7 @@ from krait.compiler.types import (
     AtomicType,
     BufferType,
     CallableType,
+    OwnedType,
     PerCpuType,
     RefType,
     SliceType,
@@ -93,7 +95,7 @@ class Declarations:
 
     def value_needs(self, kind: Type) -> list[Key]:
         """What a variable or member of a type needs."""
-        if isinstance(kind, RefType):
+        if isinstance(kind, RefType | OwnedType):
             return [("forward", kind.cls)]
         if isinstance(kind, TupleType):
             return [("class", kind.cls)]
@@ -128,7 +130,7 @@ class Declarations:
 
     def pointee_needs(self, element: Type) -> list[Key]:
         """What a pointer to elements needs."""
-        if isinstance(element, RefType):
+        if isinstance(element, RefType | OwnedType):
             return [("forward", element.cls)]
         return self.value_needs(element)
 
@@ -264,7 +266,8 @@ class Declarations:
         parameters = [f"{each.type.c} {c_local(each.name)}" for each in function.parameters]
         if out:
             parameters.append(f"{out}krait_out")
-        attributes = "__attribute__((noreturn)) " if function.result == NEVER else ""
+        never = function.result == NEVER and not function.returns_error
+        attributes = "__attribute__((noreturn)) " if never else ""
         return f"{attributes}{result} {function.c_name}({', '.join(parameters) or 'void'})"
 
     def signature_needs(self, function: Function) -> list[Key]:
@@ -342,6 +345,24 @@ class Declarations:
         text = (
             f"static inline void release_{name}(struct {name} *p) "
             f"{{ if (p && KRAIT_COUNT_DOWN(p)) {call}; }}"
+        )
+        return Declaration(PROTOTYPES, text, needs)
+
+    def _release_owned(self, cls: ClassInfo) -> Declaration:
+        name = cls.c_name
+        needs: list[Key] = [("class", cls)]
+        parts: list[str] = []
+        found = cls.find_method("__del__")
+        if found is not None:
+            function = self.program.method(found[0], "__del__")
+            needs.append(("function", function))
+            parts.append(f"{function.c_name}((struct {found[0].c_name} *)p);")
+        if has_managed_fields(cls):
+            needs.append(("drop_fields", cls))
+            parts.append(f"drop_fields_{name}(p);")
+        text = (
+            f"static inline void release_owned_{name}(struct {name} *p) "
+            f"{{ if (p) {{ {' '.join(parts)} krait_free(p, sizeof *p); }} }}"
         )
         return Declaration(PROTOTYPES, text, needs)
 

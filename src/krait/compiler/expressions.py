@@ -26,6 +26,7 @@ from krait.compiler.types import (
     CallableType,
     EnumType,
     IntType,
+    OwnedType,
     RefType,
     SliceType,
     StaticType,
@@ -117,6 +118,11 @@ class ExpressionChecker(FunctionState):
                 return made
         if node.retype is not None and isinstance(kind, IntType | EnumType):
             return node.retype(kind)
+        if isinstance(source, OwnedType) and isinstance(kind, RefType | OwnedType):
+            if present(source) == kind or (kind == OwnedType(source.cls, True)):
+                return self.retyped(node, kind)
+            if isinstance(kind, RefType):
+                return self.coerce(borrow(node), kind, what)
         if source == UNTYPED and isinstance(kind, IntType | EnumType):
             if not fits(node.constant, kind):
                 raise CompileError(
@@ -141,6 +147,20 @@ class ExpressionChecker(FunctionState):
             remedy = f"convert it: {kind}(…) or {kind}.truncate(…)"
         where = f" for {what}" if what else ""
         raise CompileError(node.syntax, f"{source} where {kind} is needed{where}", remedy)
+
+    @staticmethod
+    def retyped(node: Node, kind: Type) -> Node:
+        """The same value under a wider type."""
+        return Node(
+            "upcast",
+            kind,
+            node.emit,
+            node.syntax,
+            [node],
+            owned=node.owned,
+            stable=node.stable,
+            escapes=node.escapes,
+        )
 
     def _coerce_reference(self, node: Node, kind: Type) -> Node | None:
         source = node.type
@@ -262,6 +282,8 @@ class ExpressionChecker(FunctionState):
         """Type `owner.name`."""
         if owner.is_static:
             return self._static_attribute(node, owner)
+        if isinstance(owner.type, OwnedType):
+            owner = borrow(owner)
         kind = owner.type
         if is_optional(kind):
             raise CompileError(
@@ -738,7 +760,7 @@ class ExpressionChecker(FunctionState):
         if right.type == UNTYPED:
             return left.type
         for one, other in ((left.type, right.type), (right.type, left.type)):
-            if other == NONE and isinstance(one, RefType | BufferType | CallableType):
+            if other == NONE and isinstance(one, RefType | OwnedType | BufferType | CallableType):
                 from krait.compiler.types import optional
 
                 found = optional(one)
@@ -779,6 +801,21 @@ class ExpressionChecker(FunctionState):
         if isinstance(kind, EnumType):
             return node
         raise CompileError(node.syntax, f"an index is unsigned, not {kind}", "convert it: usize(i)")
+
+
+def borrow(node: Node) -> Node:
+    """A reference to an owned object, for use while its owner keeps it."""
+    kind = node.type
+    assert isinstance(kind, OwnedType)
+    return Node(
+        "borrow",
+        kind.borrowed,
+        lambda low: low.value(node),
+        node.syntax,
+        [node],
+        unstable_base=node.owned or not node.stable,
+        loose_base=node.loose_base,
+    )
 
 
 class Slot:

@@ -13,12 +13,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local
 from krait.compiler.nodes import Node, Statement
 from krait.compiler.references import release_code, retain_code
 from krait.compiler.types import (
     NEVER,
     NONE,
+    OwnedType,
     Type,
     pointer_like,
     returned_in_registers,
@@ -173,6 +175,12 @@ class Lowerer:
                 if node.owned:
                     self.pend(text, node.type)
                 elif not node.stable:
+                    if isinstance(node.type, OwnedType):
+                        raise CompileError(
+                            node.syntax,
+                            f"this {node.type} may be freed during the call",
+                            "make the class Counted, or keep the object in a local",
+                        )
                     text = self.simple(text, node.type)
                     self.emit(retain_code(self, text, node.type))
                     self.pend(text, node.type)
@@ -209,6 +217,12 @@ class Lowerer:
                 text = self.temp(self.need_type(node.type), f"({node.type.c}){moved.c_name}")
                 self.emit(f"{moved.c_name} = 0;")
             return text
+        if isinstance(node.type, OwnedType) and not node.owned and not node.is_constant:
+            raise CompileError(
+                node.syntax,
+                f"this {node.type} cannot be moved: it stays in its field, or is used or borrowed later",
+                "move it at its last use; pass a reference to borrow it",
+            )
         with self.at(node.syntax):
             saved, self.holding = self.holding, ""
             text = node.emit(self)
@@ -286,7 +300,7 @@ class Lowerer:
         function = self.function
         result = function.result
         if result == NEVER:
-            return "__builtin_unreachable();"
+            return f"return {error};" if function.returns_error else "__builtin_unreachable();"
         if not function.returns_error:
             return "return;" if result == NONE else f"return {value or self.zero(result)};"
         if result == NONE:
@@ -350,7 +364,11 @@ class Lowerer:
     ) -> str:
         """Call a C function by Krait's convention; gives the result's operand."""
         if result == NEVER:
-            self.emit(f"{callee}({', '.join(arguments)}); __builtin_unreachable();")
+            if returns_error:  # it comes back, but only with an error
+                error = self.temp("u32", f"{callee}({', '.join(arguments)})")
+                self.emit(self.fail(error))
+            else:
+                self.emit(f"{callee}({', '.join(arguments)}); __builtin_unreachable();")
             return "0"
         if not returns_error:
             text = f"{callee}({', '.join(arguments)})"
@@ -383,7 +401,9 @@ def moved_local(node: Node) -> Local | None:
     while node.operation == "upcast":
         node = node.operands[0]
     local = node.last_use_of
-    if local is None or not local.owned or local.parameter or not pointer_like(local.type):
+    if local is None or not local.owned or not pointer_like(local.type):
+        return None
+    if local.parameter and not isinstance(local.type, OwnedType):
         return None
     return local
 

@@ -18,6 +18,7 @@ from krait.compiler.types import (
     BufferType,
     CallableType,
     EnumType,
+    OwnedType,
     RefType,
     TupleType,
     Type,
@@ -176,7 +177,7 @@ def identity(
         return none_test(node, same, left)
     if isinstance(left.type, EnumType) or left.type == BOOL:
         return checker._compare_pair(node, ast.Eq() if same else ast.NotEq(), left, right)
-    if not isinstance(left.type, RefType | BufferType | CallableType):
+    if not isinstance(left.type, RefType | OwnedType | BufferType | CallableType):
         raise CompileError(node, f"{left.type} has no identity", "compare with `==`")
 
     def emit(low: Lowerer) -> str:
@@ -194,7 +195,7 @@ def none_test(node: ast.Compare, same: bool, value: Node) -> Node:
         constant: Any = same
     else:
         constant = NO_CONSTANT
-    if not isinstance(value.type, RefType | BufferType | CallableType) and value.type != NONE:
+    if not isinstance(value.type, RefType | OwnedType | BufferType | CallableType) and value.type != NONE:
         raise CompileError(node, f"{value.type} is never None")
     facts: dict[str, Type] = {}
     if value.operation.startswith("local ") and is_optional(value.type):
@@ -355,6 +356,30 @@ def construct_counted(
         return out
 
     return Node(f"construct {cls.display}", kind, emit, node, list(values.values()), owned=True)
+
+
+def construct_owned(
+    checker: ExpressionChecker, node: ast.Call, cls: ClassInfo, kind: Type
+) -> Node:
+    """A Struct on the kernel heap, for its one owner; raises ENOMEM."""
+    values = construction_arguments(checker, node, cls)
+    checker.program.instantiate(cls)
+    checker.note_raise(node)
+    checker.note_owned(kind)
+    if kind != OwnedType(cls):
+        raise CompileError(node, f"{cls.display} where {kind} is needed", "an owner knows the exact class")
+
+    def emit(low: Lowerer) -> str:
+        low.need("class", cls)
+        texts = taken(low, values)
+        out = low.temp(kind.c, f"krait_allocate(sizeof(struct {cls.c_name}))")
+        low.raise_when(f"{out} == 0", str(ENOMEM))
+        for text in texts.values():
+            low.forget(text)
+        initialize(low, out, cls, texts)
+        return out
+
+    return Node(f"construct {kind}", kind, emit, node, list(values.values()), owned=True)
 
 
 def construct_on_stack(

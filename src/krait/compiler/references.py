@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from krait.compiler.diagnostics import CompileError
 from krait.compiler.types import (
     ArrayType,
     BufferType,
+    OwnedType,
     RefType,
     TupleType,
     Type,
@@ -30,6 +32,8 @@ def retain_code(low: Lowerer, text: str, kind: Type) -> str:
     if isinstance(kind, TupleType):
         low.need("tuple_counts", kind)
         return f"retain_{kind.tag}({text});"
+    if isinstance(kind, OwnedType):
+        raise CompileError(None, f"{kind} has one owner and is not copied", "pass a reference to it")
     if isinstance(kind, WeakType):
         return f"krait_weak_retain({text});"
     if is_optional(kind):
@@ -44,6 +48,9 @@ def release_code(low: Lowerer, text: str, kind: Type) -> str:
         return f"release_{kind.tag}({text});"
     if isinstance(kind, WeakType):
         return f"krait_weak_release({text});"
+    if isinstance(kind, OwnedType):
+        low.need("release_owned", kind.cls)
+        return f"release_owned_{kind.cls.c_name}({text});"
     if isinstance(kind, RefType):
         low.need("release", kind.cls)
         return f"release_{kind.cls.c_name}({text});"

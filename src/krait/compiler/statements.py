@@ -23,12 +23,15 @@ from krait.compiler.types import (
     U32,
     UNTYPED,
     ArrayType,
+    AtomicType,
     EnumType,
     IntType,
     RefType,
+    SliceType,
     TableType,
     TupleType,
     Type,
+    VolatileType,
     element_c,
     embedded_element,
     is_optional,
@@ -229,7 +232,10 @@ class StatementChecker(LoopChecker):
         """Code that stores a value in a local."""
         kind = local.type
         loose = value.unstable_base or value.loose_base
-        if not kind.managed:
+        if (
+            isinstance(kind, SliceType | RefType | TupleType | AtomicType | VolatileType)
+            and not kind.managed
+        ):
             self.function.anchors |= names_in(value)
         hidden = self.hidden_owner(value) if loose and not kind.managed else None
 

@@ -161,6 +161,34 @@ class RefType(Type):
 
 
 @dataclass(frozen=True)
+class OwnedType(Type):
+    """A reference to a heap object that has one owner: moved, and freed by whoever has it last."""
+
+    cls: ClassInfo
+    optional: bool = False
+
+    def __str__(self) -> str:
+        return f"Owned[{self.cls.display}]" + (" | None" if self.optional else "")
+
+    @property
+    def tag(self) -> str:
+        return f"owned_{self.cls.c_name}"
+
+    @property
+    def c(self) -> str:
+        return f"struct {self.cls.c_name} *"
+
+    @property
+    def managed(self) -> bool:
+        return True
+
+    @property
+    def borrowed(self) -> RefType:
+        """The type of a reference that is only used."""
+        return RefType(self.cls, self.optional)
+
+
+@dataclass(frozen=True)
 class TupleType(Type):
     """A NamedTuple, passed by value."""
 
@@ -499,26 +527,26 @@ def element_c(element: Type) -> str:
 
 def optional(kind: Type) -> Type | None:
     """`kind | None`, or None where a type has no such form."""
-    if isinstance(kind, RefType | BufferType | CallableType):
+    if isinstance(kind, RefType | OwnedType | BufferType | CallableType):
         return replace(kind, optional=True)
     return None
 
 
 def present(kind: Type) -> Type:
     """The type after `is not None`."""
-    if isinstance(kind, RefType | BufferType | CallableType) and kind.optional:
+    if isinstance(kind, RefType | OwnedType | BufferType | CallableType) and kind.optional:
         return replace(kind, optional=False)
     return kind
 
 
 def is_optional(kind: Type) -> bool:
     """Whether None is a value of this type."""
-    return isinstance(kind, RefType | BufferType | CallableType) and kind.optional
+    return isinstance(kind, RefType | OwnedType | BufferType | CallableType) and kind.optional
 
 
 def pointer_like(kind: Type) -> bool:
     """Whether a value is one C pointer."""
-    return isinstance(kind, RefType | BufferType | CallableType | WeakType)
+    return isinstance(kind, RefType | OwnedType | BufferType | CallableType | WeakType)
 
 
 def returned_in_registers(kind: Type) -> bool:
@@ -530,6 +558,7 @@ def returned_in_registers(kind: Type) -> bool:
         | EnumType
         | BigEndian
         | RefType
+        | OwnedType
         | BufferType
         | CallableType
         | WeakType

@@ -16,7 +16,7 @@ from krait.compiler.prelude import PRELUDE
 from krait.compiler.references import has_managed_fields
 from krait.compiler.scope import c_local
 from krait.compiler.thunks import thunk_text
-from krait.compiler.types import NEVER, NONE, PerCpuType, Type, element_tag
+from krait.compiler.types import NEVER, NONE, OwnedType, PerCpuType, Type, element_tag
 from krait.compiler.values import Data
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class UnitWriter:
         low = Lowerer(self.program, function)
         declarations = self.declarations
         for local in function.locals.values():
-            if local.parameter and local.owned:
+            if local.parameter and local.owned and not isinstance(local.type, OwnedType):
                 from krait.compiler.references import retain_code
 
                 low.emit(retain_code(low, local.c_name, local.type))
