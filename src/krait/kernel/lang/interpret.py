@@ -212,7 +212,7 @@ class _Table(list[Any]):
     """A constant array; an index outside of it is a panic."""
 
     def __getitem__(self, index: Any) -> Any:
-        if not 0 <= index < len(self):
+        if isinstance(index, int) and not _world.loading and not 0 <= index < len(self):
             raise Panic(f"index {int(index)} outside of {len(self)} elements")
         return super().__getitem__(index)
 
