@@ -291,12 +291,10 @@ class AddressSpace(MappingSpace):
         """
         below = self.vmas.before(start)
         above = self.vmas.at_or_after(end)
-        page_table.free_tables(
-            self.root,
-            PROGRAM_START if below is None else below.end,
-            PROGRAM_END if above is None else above.start,
-        )
-        page_table.flush_all()
+        first = u64(PROGRAM_START) if below is None else below.end
+        last = u64(PROGRAM_END) if above is None else above.start
+        if page_table.free_tables(self.root, first, last) != 0:
+            page_table.flush_all()
 
     # --- changing ---
 

@@ -65,7 +65,8 @@ def drop_some(root: u64, start: u64, end: u64, copies: Copies) -> u64:
                 dropped += 1
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
-    flush_range(start, end)
+    if dropped != 0:
+        flush_range(start, end)
     return dropped
 
 
@@ -76,6 +77,7 @@ def is_shared(entry: u64) -> bool:
 
 def protect(root: u64, start: u64, end: u64, protection: Protection) -> None:
     """Change what the entries of a range allow; what may be written faults first."""
+    changed = False
     address = page_table.next_leaf(root, start, end)
     while address < end:
         entries = page_table.leaf(root, address)
@@ -84,13 +86,15 @@ def protect(root: u64, start: u64, end: u64, protection: Protection) -> None:
             place = page_table.index(address)
             entry = entries[place]
             if entry != 0:
+                changed = True
                 writable = entry & WRITE != 0 and Protection.WRITE in protection
                 entries[place] = entry_for(Frame(entry & ADDRESS), protection, writable)
                 if end - start <= FLUSH_SINGLY_MAX:
                     page_table.flush(address)
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
-    flush_range(start, end)
+    if changed:
+        flush_range(start, end)
 
 
 def move(root: u64, start: u64, end: u64, target: u64) -> None:
@@ -98,6 +102,7 @@ def move(root: u64, start: u64, end: u64, target: u64) -> None:
 
     After ENOMEM the pages moved so far are at the new place.
     """
+    changed = False
     address = page_table.next_leaf(root, start, end)
     while address < end:
         entries = page_table.leaf(root, address)
@@ -105,6 +110,7 @@ def move(root: u64, start: u64, end: u64, target: u64) -> None:
         while address < stop:
             place = page_table.index(address)
             if entries[place] != 0:
+                changed = True
                 new = target + (address - start)
                 page_table.make_leaf(root, new)[page_table.index(new)] = entries[place]
                 entries[place] = u64(0)
@@ -112,7 +118,8 @@ def move(root: u64, start: u64, end: u64, target: u64) -> None:
                     page_table.flush(address)
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
-    flush_range(start, end)
+    if changed:
+        flush_range(start, end)
 
 
 def flush_range(start: u64, end: u64) -> None:

@@ -104,13 +104,18 @@ def leaf_end(address: u64) -> u64:
     return (address & ~u64(LEAF_SPAN - 1)) + LEAF_SPAN
 
 
-def free_tables(root: u64, start: u64, end: u64) -> None:
-    """Give back the tables that map nothing but parts of a range, in which nothing is mapped."""
-    free_level(root, u64(ROOT_SHIFT), start, end, u64(0))
+def free_tables(root: u64, start: u64, end: u64) -> u64:
+    """Give back the tables that map nothing but parts of a range, in which nothing is mapped.
+
+    Returns how many there were; after any, the caller forgets all translations, since the CPU may
+    have kept the way to them.
+    """
+    return free_level(root, u64(ROOT_SHIFT), start, end, u64(0))
 
 
-def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> None:
+def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> u64:
     """Do so below one table, whose range begins at `base`."""
+    freed: u64 = 0
     span = u64(1) << shift
     place = (start - base) >> shift
     while place < ENTRIES:
@@ -122,11 +127,13 @@ def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> None:
         if entry & PRESENT != 0:
             child = entry & ADDRESS
             if shift > LEAF_SHIFT:
-                free_level(child, shift - 9, max(start, below), end, below)
+                freed += free_level(child, shift - 9, max(start, below), end, below)
             if below >= start and end - below >= span:
                 store(u64, where, u64(0))
                 table_source.drop(child)
+                freed += 1
         place += 1
+    return freed
 
 
 def activate(root: u64) -> None:
