@@ -1,4 +1,4 @@
-"""`python -m krait.compiler MODULE… [--entry f] [--emit c] [--out DIR] [--check] [--dump STAGE]`."""
+"""`python -m krait.compiler MODULE… [--entry f] [--out DIR] [--check] [--dump STAGE]`."""
 
 from __future__ import annotations
 

@@ -212,7 +212,9 @@ class AnnotationResolver:
     def _owned(self, inner: ast.expr) -> Type:
         kind = self.resolve(inner)
         if not isinstance(kind, RefType) or kind.optional:
-            raise CompileError(inner, "Owned[T] needs a class", "Owned[T] | None where it may be missing")
+            raise CompileError(
+                inner, "Owned[T] needs a class", "Owned[T] | None where it may be missing"
+            )
         return kind if kind.cls.counted else OwnedType(kind.cls)
 
     def _apply(self, base: Any, arguments: list[Type], node: ast.AST | None) -> Type:

@@ -254,7 +254,8 @@ class ClassInfo:
             if own.result != other.result and own.result != NEVER:
                 raise CompileError(
                     node,
-                    f"{self.name}.{name} returns {own.result}, {above[0].name}.{name} {other.result}",
+                    f"{self.name}.{name} returns {own.result}, "
+                    f"{above[0].name}.{name} {other.result}",
                     "an override has the types of what it overrides",
                 )
 

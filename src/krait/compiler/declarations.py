@@ -163,7 +163,7 @@ class Declarations:
     def _result(self, kind: Type) -> Declaration:
         tag = result_struct(kind).removeprefix("struct ")
         c = "void *" if pointer_like(kind) else f"{kind.c} "
-        text = f"#ifndef HAVE_{tag}\n#define HAVE_{tag}\nstruct {tag} {{ {c}value; u32 error; }};\n#endif"
+        text = self._once(tag)(f"struct {tag} {{ {c}value; u32 error; }};")
         return Declaration(TYPES, text)
 
     def _class(self, cls: ClassInfo) -> Declaration:
@@ -192,7 +192,8 @@ class Declarations:
         parts = [f'\n_Static_assert(sizeof(struct {cls.c_name}) == {size}, "size");']
         for name, offset in offsets.items():
             parts.append(
-                f'_Static_assert(__builtin_offsetof(struct {cls.c_name}, {c_field(name)}) == {offset}, "offset");'
+                f"_Static_assert(__builtin_offsetof(struct {cls.c_name}, {c_field(name)}) "
+                f'== {offset}, "offset");'
             )
         return "\n".join(parts) if offsets or size else ""
 
@@ -371,7 +372,8 @@ class Declarations:
         tag = kind.tag
         text = (
             f"void drop_{tag}(struct {tag} *p);\n"
-            f"static inline void release_{tag}(struct {tag} *p) {{ if (p && KRAIT_COUNT_DOWN(p)) drop_{tag}(p); }}"
+            f"static inline void release_{tag}(struct {tag} *p) "
+            f"{{ if (p && KRAIT_COUNT_DOWN(p)) drop_{tag}(p); }}"
         )
         self.program.use_buffer(element)
         guarded = f"#ifndef HAVE_release_{tag}\n#define HAVE_release_{tag}\n{text}\n#endif"

@@ -1,4 +1,4 @@
-"""Functions that end an object: destructor, releases of what its fields own, memory back to the heap."""
+"""Functions that end an object: destructor, releases of its fields, memory back to the heap."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def class_drop(program: Program, cls: ClassInfo) -> tuple[str, list[Key]]:
 
 
 def next_field(cls: ClassInfo) -> Field | None:
-    """The last reference to the same hierarchy: a chain along it is dropped in a loop, not recursively."""
+    """The last reference to the same hierarchy: a chain along it is dropped in a loop."""
     found: Field | None = None
     for each in cls.fields.values():
         if each.how == "plain" and isinstance(each.type, RefType) and each.type.managed:

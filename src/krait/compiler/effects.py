@@ -145,7 +145,8 @@ def check_raises(program: Program) -> None:
                         program.report(
                             CompileError(
                                 site.node,
-                                f"{target.display} can raise in a `finally`{because(program, target)}",
+                                f"{target.display} can raise in a `finally`"
+                                f"{because(program, target)}",
                                 "catch Errno around it",
                             ),
                             module,

@@ -186,7 +186,9 @@ def host_compile(program: Program, main: str, directory: Path, sanitize: bool = 
         sources.append(str(path))
     executable = build / "program"
     command = [*compiler_command(), *HOST_FLAGS, *(SANITIZERS if sanitize else []), *sources]
-    done = subprocess.run([*command, "-o", str(executable)], capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "-o", str(executable)], capture_output=True, text=True, check=False
+    )
     if done.returncode:
         raise CompileError(None, f"the C compiler refuses its input:\n{done.stderr[:4000]}")
     return executable

@@ -207,7 +207,8 @@ def division_code(
             low.check(f"{b} == -1 && {a} == {least}", f"overflow in {kind} //", node)
         else:
             quotient = low.temp(c, f"{b} == -1 ? 0 : ({c})({a} % {b})")
-            return f"(({c})({quotient} != 0 && ({quotient} < 0) != ({b} < 0) ? {quotient} + {b} : {quotient}))"
+            other_sign = f"{quotient} != 0 && ({quotient} < 0) != ({b} < 0)"
+            return f"(({c})({other_sign} ? {quotient} + {b} : {quotient}))"
     if divides:
         return f"(({c})({a} / {b} - (({a} % {b} != 0) && (({a} < 0) != ({b} < 0)))))"
     rest = low.temp(c, f"({c})({a} % {b})")

@@ -162,7 +162,8 @@ def is_instance(checker: ExpressionChecker, node: ast.Call, expected: Type | Non
         low.need("vtable_type", wanted.cls.root)
         low.need("identity", wanted.cls)
         text = low.simple(low.value(value), value.type)
-        test = f"(u32)({text}->vtable->identity - identity_{wanted.cls.c_name}) <= identities_{wanted.cls.c_name}"
+        name = wanted.cls.c_name
+        test = f"(u32)({text}->vtable->identity - identity_{name}) <= identities_{name}"
         return f"({text} != 0 && {test})" if maybe_none else f"({test})"
 
     narrowed: dict[str, Type] = {}
@@ -284,7 +285,8 @@ def pieces(checker: ExpressionChecker, node: ast.Call) -> list[tuple[str, Node |
             found.append((value.static, None, 0))
             continue
         allowed = (
-            IntType, EnumType, SliceType, ArrayType, TableType, ErrnoType, UserPointerType, BigEndian
+            IntType, EnumType, SliceType, ArrayType, TableType, ErrnoType, UserPointerType,
+            BigEndian,
         )  # fmt: skip
         if not isinstance(value.type, allowed) and value.type != BOOL:
             raise CompileError(value.syntax, f"{value.type} is not logged")

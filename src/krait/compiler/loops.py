@@ -357,11 +357,11 @@ def range_head(
     if step > 0:
         return RangeHead(
             f"if ({first} < {last}) for ({kind.c} {at} = {first}; ; ) {{",
-            f"if (({wide})({wide}){last} - ({wide}){at} <= {literal(size, U64)}) break; {at} += {size};",
+            f"if (({wide}){last} - ({wide}){at} <= {literal(size, U64)}) break; {at} += {size};",
         )
     return RangeHead(
         f"if ({first} > {last}) for ({kind.c} {at} = {first}; ; ) {{",
-        f"if (({wide})({wide}){at} - ({wide}){last} <= {literal(size, U64)}) break; {at} -= {size};",
+        f"if (({wide}){at} - ({wide}){last} <= {literal(size, U64)}) break; {at} -= {size};",
     )
 
 

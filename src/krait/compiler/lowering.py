@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local
 from krait.compiler.nodes import Node, Statement
-from krait.compiler.references import release_code, retain_code
+from krait.compiler.references import has_managed_fields, release_code, retain_code
 from krait.compiler.types import (
     NEVER,
     NONE,
@@ -71,14 +71,8 @@ class Lowerer:
         self.holding = ""
         self.uses_result = False
         self.has_cleanup = any(each.owned for each in function.locals.values()) or any(
-            self._has_managed_fields(cls) for _, cls in function.stack_objects
+            has_managed_fields(cls) for _, cls in function.stack_objects
         )
-
-    @staticmethod
-    def _has_managed_fields(cls: object) -> bool:
-        from krait.compiler.references import has_managed_fields
-
-        return has_managed_fields(cls)  # type: ignore[arg-type]
 
     # Writing
 
@@ -155,7 +149,7 @@ class Lowerer:
     # Values and counts
 
     def value(self, node: Node) -> str:
-        """Lower to an operand for use within this statement; owned temporaries are released after."""
+        """Lower to an operand for use within this statement; temporaries are released after."""
         with self.at(node.syntax):
             saved, self.holding = self.holding, ""
             text = node.emit(self)
@@ -203,9 +197,8 @@ class Lowerer:
             return text
         text = self.simple(self.take(node), node.type)
         self.emit(f"void *{hidden}_old = {hidden}; {hidden} = (void *){text};")
-        self.emit(
-            f"if ({hidden}_old) {{ {release_code(self, f'(({node.type.c}){hidden}_old)', node.type)} }}"
-        )
+        old = f"(({node.type.c}){hidden}_old)"
+        self.emit(f"if ({hidden}_old) {{ {release_code(self, old, node.type)} }}")
         self.holding = hidden
         return text
 
@@ -220,7 +213,8 @@ class Lowerer:
         if isinstance(node.type, OwnedType) and not node.owned and not node.is_constant:
             raise CompileError(
                 node.syntax,
-                f"this {node.type} cannot be moved: it stays in its field, or is used or borrowed later",
+                f"this {node.type} cannot be moved: "
+                "it stays in its field, or is used or borrowed later",
                 "move it at its last use; pass a reference to borrow it",
             )
         with self.at(node.syntax):

@@ -229,7 +229,8 @@ def atomic_compare_swap(
         expected = low.temp(low.need_type(kind), low.value(old))
         return low.temp(
             "bool",
-            f"__atomic_compare_exchange_n({target}, &{expected}, {low.value(new)}, 0, {order}, {failure})",
+            f"__atomic_compare_exchange_n({target}, &{expected}, {low.value(new)}, 0, "
+            f"{order}, {failure})",
         )
 
     return Node("atomic compare swap", BOOL, emit, node, [owner, old, new])

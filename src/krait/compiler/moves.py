@@ -51,8 +51,8 @@ class Occurrences(ast.NodeVisitor):
         self.generic_visit(node)
         self.loops = outer
 
-    visit_For = _loop
-    visit_While = _loop
+    visit_For = _loop  # noqa: N815 - the names that NodeVisitor calls
+    visit_While = _loop  # noqa: N815
 
     def visit_Try(self, node: ast.Try) -> None:
         """Handlers may look at names that the body has moved."""

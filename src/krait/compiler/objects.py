@@ -195,7 +195,10 @@ def none_test(node: ast.Compare, same: bool, value: Node) -> Node:
         constant: Any = same
     else:
         constant = NO_CONSTANT
-    if not isinstance(value.type, RefType | OwnedType | BufferType | CallableType) and value.type != NONE:
+    if (
+        not isinstance(value.type, RefType | OwnedType | BufferType | CallableType)
+        and value.type != NONE
+    ):
         raise CompileError(node, f"{value.type} is never None")
     facts: dict[str, Type] = {}
     if value.operation.startswith("local ") and is_optional(value.type):
@@ -358,16 +361,16 @@ def construct_counted(
     return Node(f"construct {cls.display}", kind, emit, node, list(values.values()), owned=True)
 
 
-def construct_owned(
-    checker: ExpressionChecker, node: ast.Call, cls: ClassInfo, kind: Type
-) -> Node:
+def construct_owned(checker: ExpressionChecker, node: ast.Call, cls: ClassInfo, kind: Type) -> Node:
     """A Struct on the kernel heap, for its one owner; raises ENOMEM."""
     values = construction_arguments(checker, node, cls)
     checker.program.instantiate(cls)
     checker.note_raise(node)
     checker.note_owned(kind)
     if kind != OwnedType(cls):
-        raise CompileError(node, f"{cls.display} where {kind} is needed", "an owner knows the exact class")
+        raise CompileError(
+            node, f"{cls.display} where {kind} is needed", "an owner knows the exact class"
+        )
 
     def emit(low: Lowerer) -> str:
         low.need("class", cls)

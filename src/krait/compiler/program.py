@@ -127,7 +127,7 @@ class Program:
         """Import the modules and learn their classes."""
         try:
             self.order = self.modules.load_all(self.entry_modules)
-        except (Exception, Panic) as error:
+        except (Exception, Panic) as error:  # noqa: BLE001 - any Python may run at build time
             self.found.append(import_failure(error))
             return
         self.values.index_names(self.order)
@@ -243,7 +243,7 @@ class Program:
             return eval(code, {"__builtins__": __builtins__}, scope)
         except CompileError:
             raise
-        except BaseException as error:
+        except BaseException as error:  # noqa: BLE001 - any Python may run at build time
             raise CompileError(node, f"this is not computed at build time: {error}") from None
 
     def declared_type(self, module: SourceModule, annotation: ast.expr) -> Type | None:

@@ -33,7 +33,9 @@ def retain_code(low: Lowerer, text: str, kind: Type) -> str:
         low.need("tuple_counts", kind)
         return f"retain_{kind.tag}({text});"
     if isinstance(kind, OwnedType):
-        raise CompileError(None, f"{kind} has one owner and is not copied", "pass a reference to it")
+        raise CompileError(
+            None, f"{kind} has one owner and is not copied", "pass a reference to it"
+        )
     if isinstance(kind, WeakType):
         return f"krait_weak_retain({text});"
     if is_optional(kind):

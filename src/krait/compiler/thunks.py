@@ -44,7 +44,11 @@ def thunk_text(program: Program, thunk: Thunk) -> tuple[str, list[Key]]:
     result = function.result
     call = f"{function.c_name}({', '.join(arguments)})"
     if result == NEVER:
-        body = f"return -(i64){call};" if function.returns_error else f"{call}; __builtin_unreachable();"
+        body = (
+            f"return -(i64){call};"
+            if function.returns_error
+            else f"{call}; __builtin_unreachable();"
+        )
     elif not function.returns_error:
         body = f"{call}; return 0;" if result == NONE else f"return (i64){call};"
     elif result == NONE:

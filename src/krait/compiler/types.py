@@ -37,7 +37,7 @@ class Type:
 
 @dataclass(frozen=True)
 class IntType(Type):
-    """A fixed-width integer; `name` differs from the width's for newtypes such as PhysicalAddress."""
+    """A fixed-width integer; `name` differs from the width's for newtypes."""
 
     bits: int
     signed: bool
@@ -439,7 +439,7 @@ class ErrnoType(Type):
 
 @dataclass(frozen=True)
 class StaticType(Type):
-    """Something that exists only at build time: a module, class, function, string or Python object."""
+    """Something that exists only at build time: a module, class, function or string."""
 
     what: str
 

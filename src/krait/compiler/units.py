@@ -1,4 +1,4 @@
-"""Writing C units: one a module, holding its functions, prebuilt objects, vtables and drop functions."""
+"""Writing C units: one a module, with its functions, prebuilt objects, vtables and drops."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class UnitWriter:
         return self.decide_linkage(units)
 
     def decide_linkage(self, units: dict[str, str]) -> dict[str, str]:
-        """Make functions static that one unit alone mentions: the C compiler then sees every call."""
+        """Make functions static that one unit alone mentions: C then sees every call."""
         mark = re.compile(r"@linkage:(\w+)@")
         users: dict[str, set[str]] = {}
         for unit, text in units.items():
@@ -148,7 +148,8 @@ class UnitWriter:
         attributes = f'__attribute__((section("{function.section}"))) ' if function.section else ""
         line = f'#line {function.node.lineno} "{function.module.path}"'
         unreachable = "" if result == NONE else "\n__builtin_unreachable();"
-        text = f"{line}\n{attributes}{inline}{declarations.signature(function)}\n{{ {head}\n{body}{unreachable}\n}}"
+        declarator = f"{attributes}{inline}{declarations.signature(function)}"
+        text = f"{line}\n{declarator}\n{{ {head}\n{body}{unreachable}\n}}"
         needs = [*declarations.signature_needs(function), *low.needs]
         linear = "\n".join(f"  {each.line:5}  {each.text}" for each in low.lines)
         return Lowered(text, needs, f"{function.place}:\n{linear}")
@@ -225,7 +226,7 @@ class UnitWriter:
     # Drop functions and vtables
 
     def write_runtime(self) -> None:
-        """Definitions that declarations promise: drops and vtables, until nothing new is asked for."""
+        """Definitions that declarations promise, until nothing new is asked for."""
         done: set[tuple[str, object]] = set()
         while True:
             wanted = [key for key in self.reachable_keys() if key not in done]
@@ -294,7 +295,8 @@ class UnitWriter:
             if function in requested:
                 needs.append(("function", function))
                 entries.append(f".{slot.c_name} = (void *){function.c_name}")
-        text = f"const struct vtable_{cls.root.c_name} vtable_{cls.c_name} = {{ {', '.join(entries)} }};"
+        declarator = f"const struct vtable_{cls.root.c_name} vtable_{cls.c_name}"
+        text = f"{declarator} = {{ {', '.join(entries)} }};"
         self.add(cls.module.name, (4, cls.c_name), text, needs)
 
     # Units

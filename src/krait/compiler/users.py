@@ -50,7 +50,7 @@ def plain(kind: Type) -> bool:
 
 
 def refuse_padding(kind: Type, node: ast.AST) -> None:
-    """Refuse to give the program a value with gaps: they would show it what the kernel left there."""
+    """Refuse to give the program a value with gaps, which show what the kernel left there."""
     if isinstance(kind, TupleType):
         end = 0
         sizes = [plain_extent(field.type) for field in kind.cls.fields.values()]

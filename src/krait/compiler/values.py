@@ -405,7 +405,8 @@ class Values:
             from krait.compiler.objects import c_field
 
             parts = [
-                f".{c_field(f.name)} = {self.text(getattr(value, f.name), f.type, need, syntax, static)}"
+                f".{c_field(f.name)} = "
+                + self.text(getattr(value, f.name), f.type, need, syntax, static)
                 for f in kind.cls.fields.values()
             ]
         braces = "{ " + ", ".join(parts) + " }"
