@@ -12,22 +12,16 @@ is its only owner.
 
 from __future__ import annotations
 
-from typing import Final
-
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import ADDRESS, PRESENT, WRITE
 from krait.kernel.arch.x86_64.image_layout import zero_page
-from krait.kernel.arch.x86_64.layout import PAGE_SIZE
-from krait.kernel.lang import Slice, u64
+from krait.kernel.lang import u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.pager import Pager
 from krait.kernel.mm.protection import Access, Protection
 from krait.kernel.mm.vma import Vma
-
-AROUND: Final = 16 * PAGE_SIZE
-"""Neighbours of a file page in a window of this size are mapped too if they are at hand."""
 
 
 def allows(protection: Protection, access: Access) -> bool:
@@ -53,9 +47,7 @@ def bring_in(root: u64, vma: Vma, address: u64, access: Access) -> u64:
             entries[place] = anonymous_entry(vma, access)
             return u64(1)
         entries[place] = file_entry(vma, pager, address, access)
-        if access == Access.WRITE:
-            return u64(1)
-        return map_around(entries, vma, pager, address) + 1
+        return u64(1)
     if access == Access.WRITE and entry & WRITE == 0:
         entries[place] = writable_entry(vma, Frame(entry & ADDRESS), address)
     elif entry & PRESENT == 0:
@@ -104,19 +96,3 @@ def writable_entry(vma: Vma, frame: Frame, address: u64) -> u64:
     frames.words_of(copy).copy_from(frames.words_of(frame))
     frames.release(frame)
     return entry_for(copy, vma.protection, True)
-
-
-def map_around(entries: Slice[u64], vma: Vma, pager: Pager, address: u64) -> u64:
-    """Map what the pager has at hand near a page that was just read; returns how many pages."""
-    start = max(address & ~u64(AROUND - 1), vma.start)
-    end = min((address & ~u64(AROUND - 1)) + AROUND, vma.end)
-    mapped: u64 = 0
-    while start < end:
-        place = page_table.index(start)
-        if entries[place] == 0:
-            frame = pager.resident_page(vma.page_at(start))
-            if u64(frame) != 0:
-                entries[place] = entry_for(frame, vma.protection, False)
-                mapped += 1
-        start += PAGE_SIZE
-    return mapped

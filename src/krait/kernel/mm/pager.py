@@ -35,7 +35,3 @@ class Pager(Counted):
     @abstractmethod
     def page_count(self) -> u64:
         """Return how many pages there are, the last, partial one included."""
-
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page, retained, if it is at hand without work, else frame 0."""
-        return Frame(u64(0))

@@ -39,13 +39,6 @@ class SharedMemory(Pager):
         """Return the size in pages."""
         return self.pages
 
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page that exists."""
-        frame = self.map.get(index)
-        if u64(frame) != 0:
-            frames.retain(frame)
-        return frame
-
     def drop(self, index: u64, end: u64) -> None:
         """Forget pages, which then read as zeros (MADV_REMOVE)."""
         index = self.map.next(index)

@@ -25,13 +25,6 @@ class OverlayFile(RamFile):
             return NO_FRAME
         return self.lower.page(index)
 
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page that needs no work, from memory or the image."""
-        frame = super().resident_page(index)
-        if frame == NO_FRAME and index < self.lower_pages:
-            return self.lower.resident_page(index)
-        return frame
-
     def has_lower(self, index: u64) -> bool:
         """Tell whether a page of the image shows."""
         return index < self.lower_pages

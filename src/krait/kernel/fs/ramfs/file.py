@@ -285,13 +285,6 @@ class RamFile(PagedVnode):
             frames.retain(frame)
             return frame
 
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page that needs no work."""
-        frame = self.pages.find(index)
-        if frame != NO_FRAME:
-            frames.retain(frame)
-        return frame
-
     def page_for_write(self, index: u64) -> Frame:
         """Return a page for a shared writable mapping."""
         with self.lock:

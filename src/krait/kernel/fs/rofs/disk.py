@@ -49,13 +49,6 @@ class DiskSource(ImageSource):
                     return frame
                 self.fetch(index)
 
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page from the cache."""
-        frame = self.cache.find(index)
-        if frame != NO_FRAME:
-            frames.retain(frame)
-        return frame
-
     def fetch(self, index: u64) -> None:
         """Wait for the request that brings a page, after starting it if need be."""
         slot = self.find_request(index)

@@ -13,7 +13,6 @@ from typing import NamedTuple
 from krait.kernel.arch.x86_64.crc32c import crc32c
 from krait.kernel.errno import EINVAL, EIO
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
-from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.rofs import damage
 from krait.kernel.fs.rofs.checksums import Checksums
 from krait.kernel.fs.rofs.layout import (
@@ -115,12 +114,6 @@ class RofsImage(FileSystem):
             damage.report(self, index, inode)
             raise Errno(EIO)
         return frame
-
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page, retained, that needs neither reading nor verifying, else `NO_FRAME`."""
-        if index >= self.page_count or not self.checksums.is_verified(index):
-            return NO_FRAME
-        return self.source.resident_page(index)
 
     def inode(self, number: u32) -> InodeRecord:
         """Read an inode."""

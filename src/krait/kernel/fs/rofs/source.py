@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from krait.kernel.errno import EIO
-from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.vnode import PAGE_SHIFT
 from krait.kernel.lang import Counted, Errno, u64
 from krait.kernel.mm.frames import Frame
@@ -18,10 +17,6 @@ class ImageSource(Counted):
         """Return a page, retained for the caller; raises EIO. May sleep."""
         raise Errno(EIO)
 
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page, retained, that needs no reading, else `NO_FRAME`."""
-        return NO_FRAME
-
 
 class InitrdSource(ImageSource):
     """An image that the boot loader has put into memory; its frames live for ever."""
@@ -33,7 +28,3 @@ class InitrdSource(ImageSource):
         if index >= self.page_count:
             raise Errno(EIO)
         return Frame(u64(self.first) + (index << PAGE_SHIFT))
-
-    def resident_page(self, index: u64) -> Frame:
-        """Return the frame in place."""
-        return self.page(index)

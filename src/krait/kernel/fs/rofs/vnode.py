@@ -15,7 +15,7 @@ from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.paged_vnode import PagedVnode
 from krait.kernel.fs.regular_file import RegularFile
 from krait.kernel.fs.rofs.image import RofsImage
-from krait.kernel.fs.rofs.layout import TARGET_LENGTH_MAX, InodeFlags, InodeFlags
+from krait.kernel.fs.rofs.layout import TARGET_LENGTH_MAX, InodeFlags
 from krait.kernel.fs.special_files import open_special
 from krait.kernel.fs.vnode import (
     END_OF_DIRECTORY,
@@ -105,12 +105,6 @@ class RofsVnode(PagedVnode):
         if index >= self.count:
             raise Errno(ENXIO)
         return self.page_to_read(index)
-
-    def resident_page(self, index: u64) -> Frame:
-        """Return a page that has been verified and is in memory."""
-        if not self.is_regular or index >= self.count:
-            return NO_FRAME
-        return self.image.resident_page(self.first.wrapping_add(index))
 
     def page_for_write(self, index: u64) -> Frame:
         """Refuse."""
