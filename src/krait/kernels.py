@@ -43,7 +43,6 @@ def find_kernel(
     folder = kernel_folder()
     if (kernel := _known(folder, configuration, signature)) is not None:
         return kernel
-    os.makedirs(folder, exist_ok=True)
     with _lock(os.path.join(folder, "lock")):
         if (kernel := _known(folder, configuration, signature)) is not None:
             return kernel
@@ -101,6 +100,7 @@ def _build(configuration: str, folder: str) -> Kernel:
     from krait.site_packages import add_site_packages
 
     add_site_packages()
+    os.environ.setdefault("PATH", os.defpath)  # gcc looks there for its assembler
     from krait.compiler.build import build_kernel
     from krait.compiler.diagnostics import CompilationFailed
     from krait.compiler.toolchain import ToolchainError
@@ -120,6 +120,11 @@ def _build(configuration: str, folder: str) -> Kernel:
 @contextlib.contextmanager
 def _lock(path: str) -> Iterator[None]:
     """Two first runs at once build one kernel."""
-    with open(path, "w") as file:
+    try:
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        file = open(path, "w")  # noqa: SIM115  closed below; errors of the build are not ours
+    except OSError as error:
+        raise UserError(f"{path}: {error.strerror}; set XDG_CACHE_HOME") from None
+    with file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -33,6 +33,8 @@ DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
 _IN_MEMORY_LIMIT_BYTES = 4 * MEBIBYTE
 """Images up to this size are loaded whole (initrd); larger ones are disks, read on demand."""
 _KERNEL_RESERVE_BYTES = 2 * MEBIBYTE
+"""The first mebibyte, which the firmware has, and the kernel behind it."""
+_PROGRAM_RESERVE_BYTES = MEBIBYTE
 KERNEL_VARIABLE = "KRAIT_KERNEL"
 """Names a kernel file for every run, as `--kernel` does for one: to test a kernel that stays."""
 _OWN_VARIABLES = "KRAIT_"
@@ -122,6 +124,9 @@ def plan(request: Request) -> Plan:
     image = _Image(request)
     kernel = _kernel(request)
     memory_bytes = request.memory_bytes or max(DEFAULT_MEMORY_BYTES, image.least_memory)
+    if memory_bytes < _KERNEL_RESERVE_BYTES:
+        least = _KERNEL_RESERVE_BYTES // MEBIBYTE
+        raise UserError(f"the kernel alone needs {least} MiB of memory; try -m {2 * least}M")
     on_disk = _is_on_disk(request.root, image.size, memory_bytes)
     if not on_disk and image.size + _KERNEL_RESERVE_BYTES > memory_bytes:
         needed = -(-(image.size + _KERNEL_RESERVE_BYTES) // MEBIBYTE)
@@ -238,7 +243,8 @@ def _kernel(request: Request) -> Kernel:
 
 def _is_on_disk(root: str, size: int, memory_bytes: int) -> bool:
     if root == "auto":
-        return size > min(_IN_MEMORY_LIMIT_BYTES, memory_bytes // 2)
+        fits = size + _KERNEL_RESERVE_BYTES + _PROGRAM_RESERVE_BYTES <= memory_bytes
+        return size > _IN_MEMORY_LIMIT_BYTES or not fits
     if root not in ("initrd", "disk"):
         raise UserError(f"unknown root '{root}'; there are: auto, initrd, disk")
     return root == "disk"

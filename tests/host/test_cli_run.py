@@ -150,7 +150,7 @@ def test_status(run_krait: Run, ending: Ending, empty_image: str, status: int) -
             RecordType.MEMORY_SHORT,
             struct.pack("<QQ", 8 << 20, 4 << 20),
             125,
-            "/x: not enough memory: 8 MiB are needed and the machine has 4; try -m 8M",
+            "/x: not enough memory: 8 MiB are needed and the machine has 4 for it; try -m 8M",
         ),
         (RecordType.EXEC_ERROR, struct.pack("<I", 8) + b"/x", 126, "/x: Exec format error"),
         (
@@ -186,6 +186,34 @@ def test_image_larger_than_memory(run_krait: Run, ending: Ending, tmp_path: Path
         file.truncate(20 << 20)
     arguments = boot(ending(), str(image), "-m", "8M", "--root", "initrd", "/x")
     assert "needs 22 MiB of memory; try -m 22M" in complaint(run_krait(*arguments), 125)
+
+
+def test_memory_without_room_for_the_kernel(
+    run_krait: Run, ending: Ending, empty_image: str
+) -> None:
+    says = complaint(run_krait(*boot(ending(), empty_image, "-m", "1M", "/x")), 125)
+    assert says == "the kernel alone needs 2 MiB of memory; try -m 4M"
+
+
+def test_directory_that_is_gone(ending: Ending, empty_image: str, tmp_path: Path) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    words = " ".join([sys.executable, "-I", str(MAIN), *boot(ending(), empty_image, "/x")])
+    done = subprocess.run(
+        ["sh", "-c", f"cd {gone}; rmdir {gone}; {words}"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 125
+    assert "the current directory does not exist any more" in done.stderr
+    assert "internal" not in done.stderr
+
+
+def test_cache_that_cannot_be_written(run_krait: Run, ending: Ending) -> None:
+    environment = {"PATH": os.environ["PATH"], "HOME": "/proc/none"}
+    done = run_krait("run", "--kernel", ending(), "/bin/true", env=environment)
+    assert "XDG_CACHE_HOME" in complaint(done, 125)
 
 
 def test_dry_run(run_krait: Run, ending: Ending, empty_image: str) -> None:

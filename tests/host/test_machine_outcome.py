@@ -48,7 +48,7 @@ def test_memory() -> None:
     payload = struct.pack("<QQ", (9 << 20) + 1, 4 << 20)
     result = parse(record(RecordType.MEMORY_SHORT, payload), program="hello")
     assert result.status == 125
-    assert "10 MiB are needed and the machine has 4" in result.message
+    assert "10 MiB are needed and the machine has 4 for it" in result.message
     assert "-m 10M" in result.message
 
 

@@ -28,6 +28,7 @@ def main(arguments: list[str]) -> int:
         return 0
     if not rest:
         raise UserError("run: which program? See: krait run --help")
+    _check_directory()
     request = _request(chosen, rest)
     if chosen.get("json") and not chosen.get("dry_run"):
         return _run_captured(request)
@@ -132,6 +133,14 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
             request.configuration = configuration
     request.announce = note
     return request
+
+
+def _check_directory() -> None:
+    """The program starts where the user is; that must be somewhere."""
+    try:
+        os.getcwd()
+    except OSError:
+        raise UserError("the current directory does not exist any more; cd to another") from None
 
 
 def _check(value: str | None, what: str, known: tuple[str, ...]) -> None:

@@ -122,9 +122,10 @@ def _image(result: Outcome, payload: bytes, program: str) -> None:
 
 def _memory(result: Outcome, payload: bytes, program: str) -> None:
     needed, present = struct.unpack_from("<QQ", payload)
+    least = _round_up(needed)
     message = (
-        f"{program}: not enough memory: {_round_up(needed)} MiB are needed and the machine has "
-        f"{present // _MEBIBYTE}; try -m {_round_up(needed)}M"
+        f"{program}: not enough memory: {least} MiB are needed and the machine has "
+        f"{present / _MEBIBYTE:.3g} for it; try -m {least}M"
     )
     _end(result, STATUS_FAILED, "memory", message)
 
