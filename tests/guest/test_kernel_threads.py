@@ -21,6 +21,7 @@ CHECKS = (
     "callback",
     "timers",
     "shares",
+    "idle",
     "stacks",
 )
 BUILD = """

@@ -65,7 +65,8 @@ class Task(Thread):
         ticks = self.ran_ticks
         if self.state == ThreadState.RUNNING:
             ticks += ticks_now().wrapping_sub(cpu.turn_began)
-        return clock.ticks_to_ns(ticks)
+        self.ran_ns = max(self.ran_ns, clock.ticks_to_ns(ticks))
+        return self.ran_ns
 
     def frame(self) -> TrapFrame:
         """Give the program's registers, which lie at the top of the kernel stack."""

@@ -20,20 +20,19 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import apic, kvm_clock, tsc
-from krait.kernel.arch.x86_64.cpu import interrupts_off, multiply_high
+from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
-from krait.kernel.lang import Order, Struct, u32, u64
-from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, reference
+from krait.kernel.lang import Order, Struct, u64
+from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, plus, reference
 from krait.kernel.sched.vdso_data import vdso_data
 
-FIRST_COUNTDOWN: Final = u32(100_000_000)
-"""100 ms: when it ends the rate is measured a second time."""
 SHORTEST_NS: Final = u64(1_000)
 MEASURE_NS: Final = u64(10_000_000)
 """Uptime after which the rate is published."""
 SETTLED_NS: Final = u64(2_000_000_000)
 """A rate measured over this long is not measured again."""
-ACCURACY: Final = 2000
+ACCURACY: Final = 1000
+"""A rate is published when it is known within one part in so many, at the worst."""
 
 
 class Clock(Struct):
@@ -42,6 +41,8 @@ class Clock(Struct):
     measured: Sample = NOTHING
     published_after_ns: u64 = 0
     """The span over which the published rate was measured."""
+    start_ticks: u64 = 0
+    """The counter when monotonic time was 0."""
     settled: bool = False
     """Known well enough, or told by the monitor: nothing more is measured."""
 
@@ -52,10 +53,11 @@ clock = Clock()
 def start() -> None:
     """Start the reference, or take the rate that the monitor tells."""
     apic.start()
-    reference.start(FIRST_COUNTDOWN, 0)
+    reference.begin()
+    clock.start_ticks = ticks_now()
     if (multiplier := _announced_multiplier()) != 0:
         clock.settled = True
-        _publish_at(multiplier, reference.now_ns(0))
+        _publish_at(multiplier, reference.now_ns(NOTHING))
 
 
 def monotonic_ns() -> u64:
@@ -63,7 +65,7 @@ def monotonic_ns() -> u64:
     while vdso_data.enabled != 0:
         sequence = vdso_data.sequence.load(order=Order.RELAXED)
         elapsed = ticks_now().wrapping_sub(vdso_data.base_tsc)
-        now_ns = vdso_data.base_ns + multiply_high(elapsed, vdso_data.multiplier)
+        now_ns = vdso_data.base_ns + to_ns(elapsed, vdso_data.multiplier)
         if vdso_data.sequence.load(order=Order.RELAXED) == sequence:
             return now_ns  # else an interrupt has published a new rate in between
     return _early_ns()
@@ -92,25 +94,16 @@ def ticks_to_ns(ticks: u64) -> u64:
     """Give the nanoseconds that so many ticks take, by the best rate there is."""
     if vdso_data.multiplier != 0:
         return to_ns(ticks, vdso_data.multiplier)
-    with interrupts_off():
-        sample = reference.sample(0)
-    if sample.ns == 0:
-        return ticks
-    return to_ns(ticks, multiplier_from(sample.ticks, sample.ns))
-
-
-def countdown_expired() -> None:
-    """Note that the CPU's timer has interrupted."""
-    reference.expired = True
+    return to_ns(ticks, multiplier_from(ticks_now() - clock.start_ticks, _early_ns()))
 
 
 def restart_countdown(delay_ns: u64) -> None:
     """Let the CPU's timer interrupt in `delay_ns` or earlier; interrupts are off."""
-    counts = u32(max(min(delay_ns, LONGEST), SHORTEST_NS))
+    counts = max(min(delay_ns, LONGEST), SHORTEST_NS)
     if clock.settled:
-        reference.start_unmeasured(counts)
+        reference.restart_unmeasured(counts)
     else:
-        _take(reference.start(counts, vdso_data.multiplier))
+        _take(reference.restart(counts, clock.measured))
 
 
 def _announced_multiplier() -> u64:
@@ -124,29 +117,24 @@ def _announced_multiplier() -> u64:
 def _early_ns() -> u64:
     """Read the reference, and publish a rate once enough time has passed."""
     with interrupts_off():
-        now_ns = reference.now_ns(0)
+        now_ns = reference.now_ns(clock.measured)
         if now_ns >= MEASURE_NS:
-            total = _sum(clock.measured, reference.sample(0))
-            if total.ns >= MEASURE_NS // 2 and _is_good(total):
-                _publish_at(multiplier_from(total.ticks, total.ns), now_ns)
-                clock.published_after_ns = total.ns
+            clock.measured = plus(clock.measured, reference.mark(clock.measured))
+            if clock.measured.ns >= MEASURE_NS // 2 and _is_good(clock.measured):
+                clock.published_after_ns = clock.measured.ns
+                _publish_at(clock.measured.multiplier(), now_ns)
         return now_ns
 
 
 def _take(sample: Sample) -> None:
     """Add a finished measurement, and publish anew when it has doubled what is known."""
-    clock.measured = _sum(clock.measured, sample)
+    clock.measured = plus(clock.measured, sample)
     span_ns = clock.measured.ns
     if vdso_data.enabled != 0 and span_ns >= clock.published_after_ns * 2:
         if _is_good(clock.measured):
-            _publish_at(multiplier_from(clock.measured.ticks, span_ns), monotonic_ns())
+            _publish_at(clock.measured.multiplier(), monotonic_ns())
             clock.published_after_ns = span_ns
             clock.settled = span_ns >= SETTLED_NS
-
-
-def _sum(one: Sample, other: Sample) -> Sample:
-    """Put two measurements together."""
-    return Sample(one.ticks + other.ticks, one.ns + other.ns, one.error + other.error)
 
 
 def _is_good(sample: Sample) -> bool:

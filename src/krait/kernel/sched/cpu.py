@@ -12,6 +12,8 @@ class Cpu(Struct):
 
     turn_began: u64 = 0
     """When the running thread got the CPU, in ticks of the time stamp counter."""
+    is_idle: bool = False
+    """The thread that went to sleep last halts the CPU; its time is nobody's."""
     idle_ticks: u64 = 0
     program_thread: Thread | None = None
     """Whose vector registers and FS base are in the CPU. A kernel thread uses neither, so they

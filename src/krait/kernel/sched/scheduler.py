@@ -203,10 +203,12 @@ def make_runnable(thread: Thread) -> None:
         if thread.state != ThreadState.SLEEPING:
             return
         running = current()
-        now = ticks_now()
-        _charge(running, now)
-        run_queue.advance(running.virtual_time)
         thread.state = ThreadState.RUNNABLE
+        if cpu.is_idle:
+            run_queue.add(thread)
+            return
+        _charge(running, ticks_now())
+        run_queue.advance(running.virtual_time)
         run_queue.add(thread)
         if running is thread:
             return
@@ -330,11 +332,13 @@ def _idle(now: u64) -> Thread:
     """Halt the CPU until somebody can run; nobody is charged for it."""
     if (on_idle := scheduler.on_idle) is not None:
         on_idle()
+    cpu.is_idle = True
     following = run_queue.take()
     while following is None:
         halt()
         disable_interrupts()
         following = run_queue.take()
+    cpu.is_idle = False
     cpu.turn_began = ticks_now()
     cpu.idle_ticks += cpu.turn_began - now
     return following

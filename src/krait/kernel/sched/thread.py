@@ -75,6 +75,8 @@ class Thread(Counted):
     virtual_time: u64 = 0
     ran_ticks: u64 = 0
     """Ticks of the time stamp counter spent running, without the present turn."""
+    ran_ns: u64 = 0
+    """The CPU time that was last told, which never goes back when the counter's rate is refined."""
     switches: u64 = 0
     started_ns: u64 = 0
 

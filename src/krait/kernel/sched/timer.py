@@ -58,7 +58,6 @@ def cancel(timer: Timer) -> None:
 
 def _expire(_vector: u32) -> None:
     """Serve the timer interrupt: call back what is due, and set the next."""
-    clock.countdown_expired()
     while True:
         now_ns = clock.monotonic_ns()
         timer = timers.queue.first

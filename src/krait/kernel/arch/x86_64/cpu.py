@@ -95,17 +95,6 @@ def read_tsc() -> u64:
     )
 
 
-def multiply_high(a: u64, b: u64) -> u64:
-    """Compute a * b >> 32, of which the low 64 bits are kept."""
-    return asm(
-        "movq %1, %%rax; mulq %2; shrdq $32, %%rdx, %%rax; movq %%rax, %0",
-        a,
-        b,
-        out=u64,
-        clobbers=("rax", "rdx", "cc"),
-    )
-
-
 @extern("krait_read_msr")
 def read_msr(register: u32) -> u64:
     """Read a model-specific register; one that does not exist is a panic."""
