@@ -212,7 +212,7 @@ def test_repl(on_terminal: list[Terminal]) -> None:
     terminal.send(b"\x03")
     terminal.expect(rb"KeyboardInterrupt\r\n>>> ")
     terminal.send(b"import os; os.isatty(0), os.isatty(1), os.isatty(2)\r")
-    terminal.expect(rb"\(True, True, True\)")
+    terminal.expect(rb"\(True, True, True\)\r\n>>> ")
     terminal.send(b"\x04")
     assert terminal.wait() == 0
 
