@@ -18,6 +18,7 @@ from krait.kernel.linux.limits import Limits
 from krait.kernel.linux.signal_state import PendingSignals, SignalActions
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     from krait.kernel.linux.task import Task
@@ -44,6 +45,8 @@ class Process(Counted):
 
     signal_lock: SpinLock = inline()
     """Guards `pending`, `actions` and the signal state of every task of this process."""
+    signal_arrival: WaitQueue = inline()
+    """Who waits for a signal to become pending: signalfd(2)."""
     actions: SignalActions = inline()
     pending: PendingSignals = inline()
 

@@ -38,6 +38,7 @@ def post(process: Process, info: SignalInfo) -> None:
             process.pending.mark(info.signo)
         else:
             process.pending.add(queued)
+        process.signal_arrival.wake_all()
         notice(task, process)
 
 
@@ -54,6 +55,7 @@ def post_to_task(task: Task, info: SignalInfo) -> None:
             task.signals.pending.mark(info.signo)
         else:
             task.signals.pending.add(queued)
+        process.signal_arrival.wake_all()
         notice(task, process)
 
 
@@ -65,6 +67,7 @@ def post_from_interrupt(process: Process, signo: u32) -> None:
         return
     with process.signal_lock:
         process.pending.mark(signo)
+        process.signal_arrival.wake_all()
         notice(task, process)
 
 

@@ -39,6 +39,8 @@ class QueuedSignal(Counted):
     """A pending signal with its information."""
 
     info: SignalInfo
+    waiting: bool = False
+    """It is in a queue; a timer's own entry is used again after it has been taken."""
     next: QueuedSignal | None = None
 
 
@@ -66,6 +68,7 @@ class PendingSignals(Struct):
         else:
             last.next = queued
         self.last = queued
+        queued.waiting = True
         self.count += 1
         self.bits |= signal_bit(queued.info.signo)
 
@@ -107,6 +110,7 @@ class PendingSignals(Struct):
         if after is None:
             self.last = before
         here.next = None
+        here.waiting = False
         self.count -= 1
 
     def _holds(self, signo: u32) -> bool:

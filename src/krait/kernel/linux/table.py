@@ -34,6 +34,8 @@ from krait.kernel.linux import (
     system_calls,
     task_calls,
     time_calls,
+    timer_calls,
+    transfer_calls,
     xattr_calls,
 )
 from krait.kernel.linux.numbers import LIMIT, NAMES, NUMBERS
@@ -61,6 +63,8 @@ FAMILIES: Final = (
     system_calls,
     task_calls,
     time_calls,
+    timer_calls,
+    transfer_calls,
     xattr_calls,
 )
 

@@ -34,6 +34,11 @@ def read_time_spec(pointer: UserPointer[TimeSpec]) -> u64:
     """Copy a time in, in nanoseconds; EINVAL if it is none. Very long ones are cut."""
     given = TimeSpec()
     pointer.copy_in(given)
+    return spec_ns(given)
+
+
+def spec_ns(given: TimeSpec) -> u64:
+    """Give a time in nanoseconds; EINVAL if it is none. Very long ones are cut."""
     if given.seconds < 0 or given.nanoseconds < 0 or given.nanoseconds >= SECOND_NS:
         raise Errno(EINVAL)
     if given.seconds >= SECONDS_LIMIT:

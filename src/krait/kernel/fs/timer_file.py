@@ -1,0 +1,104 @@
+"""timerfd(2): a timer whose expirations are counted by a file.
+
+The clock's interrupt counts, so the state that it touches is the timer's; the file only refers to
+it and stops it when the last descriptor goes.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from krait.kernel.errno import EAGAIN, EINVAL
+from krait.kernel.fs.file import File
+from krait.kernel.fs.poll import READABLE
+from krait.kernel.lang import Errno, UserPointer, UserSlice, inline, u8, u32, u64, usize
+from krait.kernel.sched import clock, timer
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.timer import NEVER
+from krait.kernel.sched.timer_queue import Timer
+from krait.kernel.sched.wait_queue import WaitQueue
+
+if TYPE_CHECKING:
+    from krait.kernel.fs.poll import PollTable
+
+
+class CountingTimer(Timer):
+    """A timer that counts how often it has expired."""
+
+    lock: SpinLock = inline()
+    expired: WaitQueue = inline()
+    expirations: u64 = 0
+    interval_ns: u64 = 0
+
+    def left_ns(self) -> u64:
+        """Give the time until the next expiration; 0 if the timer is stopped."""
+        if not self.armed:
+            return u64(0)
+        now_ns = clock.monotonic_ns()
+        return max(self.deadline_ns, now_ns + 1) - now_ns
+
+    def set(self, deadline_ns: u64, interval_ns: u64) -> None:
+        """Start anew; a deadline of 0 stops."""
+        timer.cancel(self)
+        with self.lock:
+            self.expirations = 0
+            self.interval_ns = interval_ns
+        if deadline_ns != 0:
+            timer.arm(self, deadline_ns, count_expiration)
+
+
+def count_expiration(expired: Timer) -> None:
+    """Count, and start the next interval; runs in the timer's interrupt.
+
+    Intervals that have passed meanwhile are counted at once, so that a short one cannot keep the
+    CPU in interrupts.
+    """
+    if not isinstance(expired, CountingTimer):
+        return
+    with expired.lock:
+        expired.expirations += 1
+        interval_ns = expired.interval_ns
+        if interval_ns != 0:
+            now_ns = clock.monotonic_ns()
+            late_ns = now_ns - min(now_ns, expired.deadline_ns)
+            missed = late_ns // interval_ns
+            expired.expirations += missed
+            timer.arm(expired, expired.deadline_ns + (missed + 1) * interval_ns, count_expiration)
+    expired.expired.wake_all()
+
+
+class TimerFile(File):
+    """The file."""
+
+    timer: CountingTimer
+    is_realtime: bool = False
+
+    def read(self, into: UserSlice[u8]) -> usize:
+        """Take the number of expirations: 8 bytes. Raises EINVAL, EAGAIN, EINTR, EFAULT."""
+        if into.length < 8:
+            raise Errno(EINVAL)
+        counting = self.timer
+        count: u64 = 0
+        with counting.lock:
+            while counting.expirations == 0:
+                if self.is_nonblocking:
+                    raise Errno(EAGAIN)
+                counting.expired.wait_spin_until(counting.lock, NEVER)
+            count = counting.expirations
+            counting.expirations = 0
+        UserPointer[u64](into.address).store(count)
+        return 8
+
+    def poll(self, table: PollTable | None) -> u32:
+        """Readable when it has expired."""
+        counting = self.timer
+        if table is not None:
+            table.add(counting.expired)
+        if counting.expirations != 0:
+            return READABLE
+        return u32(0)
+
+    def __del__(self) -> None:
+        """Stop the timer."""
+        timer.cancel(self.timer)
+        self.release_vnode()

@@ -1,0 +1,244 @@
+"""Moving bytes from one file to another: sendfile(2), copy_file_range(2), splice(2).
+
+Files read into and write from the program's memory, whatever kind they are. So the bytes go
+through a mapping that exists for the length of the call. That costs a copy more than Linux needs
+and saves the program its own buffer and calls; what it saves Linux, references to pages of a pipe,
+is not worth a second way through every kind of file.
+"""
+
+from __future__ import annotations
+
+from enum import IntFlag
+from typing import Final
+
+from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE
+from krait.kernel.fs.file import File
+from krait.kernel.fs.open_flags import NONBLOCK
+from krait.kernel.fs.pipe import PipeReader, PipeWriter
+from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, syscall, u8, u32, u64
+from krait.kernel.linux.io_calls import broken_pipe
+from krait.kernel.linux.paths import open_file
+from krait.kernel.linux.task import current_process
+from krait.kernel.mm.protection import MapFlags, Protection
+
+CHUNK: Final = 65536
+MOST_AT_ONCE: Final = 0x7FFFF000  # MAX_RW_COUNT
+CURRENT: Final = u64((1 << 64) - 1)
+"""An offset that stands for the file's own position."""
+
+
+class SpliceFlags(IntFlag):
+    """`SPLICE_F_*`."""
+
+    MOVE = 1
+    NONBLOCK = 2
+    MORE = 4
+    GIFT = 8
+
+
+@syscall("sendfile")
+def sendfile(target_number: i32, source_number: i32, offset: UserPointer[i64], length: u64) -> u64:
+    """Write a part of a file to another."""
+    source = open_file(source_number)
+    source.check_readable()
+    target = open_file(target_number)
+    target.check_writable()
+    if is_directory(source) or target.is_appending:
+        raise Errno(EINVAL)
+    place = place_of(offset)
+    count = min(length, u64(MOST_AT_ONCE))
+    try:
+        done = transfer(source, place, target, CURRENT, count)
+    except Errno as error:
+        if error.code == ESPIPE:
+            raise Errno(EINVAL)
+        raise
+    advance(offset, place, done)
+    return done
+
+
+@syscall("copy_file_range")
+def copy_file_range(
+    source_number: i32,
+    source_offset: UserPointer[i64],
+    target_number: i32,
+    target_offset: UserPointer[i64],
+    length: u64,
+    flags: u32,
+) -> u64:
+    """Copy between regular files."""
+    if flags != 0:
+        raise Errno(EINVAL)
+    source = open_file(source_number)
+    target = open_file(target_number)
+    source_place = place_of(source_offset)
+    target_place = place_of(target_offset)
+    check_regular(source)
+    check_regular(target)
+    source.check_readable()
+    target.check_writable()
+    if target.is_appending:
+        raise Errno(EBADF)
+    count = min(length, u64(MOST_AT_ONCE))
+    check_overlap(source, source_place, target, target_place, count)
+    done = transfer(source, source_place, target, target_place, count)
+    advance(source_offset, source_place, done)
+    advance(target_offset, target_place, done)
+    return done
+
+
+@syscall(
+    "splice", flags=SpliceFlags.MOVE | SpliceFlags.NONBLOCK | SpliceFlags.MORE | SpliceFlags.GIFT
+)
+def splice(
+    source_number: i32,
+    source_offset: UserPointer[i64],
+    target_number: i32,
+    target_offset: UserPointer[i64],
+    length: u64,
+    flags: SpliceFlags,
+) -> u64:
+    """Move bytes between a pipe and a file, or between two pipes."""
+    if length == 0:
+        return 0
+    if u32(flags) & ~u32(15) != 0:
+        raise Errno(EINVAL)
+    source = open_file(source_number)
+    target = open_file(target_number)
+    source.check_readable()
+    target.check_writable()
+    from_pipe = isinstance(source, PipeReader)
+    to_pipe = isinstance(target, PipeWriter)
+    if (from_pipe and not source_offset.is_null) or (to_pipe and not target_offset.is_null):
+        raise Errno(ESPIPE)
+    if not from_pipe and not to_pipe:
+        raise Errno(EINVAL)
+    source_place = place_of(source_offset)
+    target_place = place_of(target_offset)
+    if SpliceFlags.NONBLOCK in flags and from_pipe and source.poll(None) & 1 == 0:
+        raise Errno(EAGAIN)
+    count = min(length, u64(CHUNK))
+    done = transfer(source, source_place, target, target_place, count)
+    advance(source_offset, source_place, done)
+    advance(target_offset, target_place, done)
+    return done
+
+
+def is_directory(file: File) -> bool:
+    """Say whether a file is a directory."""
+    vnode = file.vnode
+    return vnode is not None and vnode.is_directory
+
+
+def check_regular(file: File) -> None:
+    """Refuse what is not a regular file; EISDIR, EINVAL."""
+    vnode = file.vnode
+    if vnode is None:
+        raise Errno(EINVAL)
+    if vnode.is_directory:
+        raise Errno(EISDIR)
+    if not vnode.is_regular:
+        raise Errno(EINVAL)
+
+
+def check_overlap(source: File, from_place: u64, target: File, to_place: u64, count: u64) -> None:
+    """Refuse to copy a range of a file onto itself; EINVAL."""
+    if source.vnode is not target.vnode:
+        return
+    start = from_place
+    if start == CURRENT:
+        start = source.offset
+    end = to_place
+    if end == CURRENT:
+        end = target.offset
+    if start < end.checked_add(count, EINVAL) and end < start.checked_add(count, EINVAL):
+        raise Errno(EINVAL)
+
+
+def place_of(offset: UserPointer[i64]) -> u64:
+    """Give an offset of the program's, or `CURRENT` for NULL; EINVAL for a negative one."""
+    if offset.is_null:
+        return CURRENT
+    place = offset.load()
+    if place < 0:
+        raise Errno(EINVAL)
+    return u64(place)
+
+
+def advance(offset: UserPointer[i64], place: u64, done: u64) -> None:
+    """Tell the program where its offset has come to."""
+    if place != CURRENT:
+        offset.store(i64(place + done))
+
+
+def transfer(source: File, from_place: u64, target: File, to_place: u64, length: u64) -> u64:
+    """Move up to `length` bytes and give how many; an error after the first bytes only ends it."""
+    if length == 0:
+        return 0
+    space = current_process().space
+    size = min(length, u64(CHUNK))
+    address = space.map(
+        0,
+        size,
+        Protection.READ | Protection.WRITE,
+        MapFlags.PRIVATE | MapFlags.ANONYMOUS,
+        None,
+        0,
+        None,
+    )
+    try:
+        return move(source, from_place, target, to_place, length, UserSlice[u8](address, size))
+    finally:
+        unmap_quietly(address, size)
+
+
+def unmap_quietly(address: u64, size: u64) -> None:
+    """Take the mapping away, whose range cannot be wrong."""
+    try:
+        current_process().space.unmap(address, size)
+    except Errno:
+        return
+
+
+def move(
+    source: File, from_place: u64, target: File, to_place: u64, length: u64, buffer: UserSlice[u8]
+) -> u64:
+    """Move bytes through a buffer until the source ends or either side is short."""
+    done: u64 = 0
+    while done < length:
+        part = buffer.part(0, min(length - done, buffer.length))
+        try:
+            taken = take(source, from_place, done, part)
+            if taken == 0:
+                break
+            given = give(target, to_place, done, part.part(0, taken))
+        except Errno as error:
+            if error.code == EPIPE:
+                broken_pipe()
+            if done != 0:
+                break
+            raise
+        if from_place == CURRENT and source.vnode is not None and given < taken:
+            source.offset -= taken - given
+        done += given
+        if given < part.length:
+            break
+    return done
+
+
+def take(source: File, place: u64, done: u64, into: UserSlice[u8]) -> u64:
+    """Read the next bytes."""
+    if place == CURRENT:
+        return source.read(into)
+    return source.read_at(place.checked_add(done, EINVAL), into)
+
+
+def give(target: File, place: u64, done: u64, data: UserSlice[u8]) -> u64:
+    """Write bytes; what a pipe has given away may not get lost, so all of it if that may wait."""
+    if place != CURRENT:
+        return target.write_at(place.checked_add(done, EINVAL), data)
+    given = target.write(data)
+    if target.flags & NONBLOCK == 0:
+        while given < data.length:
+            given += target.write(data.part(given, data.length))
+    return given
