@@ -52,6 +52,7 @@ class Dentry(Counted):
     serial: u32 = 0
     cached: bool = False
     unlinked: bool = False
+    linkable: bool = False  # has no name yet (O_TMPFILE), but link(2) may give it one
     recent: bool = False
     stored_name: Name = inline()
     next_in_bucket: Dentry | None = None

@@ -106,7 +106,7 @@ def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:
             raise Errno(EXDEV)
         if vnode.is_directory:
             raise Errno(EPERM)
-        if vnode.nlink == 0 and old.parent is not None:
+        if vnode.nlink == 0 and not old.linkable:
             raise Errno(ENOENT)
         directory.link(name, vnode)
         dentries.become_present(free, vnode)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EOPNOTSUPP, EPERM
-from krait.kernel.fs.dentry import Dentry, dentries, make_anonymous
+from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.file import File
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.modes import ALL_PERMISSIONS, DIRECTORY, SET_GID
@@ -24,6 +24,7 @@ from krait.kernel.fs.path import (
     walk,
     walk_to_last,
 )
+from krait.kernel.fs.text_buffer import make_text_buffer
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Errno, Text, text, u32, u64
 
@@ -108,8 +109,12 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
     directory = parent.present()
     vnode = make_unnamed(directory, mode)
     take_ownership(context, directory, vnode)
-    dentry = make_anonymous(vnode, text(b"#temporary"))
+    label = make_text_buffer(u64(0))
+    label.put(text(b"#"))
+    label.put_decimal(vnode.ino)
+    dentry = dentries.make_child(parent, label.text(), u32(0), vnode)
     dentry.unlinked = True
+    dentry.linkable = OpenFlags.EXCLUSIVE not in flags
     rest = u32(flags) & ~u32(OpenFlags.DIRECTORY | OpenFlags.TRUNCATE | OpenFlags.EXCLUSIVE)
     return open_dentry(dentry, OpenFlags(rest))
 

@@ -27,6 +27,7 @@ from krait.kernel.lang import Buffer, Errno, Slice, Struct, Text, text, u8, u32,
 SLASH: Final = 0x2F
 DOT: Final = 0x2E
 PATH_MAX: Final = 4096  # limits.h, with the terminator
+DELETED: Final = b" (deleted)"
 LINKS_FOLLOWED_MAX: Final = 40  # MAXSYMLINKS, <linux/namei.h>
 
 
@@ -296,6 +297,16 @@ def path_of(dentry: Dentry, root: Dentry, into: Slice[u8]) -> u64:
         into[position] = u8(SLASH)
     length = into.length - position
     into.part(u64(0), length).copy_from(into.part(position, into.length))
+    return length
+
+
+def link_text(dentry: Dentry, into: Slice[u8]) -> u64:
+    """Put what a link of /proc shows into `into`: the path, marked when the file is removed."""
+    length = path_of(dentry, mount.table.root_dentry(), into)
+    mark = text(DELETED)
+    if dentry.unlinked and into.length - length >= mark.length:
+        into.part(length, length + mark.length).copy_from(mark)
+        return length + mark.length
     return length
 
 

@@ -270,7 +270,15 @@ class Vnode(Pager):
         raise Errno(ELOOP if self.is_symbolic_link else ENXIO)
 
     def refresh(self) -> None:
-        """Bring the attributes up to date before stat(2), where they are computed."""
+        """Bring the attributes up to date before stat(2), where they are computed.
+
+        A file that is generated when it is looked at was made now.
+        """
+        if self.ctime_ns == 0 and self.filesystem.generated:
+            now = now_ns()
+            self.atime_ns = now
+            self.mtime_ns = now
+            self.ctime_ns = now
 
     def set_mode(self, permissions: u32) -> None:
         """Change the permission bits (chmod)."""

@@ -14,8 +14,7 @@ from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.modes import REGULAR, SYMBOLIC_LINK, entry_type
-from krait.kernel.fs.mount import table
-from krait.kernel.fs.path import path_of
+from krait.kernel.fs.path import link_text
 from krait.kernel.fs.proc.numbers import parse_number, put_number_name
 from krait.kernel.fs.proc.source import ProcessSource
 from krait.kernel.fs.text_buffer import TextBuffer
@@ -26,7 +25,6 @@ from krait.kernel.lang import Errno, Slice, Text, text, u8, u32, u64, usize
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
 NO_DESCRIPTOR: Final = 0xFFFFFFFF
 INODES_PER_DIRECTORY: Final = 1 << 16
-DELETED: Final = b" (deleted)"
 
 
 class DescriptorDirectory(Vnode):
@@ -93,12 +91,7 @@ class DescriptorLink(Vnode):
             count = min(name.length, into.length)
             into.part(u64(0), count).copy_from(name.part(u64(0), count))
             return count
-        length = path_of(dentry, table.root_dentry(), into)
-        mark = text(DELETED)
-        if dentry.unlinked and dentry.parent is not None and into.length - length >= mark.length:
-            into.part(length, length + mark.length).copy_from(mark)
-            return length + mark.length
-        return length
+        return link_text(dentry, into)
 
 
 class DescriptorText(GeneratedVnode):

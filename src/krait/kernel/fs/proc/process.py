@@ -13,8 +13,7 @@ from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_system import FileSystem
 from krait.kernel.fs.modes import DIRECTORY, SYMBOLIC_LINK, entry_type, type_of
-from krait.kernel.fs.mount import table
-from krait.kernel.fs.path import path_of
+from krait.kernel.fs.path import link_text
 from krait.kernel.fs.proc import process_entries
 from krait.kernel.fs.proc.descriptors import DescriptorDirectory
 from krait.kernel.fs.proc.mounts import write_mountinfo, write_mounts
@@ -141,7 +140,7 @@ class ProcessLink(Vnode):
         target = self.magic_target()
         if target is None:
             raise Errno(ENOENT)
-        return path_of(target, table.root_dentry(), into)
+        return link_text(target, into)
 
 
 class ProcessText(GeneratedVnode):

@@ -72,6 +72,14 @@ class ProcRoot(Vnode):
         next = u64(pid) + PROCESS_CURSOR + 1
         return DirectoryEntry(inode_of(pid), entry_type(u32(DIRECTORY)), length, next)
 
+    def create(self, name: Text, mode: u32) -> Vnode:
+        """Refuse, with the errno that Linux has for /proc."""
+        raise Errno(ENOENT)
+
+    def make_directory(self, name: Text, mode: u32) -> Vnode:
+        """Refuse, with the errno that Linux has for /proc."""
+        raise Errno(ENOENT)
+
     def caches_names(self) -> bool:
         """Processes come and go without the VFS."""
         return False
@@ -97,7 +105,7 @@ class SelfLink(Vnode):
 
 def make_proc_root() -> Vnode:
     """Make /proc."""
-    store = ProcFileSystem(device=device_numbers.take())
+    store = ProcFileSystem(device=device_numbers.take(), generated=True)
     system = make_lazy_directory(store, fill)
     return ProcRoot(
         filesystem=store,

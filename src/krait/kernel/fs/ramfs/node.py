@@ -28,11 +28,15 @@ class RamSymlink(Vnode):
         self.store.give_back_file()
 
 
+class NodeState(Counted):
+    """What the openers of a node share; a FIFO or a socket extends it."""
+
+
 class RamNode(Vnode):
-    """A device, FIFO or socket; `state` is what its openers share, such as a pipe."""
+    """A device, FIFO or socket."""
 
     store: RamFileSystem
-    state: Counted | None = None
+    state: NodeState | None = None
 
     def open(self, flags: u32, dentry: Dentry) -> File:
         """Open what the node stands for."""

@@ -25,7 +25,7 @@ class SysFileSystem(FileSystem):
 
 def make_sys_root() -> Vnode:
     """Make /sys."""
-    return make_lazy_directory(SysFileSystem(device=device_numbers.take()), fill)
+    return make_lazy_directory(SysFileSystem(device=device_numbers.take(), generated=True), fill)
 
 
 def fill(root: LazyDirectory) -> None:
