@@ -13,6 +13,8 @@ import pytest
 from krait.kernel.protocol import outcome
 from krait.machine import trial
 
+pytest.register_assert_rewrite("tests.comparison")  # its failures show what differs
+
 ROOT = Path(__file__).parents[1]
 MAIN = ROOT / "src" / "krait" / "__main__.py"
 
