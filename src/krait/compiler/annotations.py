@@ -171,6 +171,12 @@ class AnnotationResolver:
                 return U64
             if name == "Errno":
                 return ERRNO
+            if name in ("Counted", "Struct", "Packed"):
+                raise CompileError(
+                    node,
+                    f"a reference to any {name} is not a type",
+                    f"declare a base class of your own: class Base({name})",
+                )
         if issubclass(value, enum.Enum):
             return enum_type(value)
         for base in value.__mro__[1:]:

@@ -32,7 +32,7 @@ class FunctionChecker(StatementChecker):
                     CompileError(function.node, f"{function.display} may return but is NoReturn"),
                     function.node,
                 )
-            elif function.result != NONE:
+            elif function.result != NONE and not self.damaged:
                 last = function.node.body[-1]
                 self.report(
                     CompileError(

@@ -47,6 +47,7 @@ class Snapshot(NamedTuple):
     locals: dict[str, Local]
     owned: dict[str, bool]
     escape_map: dict[str, frozenset[str]]
+    poisoned: set[str]
     lengths: list[tuple[list[Any], int]]
     loops: list[tuple[LoopState, int, int]]
 
@@ -71,6 +72,8 @@ class FunctionState:
         self.loops: list[LoopState] = []
         self.outer_loops: list[LoopState] = []
         self.last_loop = LoopState()
+        self.poisoned: set[str] = set()
+        self.damaged = False
         self.escape_map: dict[str, frozenset[str]] = {}
         self.stack_types: list[Type] = []
 
@@ -155,6 +158,7 @@ class FunctionState:
             dict(function.locals),
             {name: local.owned for name, local in function.locals.items()},
             dict(self.escape_map),
+            set(self.poisoned),
             [(each, len(each)) for each in lists],
             [(each, len(each.breaks), len(each.again)) for each in self.loops],
         )
@@ -166,6 +170,7 @@ class FunctionState:
         for name, owned in saved.owned.items():
             self.function.locals[name].owned = owned
         self.escape_map = dict(saved.escape_map)
+        self.poisoned = set(saved.poisoned)
         for values, length in saved.lengths:
             del values[length:]
         self.function.raises_itself = bool(self.function.raise_sites)
@@ -177,15 +182,16 @@ class FunctionState:
         """Keep a diagnostic and go on."""
         self.program.report(error, self.function.module, fallback)
 
-    def forget_after_error(self, node: ast.stmt) -> None:
-        """After an error stop where the statement would have declared names."""
-        undeclared = {name for name in assigned_names([node]) if name not in self.function.locals}
-        if undeclared:
-            self.narrowing = None
-            self.function.falls_through = True
-            raise_quietly = getattr(self, "poisoned", None)
-            if raise_quietly is None:
-                self.poisoned = True
+    def report_statement(self, error: CompileError, node: ast.stmt) -> None:
+        """Keep an error of a statement, unless it comes from an earlier one.
+
+        A name whose declaration failed has no type: what mentions it is not reported again.
+        """
+        mentioned = {each.id for each in ast.walk(node) if isinstance(each, ast.Name)}
+        if not mentioned & self.poisoned:
+            self.report(error, node)
+        self.damaged = True
+        self.poisoned |= assigned_names([node]) - set(self.function.locals)
 
     def need_unsafe(self, node: ast.AST, what: str) -> None:
         """Refuse raw addresses in safe modules."""

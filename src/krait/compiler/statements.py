@@ -65,8 +65,7 @@ class StatementChecker(LoopChecker):
             try:
                 statement = self.statement(node)
             except CompileError as error:
-                self.report(error, node)
-                self.forget_after_error(node)
+                self.report_statement(error, node)
                 if isinstance(node, ast.Return | ast.Raise):
                     self.narrowing = None
                 continue
