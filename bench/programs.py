@@ -10,6 +10,7 @@ PROGRAMS = {
     "bash -c true": (["/bin/bash", "-c", "true"], []),
     "perl -e 1": (["/usr/bin/perl", "-e", "1"], []),
 }
+GOALS_S = {"python3 print(1)": 0.5}
 
 
 def main() -> None:
@@ -29,7 +30,7 @@ def main() -> None:
             linux = guest.command(guest.image(program[0], program[1:], files), "512M")
             sides["Linux guest"] = lambda linux=linux: wall_s(linux)
         result[name] = interleaved(sides, options.runs)
-    report("programs", {"seconds": result}, options.output)
+    report("programs", {"seconds": result, "goals, seconds": GOALS_S}, options.output)
 
 
 if __name__ == "__main__":

@@ -51,10 +51,14 @@ class LinuxGuest:
         self, image: Path, memory: str, machine: str = "microvm", more: Sequence[str] = (),
         cpus: int = 1,
     ) -> list[str]:  # fmt: skip
-        """QEMU's command line, with the TSC's rate: calibrating it on a busy host hangs."""
+        """QEMU's command line, with the TSC's rate: calibrating it on a busy host hangs.
+
+        Under `-icount shift=0` the TSC ticks once a nanosecond of the guest's time.
+        """
+        khz = 1_000_000 if "-icount" in more else _tsc_khz()
         board = "microvm,rtc=on" if machine == "microvm" else machine
         words = (
-            f"console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz={_tsc_khz()} tsc=reliable"
+            f"console=ttyS0 quiet panic=-1 reboot=t tsc_early_khz={khz} tsc=reliable"
             " no_timer_check nonet=1 nodisk=1"
         )
         return [
