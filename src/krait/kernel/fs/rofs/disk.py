@@ -1,9 +1,9 @@
 """An image on a disk: the page cache behind it, with read-ahead.
 
 Pages that were read stay in a tree until memory is short; then those go that nobody else holds, in
-the order of a hand that goes round. A miss reads a window of pages at once. While misses follow
-each other, as when a program is loaded or a file is read from end to end, the window doubles and
-the next one is requested before it is needed, so that the disk works while the program does.
+the order of a hand that goes round. A miss reads the missing pages of its 64 KiB at once. While
+misses follow each other, as when a file is read from end to end, the window is twice that and the
+next one is requested before it is needed, so that the disk works while the program does.
 
 Pages are not written, so nothing here is ever dirty.
 """
@@ -14,7 +14,7 @@ from typing import Final
 
 from krait.kernel.drivers.block_device import REQUEST_PAGES, BlockDevice, BlockRequest
 from krait.kernel.drivers.virtio import block
-from krait.kernel.errno import EIO, ENODEV
+from krait.kernel.errno import EIO, ENODEV, ENOMEM
 from krait.kernel.fs.page_tree import NO_FRAME, PageTree
 from krait.kernel.fs.rofs.source import ImageSource
 from krait.kernel.lang import Array, Errno, Struct, inline, u64
@@ -23,7 +23,7 @@ from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.mutex import Mutex
 
 REQUESTS: Final = 4
-WINDOW_LEAST: Final = 4
+WINDOW: Final = 16
 
 
 class DiskSource(ImageSource):
@@ -33,7 +33,7 @@ class DiskSource(ImageSource):
     lock: Mutex = inline()
     cache: PageTree = inline()
     requests: Array[BlockRequest | None] = inline(REQUESTS)
-    window: u64 = WINDOW_LEAST
+    window: u64 = WINDOW
     expected: u64 = 0  # where the next miss is if reading goes on
     hand: u64 = 0
 
@@ -53,20 +53,12 @@ class DiskSource(ImageSource):
         """Wait for the request that brings a page, after starting it if need be."""
         slot = self.find_request(index)
         if slot == REQUESTS:
-            self.adapt_window(index)
+            following = index == self.expected
+            self.window = u64(REQUEST_PAGES if following else WINDOW)
             slot = self.start(index)
-            ahead = index + self.window
-            if self.window > WINDOW_LEAST and ahead < self.page_count:
-                self.start_ahead(ahead)
+            if following and self.expected < self.page_count:
+                self.start_ahead(self.expected)
         self.finish(slot)
-
-    def adapt_window(self, index: u64) -> None:
-        """Widen the window while misses follow each other."""
-        if index == self.expected:
-            self.window = min(self.window * 2, u64(REQUEST_PAGES))
-        else:
-            self.window = u64(WINDOW_LEAST)
-        self.expected = index + self.window
 
     def find_request(self, index: u64) -> u64:
         """Return the slot of the request that brings a page, `REQUESTS` if none does."""
@@ -83,33 +75,40 @@ class DiskSource(ImageSource):
             return
         try:
             self.start(index)
-            self.expected = index
         except Errno:
             return
+        self.expected = index
 
     def start(self, index: u64) -> u64:
-        """Start a request for a window of pages that are not in the cache; return its slot."""
+        """Start a request for a page and its neighbours that are missing; return its slot."""
         slot = self.free_slot()
-        request = BlockRequest(first_page=index)
-        limit = min(self.window, self.page_count - index)
-        while request.count < limit:
-            at = index + request.count
-            if self.cache.find(at) != NO_FRAME:
-                break
+        low = index - index % self.window
+        first = index
+        while first > low and self.is_missing(first - 1):
+            first -= 1
+        request = BlockRequest(first_page=first)
+        end = min(low + self.window, self.page_count)
+        while first + request.count < end and self.is_missing(first + request.count):
             try:
                 request.frames[request.count] = frames.allocate()
             except Errno:
-                if request.count == 0:
-                    raise
                 break
             request.count += 1
+        if first + request.count <= index:
+            release_frames(request)
+            raise Errno(ENOMEM)
         try:
             self.device.start(request)
         except Errno:
             release_frames(request)
             raise
         self.requests[slot] = request
+        self.expected = first + request.count
         return slot
+
+    def is_missing(self, index: u64) -> bool:
+        """Tell whether a page is neither there nor on its way."""
+        return self.cache.find(index) == NO_FRAME and self.find_request(index) == REQUESTS
 
     def free_slot(self) -> u64:
         """Return a free slot, if need be by waiting for the oldest request."""
