@@ -35,12 +35,22 @@ from krait.kernel.linux.error_names import ERROR_NAMES, ERROR_TEXTS
 from krait.kernel.linux.line_writer import LineWriter
 from krait.kernel.linux.numbers import LIMIT, NUMBERS
 from krait.kernel.linux.strace_flags import ALL_TABLES, ARGUMENT_TABLES, FlagName
+from krait.kernel.linux.strace_values import (
+    write_action,
+    write_limit,
+    write_mask_at,
+    write_pointer,
+    write_stat,
+    write_time,
+)
 from krait.kernel.linux.table import CALL_NAMES, TABLE, unknown_call
 
 ARGUMENTS: Final = 6
 BYTES_SHOWN: Final = 32  # strace's own default
 PATH_SHOWN: Final = 192
 ERRORS: Final = len(ERROR_NAMES)
+CREATES: Final = 0o20000100  # O_CREAT, __O_TMPFILE
+OPENS: Final = (NUMBERS["open"], NUMBERS["openat"])
 NO_RETURN: Final = (NUMBERS["exit"], NUMBERS["exit_group"], NUMBERS["rt_sigreturn"])
 
 
@@ -59,6 +69,11 @@ class Form(IntEnum):
     OCTAL = 7
     DIRECTORY = 8
     INT = 9
+    STAT = 10
+    TIME = 11
+    MASK = 12
+    ACTION = 13
+    LIMIT = 14
     FLAGS = 16
     """And above: the index of the table, plus this."""
 
@@ -87,6 +102,18 @@ RESULT_BYTE_ARGUMENTS: Final = {
 }
 
 
+STRUCTURES: Final = {
+    "UserPointer[Stat]": Form.STAT,
+    "UserPointer[TimeSpec]": Form.TIME,
+    "UserPointer[UserAction]": Form.ACTION,
+    "UserPointer[LimitPair]": Form.LIMIT,
+}
+MASK_CALLS: Final = ("rt_sigprocmask", "rt_sigsuspend", "rt_sigtimedwait")
+ADDRESS_NAMES: Final = (
+    "address into stack end head argument timeout other unused parent child tls".split()
+)
+
+
 def form_of(call: str, register: int, name: str, annotation: str) -> int:
     """Decide how a register is shown; build time only."""
     if (call, register) in ARGUMENT_TABLES:
@@ -96,6 +123,10 @@ def form_of(call: str, register: int, name: str, annotation: str) -> int:
         return int(Form.BYTES)
     if (call, register) in RESULT_BYTE_ARGUMENTS:
         return int(Form.RESULT_BYTES)
+    if annotation in STRUCTURES:
+        return int(STRUCTURES[annotation])
+    if annotation == "UserPointer[u64]" and call in MASK_CALLS and name in ("given", "old"):
+        return int(Form.MASK)
     if annotation.startswith("UserPointer"):
         return int(
             Form.PATH if annotation.endswith("[u8]") and name in PATH_NAMES else Form.ADDRESS
@@ -108,7 +139,7 @@ def form_of(call: str, register: int, name: str, annotation: str) -> int:
         return int(Form.INT)
     if annotation == "i64":
         return int(Form.SIGNED)
-    if annotation == "u64" and name in ("address", "into", "stack", "end"):
+    if annotation == "u64" and name in ADDRESS_NAMES:
         return int(Form.ADDRESS)
     return int(Form.UNSIGNED)
 
@@ -190,12 +221,32 @@ def write_call(frame: TrapFrame, number: u32, result: i64) -> None:
     writer.put(CALL_NAMES[number])
     writer.put(text(b"("))
     shape = SHAPES[number]
+    if number in OPENS:
+        write_open(shape, frame, result)
+        return
     write_argument(shape.a0, frame.rdi, frame.rsi, result, True)
     write_argument(shape.a1, frame.rsi, frame.rdx, result, False)
     write_argument(shape.a2, frame.rdx, frame.r10, result, False)
     write_argument(shape.a3, frame.r10, frame.r8, result, False)
     write_argument(shape.a4, frame.r8, frame.r9, result, False)
     write_argument(shape.a5, frame.r9, 0, result, False)
+    writer.put(text(b")"))
+
+
+def write_open(shape: Shape, frame: TrapFrame, result: i64) -> None:
+    """Write the arguments of open and openat: a mode only where a file may be made."""
+    write_argument(shape.a0, frame.rdi, 0, result, True)
+    write_argument(shape.a1, frame.rsi, 0, result, False)
+    flags = frame.rdx
+    mode = frame.r10
+    if shape.a3 == 0:
+        flags = frame.rsi
+        mode = frame.rdx
+    else:
+        write_argument(shape.a2, frame.rdx, 0, result, False)
+    if flags & CREATES != 0:
+        writer.put(text(b", "))
+        writer.octal(mode & 0xFFFFFFFF)
     writer.put(text(b")"))
 
 
@@ -228,15 +279,32 @@ def write_argument(form: u8, value: u64, following: u64, result: i64, first: boo
         case 9:
             writer.signed(i64(i32.truncate(value)))
         case _:
-            write_flags(u64(form) - 16, value)
+            if form >= 16:
+                write_flags(u64(form) - 16, value)
+            elif result < 0 and form != 12 and form != 13:
+                write_address(value)
+            else:
+                write_structure(form, value)
+
+
+def write_structure(form: u8, address: u64) -> None:
+    """Write what a pointer leads to, which a call that failed may not have filled."""
+    match form:
+        case 10:
+            write_stat(writer, address)
+        case 11:
+            write_time(writer, address)
+        case 12:
+            write_mask_at(writer, address)
+        case 13:
+            write_action(writer, address)
+        case _:
+            write_limit(writer, address)
 
 
 def write_address(value: u64) -> None:
     """Write an address; NULL has a name."""
-    if value == 0:
-        writer.put(text(b"NULL"))
-    else:
-        writer.hexadecimal(value)
+    write_pointer(writer, value)
 
 
 def write_directory(descriptor: i32) -> None:
@@ -296,7 +364,9 @@ def write_flags(table: u64, value: u64) -> None:
             writer.put(flag.name)
             left &= ~flag.mask
             any_name = True
-    if left != 0 or not any_name:
+    if left != 0:
         if any_name:
             writer.put(text(b"|"))
         writer.hexadecimal(left)
+    elif not any_name:
+        writer.put(text(b"0"))

@@ -229,6 +229,7 @@ ARGUMENT_TABLES: Final[dict[tuple[str, int], list[FlagName]]] = {
     ("fcntl", 1): FCNTL,
     ("ioctl", 1): TERMINAL,
     ("socket", 0): SOCKET_FAMILY,
+    ("socketpair", 0): SOCKET_FAMILY,
 }
 """Which table shows which argument; build time only."""
 
