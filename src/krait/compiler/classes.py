@@ -24,6 +24,7 @@ from krait.compiler.types import (
     U64,
     ArrayType,
     AtomicType,
+    BufferType,
     CallableType,
     RefType,
     SliceType,
@@ -51,6 +52,8 @@ class Field:
     offset: int = 0
     align: int = 0
     keywords: tuple[ast.keyword, ...] = ()
+    keeper: str = ""
+    """For a borrowed slice: the field that keeps its memory."""
 
     @property
     def required(self) -> bool:
@@ -205,6 +208,7 @@ class ClassInfo:
             if not isinstance(kind, SliceType):
                 raise CompileError(node, "only a Slice is borrowed")
             field.how = "borrowed"
+            field.keeper = str(self.constant(first))
         elif isinstance(kind, ArrayType):
             if first is None:
                 raise CompileError(node, "an array needs its length", "inline(n)")
@@ -225,6 +229,29 @@ class ClassInfo:
         else:
             raise CompileError(node, f"{kind} is not embedded by inline()")
         return field
+
+    def keeper(self, field: Field) -> Field | None:
+        """The field that a borrowed slice points into; None where unsafe code answers for that."""
+        if field.how != "borrowed" or field.owner.module.unsafe:
+            return None
+        found = self.fields.get(field.keeper)
+        assert isinstance(field.type, SliceType)
+        kind = found.type if found is not None else None
+        if not isinstance(kind, ArrayType | BufferType) or kind.element != field.type.element:
+            raise CompileError(
+                field.node,
+                f"{field.name} borrows from {field.keeper}, which holds no {field.type.element}",
+                f"name a field that is an Array or a Buffer of {field.type.element}",
+            )
+        return found
+
+    def borrowers(self, field: Field) -> list[Field]:
+        """The slices that point into what a field holds."""
+        return [
+            each
+            for each in self.fields.values()
+            if each.keeper == field.name and self.keeper(each) is not None
+        ]
 
     def constant(self, node: ast.expr | None) -> Any:
         """Evaluate an expression of the class body at build time."""

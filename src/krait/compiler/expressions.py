@@ -810,7 +810,7 @@ def borrow(node: Node) -> Node:
     return Node(
         "borrow",
         kind.borrowed,
-        lambda low: low.value(node),
+        lambda low: low.base(node),
         node.syntax,
         [node],
         unstable_base=node.owned or not node.stable,

@@ -99,6 +99,7 @@ def _renewed(occurrences: list[tuple[ast.Name, tuple[Loop, ...]]], loops: tuple[
     if isinstance(inner, ast.While) and any(each is first for each in ast.walk(inner.test)):
         return True
     return any(
-        isinstance(statement, ast.Assign) and statement.targets == [first]
+        (isinstance(statement, ast.Assign) and statement.targets == [first])
+        or (isinstance(statement, ast.AnnAssign) and statement.target is first)
         for statement in inner.body
     )

@@ -118,6 +118,19 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
 
         return Node(title, kind, register, node, [owner])
     place = Place(access, kind, unaligned=cls.kind == "packed", field=found)
+    keeper = cls.keeper(found)
+    if keeper is not None and keeper.how != "array":
+        return borrowed_field(checker, node, owner, found, keeper, place)
+    if keeper is not None:
+        return Node(
+            title,
+            kind,
+            lambda low: low.temp(low.need_type(kind), inner(low)),
+            node,
+            [owner],
+            place=place,
+            **inside,  # type: ignore[arg-type]
+        )
     return Node(
         title,
         kind,
@@ -127,6 +140,31 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
         stable=not kind.managed,
         place=place,
     )
+
+
+def borrowed_field(
+    checker: ExpressionChecker,
+    node: ast.AST,
+    owner: Node,
+    found: Field,
+    keeper: Field,
+    place: Place,
+) -> Node:
+    """A slice field that points into a buffer; the buffer is kept for as long as the slice is used."""
+    assert isinstance(owner.type, RefType)
+    cls = owner.type.cls
+    held = field_node(checker, node, owner, keeper)
+
+    def emit(low: Lowerer) -> str:
+        low.need("class", cls)
+        this = low.simple(low.value(owner), owner.type)
+        if low.holding:
+            text = f"{this}->{c_field(keeper.name)}"
+            low.base(Node(held.operation, held.type, lambda _: text, node, stable=False))
+        return low.temp(low.need_type(found.type), f"{this}->{c_field(found.name)}")
+
+    title = f"field {found.name}"
+    return Node(title, found.type, emit, node, [held], unstable_base=True, place=place)
 
 
 def tuple_field(checker: ExpressionChecker, node: ast.Attribute, owner: Node, name: str) -> Node:
@@ -287,7 +325,7 @@ def construction_arguments(
     given: dict[str, Node] = {}
     for name, expression in pairs:
         found = cls.fields[name]
-        if found.how not in ("plain", "borrowed"):
+        if found.how != "plain" and (found.how != "borrowed" or cls.keeper(found) is not None):
             raise CompileError(expression, f"{name} is embedded and made with its owner")
         given[name] = checker.typed(expression, found.type, f"field {name}")
         if cls.kind != "namedtuple":

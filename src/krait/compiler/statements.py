@@ -13,7 +13,8 @@ from krait.compiler.functions import Local
 from krait.compiler.integers import arithmetic_code, constant_node
 from krait.compiler.loops import LoopChecker
 from krait.compiler.modules import lang_name
-from krait.compiler.nodes import Node, Statement
+from krait.compiler.nodes import Node, Place, Statement
+from krait.compiler.objects import c_field
 from krait.compiler.scope import assigned_key, assigned_names, c_local, meet
 from krait.compiler.types import (
     BOOL,
@@ -167,7 +168,8 @@ class StatementChecker(LoopChecker):
             if place.place.field is not None:
                 self.check_text(place.place.field, value)
             self.note_store(node, place.type, value)
-            return Statement("store", self._store_code(place, value), node, [place, value])
+            code = self._borrow_code(place, value) or self._store_code(place, value)
+            return Statement("store", code, node, [place, value])
         raise CompileError(target, "this cannot be assigned")
 
     @staticmethod
@@ -176,10 +178,43 @@ class StatementChecker(LoopChecker):
             return "it is embedded or part of a value"
         return "it is a constant or an expression"
 
+    def _borrow_code(self, target: Node, value: Node) -> Callable[[Lowerer], None] | None:
+        """Code that stores a slice in a field that borrows: it must lie in what the keeper holds."""
+        place = target.place
+        assert place is not None
+        field = place.field
+        keeper = field.owner.keeper(field) if field is not None else None
+        if field is None or keeper is None or self.function.module.unsafe:
+            return None
+        kind = target.type
+
+        def emit(low: Lowerer) -> None:
+            text = low.temp(low.need_type(kind), low.value(value))
+            where = low.temp("void *", f"&{place.address(low)}")
+            where = f"(*({kind.c} *){where})"
+            this = place.address(low).removesuffix(f"->{c_field(field.name)}")
+            held = f"{this}->{c_field(keeper.name)}"
+            if isinstance(keeper.type, ArrayType):
+                missing, first, length = "", held, str(keeper.type.length)
+            else:
+                low.need_type(keeper.type)
+                held = low.temp(keeper.type.c, held)
+                missing, first, length = f"!{held} || ", f"{held}->data", f"{held}->length"
+            outside = f"{text}.data < {first} || {text}.data + {text}.length > {first} + {length}"
+            low.check(
+                f"{text}.length != 0 && ({missing}{outside})",
+                f"a slice outside of {keeper.name}, which {field.name} borrows from",
+                target.syntax,
+            )
+            low.emit(f"{where} = {text};")
+
+        return emit
+
     def _store_code(self, target: Node, value: Node) -> Callable[[Lowerer], None]:
         kind = target.type
         place = target.place
         assert place is not None
+        borrowers = place.field.owner.borrowers(place.field) if place.field is not None else []
 
         def emit(low: Lowerer) -> None:
             if not kind.managed:
@@ -195,6 +230,10 @@ class StatementChecker(LoopChecker):
             low.forget(text)
             old = low.temp(low.need_type(kind), where)
             low.emit(f"{where} = {text};")
+            for borrower in borrowers:
+                this = where.removesuffix(f"->{c_field(place.field.name)}") if place.field else ""
+                low.need_type(borrower.type)
+                low.emit(f"{this}->{c_field(borrower.name)} = ({borrower.type.c}){{0}};")
             low.release(old, kind)
 
         return emit
@@ -409,6 +448,9 @@ class StatementChecker(LoopChecker):
         from krait.compiler.objects import tuple_field
 
         if isinstance(expression, ast.Tuple):
+            pair = len(target.elts) == len(expression.elts) == 2
+            if pair and same_place(target.elts[1], expression.elts[0]):
+                return self._exchange(node, target, expression)
             return self._parallel(node, target, expression)
         value = self.expression(expression)
         if not isinstance(value.type, TupleType):
@@ -433,6 +475,35 @@ class StatementChecker(LoopChecker):
                 part(low)
 
         return Statement("unpack", emit, node, [value])
+
+    def _exchange(self, node: ast.stmt, target: ast.Tuple, value: ast.Tuple) -> Statement:
+        """`item, self.item = self.item, None`: take a reference out of a field, moving its count."""
+        local, place_syntax = target.elts
+        if not isinstance(local, ast.Name):
+            raise CompileError(local, "a reference is taken out into a local")
+        place = self.expression(value.elts[0])
+        if place.place is None or isinstance(place_syntax, ast.Name):
+            raise CompileError(place_syntax, "this is not assigned")
+        new = self.typed(value.elts[1], place.type, "this assignment")
+        if not (new.is_constant or isinstance(value.elts[1], ast.Name)):
+            raise CompileError(
+                value.elts[1],
+                "the new value is None or a local",
+                "compute it in a statement before",
+            )
+        self.note_store(node, place.type, new)
+        where = place.place
+        kind = place.type
+        fresh = Node(
+            "exchange",
+            kind,
+            lambda low: exchange(low, where, kind, new),
+            node,
+            [place, new],
+            owned=kind.managed,
+        )
+        assign = self.assign_local(local, fresh)
+        return Statement("exchange", assign, node, [place, new])
 
     def _parallel(self, node: ast.stmt, target: ast.Tuple, value: ast.Tuple) -> Statement:
         from krait.compiler.expressions import Slot
@@ -770,6 +841,22 @@ class StatementChecker(LoopChecker):
             cleanup(low, body, lambda: low.emit("KRAIT_UNPIN();"))
 
         return Statement("with pinned", emit, node, [], [body])
+
+
+def same_place(target: ast.expr, value: ast.expr) -> bool:
+    """Whether an assignment's target and a value are the same field or element."""
+    return isinstance(target, ast.Attribute | ast.Subscript) and ast.unparse(target) == ast.unparse(
+        value
+    )
+
+
+def exchange(low: Lowerer, place: Place, kind: Type, new: Node) -> str:
+    """Store a value and give the one that was there."""
+    text = low.take(new) if kind.managed else low.value(new)
+    where = place.address(low)
+    old = low.temp(low.need_type(kind), where)
+    low.emit(f"{where} = {text};")
+    return old
 
 
 def names_in(value: Node) -> set[str]:
