@@ -35,6 +35,7 @@ def begin() -> None:
     store.records = address_of(memory.records)
     store.frame_count = u64(FRAMES)
     store.range_index = u64(0)
+    store.ranges_begun = u64(0)
     store.next = u64(0)
     store.end = u64(0)
     store.cache = 0

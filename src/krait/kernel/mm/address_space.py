@@ -354,14 +354,14 @@ class AddressSpace(MappingSpace):
             raise Errno(EINVAL)
         if RemapFlags.DONTUNMAP in flags and old != new:
             raise Errno(EINVAL)
+        if address >= PROGRAM_END or old > PROGRAM_END - address:
+            raise Errno(EFAULT)
         if RemapFlags.FIXED in flags:
             checked_span(target, new)
             if target < PROGRAM_START:
                 raise Errno(EINVAL)
             if address < target + new and target < address + old:
                 raise Errno(EINVAL)
-        if address >= PROGRAM_END or old > PROGRAM_END - address:
-            raise Errno(EFAULT)
         with self.lock:
             vma = self.vmas.find(address)
             if vma is None or address + max(old, u64(PAGE_SIZE)) > vma.end:

@@ -8,7 +8,7 @@ Three stores, asked in this order:
 
 so that starting costs the same for any amount of memory: nothing is listed, linked or cleared in
 advance. Memory comes zeroed from the monitor, so frames taken from the third store need no
-clearing; only where firmware may have been (the first MiB, the last MiBs below 4 GiB) that is not
+clearing; only where firmware may have been (the first MiB, the last 20 MiB below 4 GiB) that is not
 relied on.
 
 Every frame has a record of 16 bytes with its number of owners. Frames that were never handed out
@@ -58,8 +58,9 @@ CACHE_MAX: Final = 128
 IMMORTAL: Final = 0xFFFF_FFFF
 
 FIRMWARE_LOW: Final = 1 << 20
-FIRMWARE_HIGH: Final = 2 << 20
-"""How far below the end of memory under 4 GiB firmware works (SeaBIOS, its temporary high zone)."""
+FIRMWARE_HIGH: Final = 20 << 20
+"""How far below the end of memory under 4 GiB firmware may have worked: SeaBIOS leaves traces of
+its temporary allocations 16 MiB from the end (seen with 64 MiB to 3.5 GiB, on q35 and pc)."""
 FOUR_GIB: Final = 1 << 32
 
 
@@ -92,6 +93,7 @@ class FrameStore(Struct):
     cached: u32 = 0
     heads: Array[u32] = inline(11)
     range_index: u64 = 0
+    ranges_begun: u64 = 0
     next: u64 = 0
     """Number of the next never used frame."""
     end: u64 = 0
@@ -162,15 +164,18 @@ class FrameStore(Struct):
                 self.give_range(self.next, start)
                 self.next = start + size
                 return start
-            if self.range_index >= boot_info.range_count:
+            if self.ranges_begun >= boot_info.range_count:
                 return u64(0)
             self.give_range(self.next, self.end)
             self.next_range()
 
     def next_range(self) -> None:
-        """Go on with the next range of the memory map."""
+        """Go on with the next range of the memory map; those below the kernel come last."""
         whole: MemoryRange = boot_info.ranges[self.range_index]
+        self.ranges_begun += 1
         self.range_index += 1
+        if self.range_index == boot_info.range_count:
+            self.range_index = u64(0)
         self.next = whole.start >> PAGE_SHIFT
         self.end = whole.end >> PAGE_SHIFT
 
@@ -226,17 +231,11 @@ store = FrameStore()
 def start() -> None:
     """Take over the memory that the boot protocol says is free."""
     store.frame_count = boot_info.memory_end >> PAGE_SHIFT
+    find_firmware_traces()
     place_records(store.frame_count * size_of(Record))
-    low_end: u64 = 0
     for index in range(boot_info.range_count):
         each = boot_info.ranges[index]
         store.total += (each.end - each.start) >> PAGE_SHIFT
-        if each.end <= FOUR_GIB:
-            low_end = max(low_end, each.end)
-    if boot_info.initrd_start < FOUR_GIB:
-        low_end = max(low_end, boot_info.initrd_start + boot_info.initrd_length)
-    store.dirty_end = (low_end + (PAGE_SIZE - 1)) >> PAGE_SHIFT
-    store.dirty_start = store.dirty_end - min(store.dirty_end, u64(FIRMWARE_HIGH >> PAGE_SHIFT))
     store.free = store.total
     table_source.allocate = allocate_table
     table_source.free = free_table
@@ -245,12 +244,27 @@ def start() -> None:
         direct_map.extend(each.start, each.end)
 
 
+def find_firmware_traces() -> None:
+    """Note where memory that was never used may still not be zero."""
+    low_end: u64 = 0
+    for index in range(boot_info.range_count):
+        each = boot_info.ranges[index]
+        if each.end <= FOUR_GIB:
+            low_end = max(low_end, each.end)
+    if boot_info.initrd_start < FOUR_GIB:
+        low_end = max(low_end, boot_info.initrd_start + boot_info.initrd_length)
+    store.dirty_end = (low_end + (PAGE_SIZE - 1)) >> PAGE_SHIFT
+    store.dirty_start = store.dirty_end - min(store.dirty_end, u64(FIRMWARE_HIGH >> PAGE_SHIFT))
+
+
 def place_records(length: u64) -> None:
-    """Find room for the records, behind the kernel: memory that is zero."""
+    """Find room for the records, behind the kernel: memory that is zero, or is made so."""
     length = (length + (PAGE_SIZE - 1)) & ~u64(PAGE_SIZE - 1)
     for index in range(boot_info.range_count):
         each = boot_info.ranges[index]
         if each.start >= FIRMWARE_LOW and each.end - each.start >= length:
+            if (each.start + length) >> PAGE_SHIFT > store.dirty_start:
+                direct_map.words_at(each.start, length // 8).fill(0)
             store.records = direct_map.virtual(each.start)
             boot_info.ranges[index] = MemoryRange(each.start + length, each.end)
             store.range_index = index
