@@ -2,7 +2,7 @@
 
 Whatever is still on its way out of the consoles is waited for first, then one record goes to the
 debug port, then the emulator is asked to end. Where it cannot be asked, the keyboard controller's
-reset line ends the VM (`-no-reboot`), and failing that the CPU halts for good.
+reset line ends the VM (`-no-reboot`), and failing that a triple fault does.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from krait.kernel.arch.x86_64.cpu import disable_interrupts, stop
+from krait.kernel.arch.x86_64.cpu import disable_interrupts, reset, stop
 from krait.kernel.arch.x86_64.ports import out8
 from krait.kernel.config import config
 from krait.kernel.drivers.debug_port import emit, end_emulator
@@ -97,6 +97,7 @@ def stop_machine() -> NoReturn:
     """End the VM by whatever means there is."""
     end_emulator()
     out8(KEYBOARD_COMMAND, PULSE_RESET)
+    reset()
     stop()
 
 

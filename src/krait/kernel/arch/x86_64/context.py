@@ -48,7 +48,8 @@ def start() -> None:
     features = cpuid(u32(1), u32(0))
     structured = cpuid(u32(7), u32(0))
     if features.ecx & (1 << 26) == 0 or structured.ebx & 1 == 0:
-        panic("this CPU has no XSAVE or no FSGSBASE: use -cpu max or -cpu host")
+        # With an argument this is a call; without, a trap, which needs what is missing here.
+        panic("this CPU has no XSAVE or FSGSBASE ({:x}): use -cpu max or host", structured.ebx)
     write_cr4(read_cr4() | CR4_FSGSBASE | CR4_OSXSAVE)
     answer = cpuid(u32(0xD), u32(0))
     offered = u64(answer.eax)

@@ -88,6 +88,12 @@ def stop() -> NoReturn:
         asm_do("cli; hlt", clobbers=("memory",))
 
 
+def reset() -> None:
+    """Restart the machine the hard way: an exception that nobody can handle, three times over."""
+    nothing: Array[u64] = inline(2)
+    asm_do("lidt (%0); ud2", address_of(nothing), clobbers=("memory",))
+
+
 def read_tsc() -> u64:
     """Read the time stamp counter."""
     return asm(
