@@ -1,0 +1,222 @@
+"""Writes `docs/abi.md` from the registrations of the system calls.
+
+    PYTHONPATH=src python docs/generate_abi.py
+
+What a call implements is what its `@syscall(...)` declares; this only adds the names that Linux's
+headers give to the bits. `tests/host/test_docs_abi.py` fails when the page is not current.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import sys
+import textwrap
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from krait.kernel.lang.syscalls import REGISTERED
+from krait.kernel.linux import table
+from krait.kernel.linux.numbers import NUMBERS
+
+PAGE = Path(__file__).with_name("abi.md")
+
+AT = {
+    0x100: "AT_SYMLINK_NOFOLLOW", 0x200: "AT_EACCESS", 0x400: "AT_SYMLINK_FOLLOW",
+    0x800: "AT_NO_AUTOMOUNT", 0x1000: "AT_EMPTY_PATH", 0x2000: "AT_STATX_FORCE_SYNC",
+    0x4000: "AT_STATX_DONT_SYNC",
+}  # fmt: skip
+OPEN = {
+    0o1: "O_WRONLY", 0o2: "O_RDWR", 0o100: "O_CREAT", 0o200: "O_EXCL", 0o400: "O_NOCTTY",
+    0o1000: "O_TRUNC", 0o2000: "O_APPEND", 0o4000: "O_NONBLOCK", 0o10000: "O_DSYNC",
+    0o20000: "O_ASYNC", 0o40000: "O_DIRECT", 0o100000: "O_LARGEFILE", 0o200000: "O_DIRECTORY",
+    0o400000: "O_NOFOLLOW", 0o1000000: "O_NOATIME", 0o2000000: "O_CLOEXEC",
+    0o4000000: "O_SYNC", 0o10000000: "O_PATH", 0o20000000: "O_TMPFILE",
+}  # fmt: skip
+SOCKET_TYPE = {0o4000: "SOCK_NONBLOCK", 0o2000000: "SOCK_CLOEXEC"}
+MESSAGE = {
+    0x2: "MSG_PEEK", 0x20: "MSG_TRUNC", 0x40: "MSG_DONTWAIT", 0x100: "MSG_WAITALL",
+    0x4000: "MSG_NOSIGNAL", 0x40000000: "MSG_CMSG_CLOEXEC",
+}  # fmt: skip
+TRANSFER = {
+    0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
+}  # fmt: skip
+TIMER = {0x1: "TIMER_ABSTIME"}
+FLAGS: dict[str, dict[int, str]] = {
+    "newfstatat": AT, "statx": AT, "faccessat2": AT, "fchownat": AT, "utimensat": AT,
+    "fchmodat2": AT, "linkat": AT, "execveat": AT, "unlinkat": {0x200: "AT_REMOVEDIR"},
+    "close_range": {0x2: "CLOSE_RANGE_UNSHARE", 0x4: "CLOSE_RANGE_CLOEXEC"},
+    "dup3": OPEN, "open": OPEN, "openat": OPEN, "openat2": OPEN, "pipe2": OPEN,
+    "renameat2": {0x1: "RENAME_NOREPLACE", 0x2: "RENAME_EXCHANGE", 0x4: "RENAME_WHITEOUT"},
+    "epoll_create1": {0o2000000: "EPOLL_CLOEXEC"},
+    "eventfd2": {0x1: "EFD_SEMAPHORE", 0o4000: "EFD_NONBLOCK", 0o2000000: "EFD_CLOEXEC"},
+    "futex": {0x80: "FUTEX_PRIVATE_FLAG", 0x100: "FUTEX_CLOCK_REALTIME"},
+    "preadv2": TRANSFER, "pwritev2": TRANSFER,
+    "fallocate": {0x1: "FALLOC_FL_KEEP_SIZE", 0x2: "FALLOC_FL_PUNCH_HOLE"},
+    "mremap": {0x1: "MREMAP_MAYMOVE", 0x2: "MREMAP_FIXED", 0x4: "MREMAP_DONTUNMAP"},
+    "msync": {0x1: "MS_ASYNC", 0x2: "MS_INVALIDATE", 0x4: "MS_SYNC"},
+    "mlock2": {0x1: "MLOCK_ONFAULT"},
+    "mlockall": {0x1: "MCL_CURRENT", 0x2: "MCL_FUTURE", 0x4: "MCL_ONFAULT"},
+    "memfd_create": {0x1: "MFD_CLOEXEC", 0x2: "MFD_ALLOW_SEALING"},
+    "getrandom": {0x1: "GRND_NONBLOCK", 0x2: "GRND_RANDOM", 0x4: "GRND_INSECURE"},
+    "socket": SOCKET_TYPE, "socketpair": SOCKET_TYPE, "accept4": SOCKET_TYPE,
+    "sendto": MESSAGE, "recvfrom": MESSAGE, "sendmsg": MESSAGE, "recvmsg": MESSAGE,
+    "clock_nanosleep": TIMER, "timer_settime": TIMER,
+    "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
+    "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
+    "signalfd4": {0o4000: "SFD_NONBLOCK", 0o2000000: "SFD_CLOEXEC"},
+    "splice": {
+        0x1: "SPLICE_F_MOVE", 0x2: "SPLICE_F_NONBLOCK", 0x4: "SPLICE_F_MORE", 0x8: "SPLICE_F_GIFT",
+    },
+}  # fmt: skip
+"""The bits of each call's flags by their Linux names."""
+
+OPENING = """\
+# The Linux system calls of Krait
+
+This page is written by `docs/generate_abi.py` from the `@syscall` registrations; do not edit it.
+
+x86-64 Linux has {total} named calls. {present} are implemented, {refused} are known and always
+refused, and the other {missing} are not known: they answer ENOSYS, and the first use of each is
+logged by name. Flags are those that a call's registration declares. Calls that take commands or
+protections instead of flags (`fcntl`, `ioctl`, `prctl`, `mmap`) check them themselves.
+"""
+
+REFUSED = """\
+## Known and refused
+
+These are registered so that programs get the answer that they know how to take.
+
+| call | answer |
+|---|---|
+"""
+
+MISSING = """\
+## Not known: ENOSYS
+
+"""
+
+NOT_TRAPPED = """\
+## Privileged instructions
+
+A program runs in ring 0, as the kernel does; the virtual machine is the boundary. Instructions that
+a processor refuses in user mode are therefore not all refused here. A program that uses one on
+purpose can stop or corrupt its own virtual machine.
+
+| instruction | on Linux | here |
+|---|---|---|
+"""
+NOT_TRAPPED_ROWS = (
+    (
+        "`hlt`", "SIGSEGV",
+        "SIGSEGV where the image lists it, which the image builder finds out by disassembly; "
+        "in code made at run time it waits for an interrupt",
+    ),
+    (
+        "`cli`; `popf` that clears IF", "SIGSEGV; IF stays",
+        "not trapped: interrupts stay off until the next system call or trap",
+    ),
+    ("`in`, `out`, `ins`, `outs`", "SIGSEGV", "not trapped: the device is reached"),
+    (
+        "`mov` to and from control and debug registers, `lgdt`, `lidt`, `lldt`, `ltr`, `lmsw`, "
+        "`clts`, `invlpg`, `wbinvd`, `swapgs`, `sysret`",
+        "SIGSEGV", "not trapped",
+    ),
+    ("`rdmsr`, `wrmsr`", "SIGSEGV", "not trapped; a register that does not exist: SIGSEGV"),
+    (
+        "`wrgsbase`, loading `%gs`", "allowed",
+        "overwrites the kernel's own: `arch_prctl(ARCH_SET_GS)` is refused and AT_HWCAP2 does not "
+        "offer FSGSBASE",
+    ),
+    ("any, with EFLAGS.AC set and an odd address", "SIGBUS", "no alignment check in ring 0"),
+)  # fmt: skip
+
+
+class Call(NamedTuple):
+    """One registration."""
+
+    name: str
+    function: Callable[..., Any]
+    flags: int
+
+
+def page() -> str:
+    """The whole page."""
+    calls = [
+        Call(bytes(entry.name).decode(), entry.function, int(entry.flags)) for entry in REGISTERED
+    ]
+    answers = {call.name: answer for call in calls if (answer := always_answers(call.function))}
+    missing = sorted(set(NUMBERS) - {call.name for call in calls})
+    parts = [
+        OPENING.format(
+            total=len(NUMBERS), present=len(calls) - len(answers), refused=len(answers),
+            missing=len(missing),
+        )
+    ]  # fmt: skip
+    for module in table.FAMILIES:
+        family = [
+            call
+            for call in calls
+            if call.function.__module__ == module.__name__ and call.name not in answers
+        ]
+        if family:
+            parts.append("\n".join(section(module, family)) + "\n")
+    parts.append(
+        REFUSED + "".join(f"| {name} | {answer} |\n" for name, answer in sorted(answers.items()))
+    )
+    parts.append(MISSING + textwrap.fill(", ".join(missing), 110) + "\n")
+    rows = "".join(f"| {' | '.join(row)} |\n" for row in NOT_TRAPPED_ROWS)
+    return "\n".join([*parts, NOT_TRAPPED + rows])
+
+
+def section(module: Any, family: list[Call]) -> Iterator[str]:
+    """The calls of one module."""
+    title = (module.__doc__ or "").strip().splitlines()[0].split(":")[0].rstrip(".")
+    yield f"## {title}"
+    yield ""
+    yield f"`src/{module.__name__.replace('.', '/')}.py`"
+    yield ""
+    yield "| nr | call | flags |"
+    yield "|---|---|---|"
+    for call in sorted(family, key=lambda each: NUMBERS[each.name]):
+        yield f"| {NUMBERS[call.name]} | {signature(call)} | {' '.join(names_of_flags(call))} |"
+
+
+def signature(call: Call) -> str:
+    """The name with its parameters."""
+    parameters = ", ".join(name.strip("_") for name in inspect.signature(call.function).parameters)
+    return f"**{call.name}**({parameters})"
+
+
+def names_of_flags(call: Call) -> Iterator[str]:
+    """Linux's names of the bits that a call implements."""
+    names = FLAGS.get(call.name, {})
+    for bit in (1 << index for index in range(64)):
+        if call.flags & bit:
+            if bit not in names:
+                raise SystemExit(f"docs/generate_abi.py: {call.name} has no name for flag {bit:#x}")
+            yield names[bit]
+
+
+def always_answers(function: Callable[..., Any]) -> str | None:
+    """The errno that a function raises and does nothing else."""
+    (definition,) = ast.parse(textwrap.dedent(inspect.getsource(function))).body
+    assert isinstance(definition, ast.FunctionDef)
+    body = [
+        each
+        for each in definition.body
+        if not (isinstance(each, ast.Expr) and isinstance(each.value, ast.Constant))
+    ]
+    if len(body) == 1 and isinstance(body[0], ast.Raise):
+        error = body[0].exc
+        if isinstance(error, ast.Call) and ast.unparse(error.func) == "Errno":
+            return ast.unparse(error.args[0])
+    return None
+
+
+assert set(FLAGS) <= set(NUMBERS)
+
+if __name__ == "__main__":
+    PAGE.write_text(page(), encoding="utf-8")
+    print(PAGE, file=sys.stderr)
