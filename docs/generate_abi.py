@@ -110,8 +110,8 @@ purpose can stop or corrupt its own virtual machine.
 NOT_TRAPPED_ROWS = (
     (
         "`hlt`", "SIGSEGV",
-        "SIGSEGV where the image lists it, which the image builder finds out by disassembly; "
-        "in code made at run time it waits for an interrupt",
+        ("SIGSEGV where the image lists it, which the image builder finds out by disassembly; "
+        "in code made at run time it waits for an interrupt"),
     ),
     (
         "`cli`; `popf` that clears IF", "SIGSEGV; IF stays",
@@ -119,15 +119,15 @@ NOT_TRAPPED_ROWS = (
     ),
     ("`in`, `out`, `ins`, `outs`", "SIGSEGV", "not trapped: the device is reached"),
     (
-        "`mov` to and from control and debug registers, `lgdt`, `lidt`, `lldt`, `ltr`, `lmsw`, "
-        "`clts`, `invlpg`, `wbinvd`, `swapgs`, `sysret`",
+        ("`mov` to and from control and debug registers, `lgdt`, `lidt`, `lldt`, `ltr`, `lmsw`, "
+        "`clts`, `invlpg`, `wbinvd`, `swapgs`, `sysret`"),
         "SIGSEGV", "not trapped",
     ),
     ("`rdmsr`, `wrmsr`", "SIGSEGV", "not trapped; a register that does not exist: SIGSEGV"),
     (
         "`wrgsbase`, loading `%gs`", "allowed",
-        "overwrites the kernel's own: `arch_prctl(ARCH_SET_GS)` is refused and AT_HWCAP2 does not "
-        "offer FSGSBASE",
+        ("overwrites the kernel's own: `arch_prctl(ARCH_SET_GS)` is refused and AT_HWCAP2 does not "
+        "offer FSGSBASE"),
     ),
     ("any, with EFLAGS.AC set and an odd address", "SIGBUS", "no alignment check in ring 0"),
 )  # fmt: skip
