@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from enum import IntFlag
 from typing import Final
 
@@ -18,6 +19,7 @@ from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.open_flags import RenameFlags
 from krait.kernel.fs.path import WalkFlags, path_of, walk
 from krait.kernel.fs.renaming import rename_at
+from krait.kernel.fs.vnode import DirectoryEntry
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -28,6 +30,7 @@ from krait.kernel.lang import (
     align_up,
     i32,
     inline,
+    size_of,
     syscall,
     u8,
     u16,
@@ -48,6 +51,7 @@ from krait.kernel.linux.paths import (
 from krait.kernel.linux.task import current_process
 
 NAME_ROOM: Final = 256
+RECORD_EXTRA: Final = 20  # either header, the NUL and the older layout's type
 TYPE_MASK: Final = u32(0o170000)
 PERMISSIONS: Final = u32(0o7777)
 
@@ -72,34 +76,22 @@ class OldEntryHeader(Packed):
 @syscall("getdents64")
 def getdents64(descriptor: i32, address: u64, length: u32) -> usize:
     """getdents64(2)."""
-    file = open_file(descriptor)
-    done: u64 = 0
-    name: Array[u8] = inline(NAME_ROOM)
-    while True:
-        entry = file.next_entry(name)
-        if entry.name_length == 0:
-            return done
-        size = align_up(entry.name_length + 20, 8)
-        if done + size > u64(length):
-            if done == 0:
-                raise Errno(EINVAL)
-            return done
-        at = address.checked_add(done, EFAULT)
-        header = EntryHeader(
-            inode=entry.ino, next=entry.next, record_length=u16.truncate(size), type=entry.type
-        )
-        UserPointer[EntryHeader](at).copy_out(header)
-        name[entry.name_length] = 0
-        UserSlice[u8](at.checked_add(19, EFAULT), entry.name_length + 1).copy_out(
-            name.part(0, entry.name_length + 1)
-        )
-        file.offset = entry.next
-        done += size
+    return put_entries(descriptor, address, length, put_entry)
 
 
 @syscall("getdents")
 def getdents(descriptor: i32, address: u64, length: u32) -> usize:
     """getdents(2), the older layout."""
+    return put_entries(descriptor, address, length, put_old_entry)
+
+
+def put_entries(
+    descriptor: i32,
+    address: u64,
+    length: u32,
+    put: Callable[[u64, DirectoryEntry, Slice[u8], u64], None],
+) -> usize:
+    """Write records, each a multiple of 8 bytes, until the directory or the room ends."""
     file = open_file(descriptor)
     done: u64 = 0
     name: Array[u8] = inline(NAME_ROOM)
@@ -107,21 +99,42 @@ def getdents(descriptor: i32, address: u64, length: u32) -> usize:
         entry = file.next_entry(name)
         if entry.name_length == 0:
             return done
-        size = align_up(entry.name_length + 20, 8)
+        size = align_up(entry.name_length + RECORD_EXTRA, 8)
         if done + size > u64(length):
             if done == 0:
                 raise Errno(EINVAL)
             return done
-        at = address.checked_add(done, EFAULT)
-        header = OldEntryHeader(inode=entry.ino, next=entry.next, record_length=u16.truncate(size))
-        UserPointer[OldEntryHeader](at).copy_out(header)
         name[entry.name_length] = 0
-        UserSlice[u8](at.checked_add(18, EFAULT), entry.name_length + 1).copy_out(
-            name.part(0, entry.name_length + 1)
-        )
-        UserPointer[u8](at.checked_add(size - 1, EFAULT)).store(entry.type)
+        try:
+            put(
+                address.checked_add(done, EFAULT),
+                entry,
+                name.part(0, entry.name_length + 1),
+                size,
+            )
+        except Errno:
+            if done == 0:
+                raise
+            return done
         file.offset = entry.next
         done += size
+
+
+def put_entry(at: u64, entry: DirectoryEntry, name: Slice[u8], size: u64) -> None:
+    """Write one record of getdents64: header, then the name with its NUL."""
+    header = EntryHeader(
+        inode=entry.ino, next=entry.next, record_length=u16.truncate(size), type=entry.type
+    )
+    UserPointer[EntryHeader](at).copy_out(header)
+    UserSlice[u8](at.checked_add(size_of(EntryHeader), EFAULT), name.length).copy_out(name)
+
+
+def put_old_entry(at: u64, entry: DirectoryEntry, name: Slice[u8], size: u64) -> None:
+    """Write one record of getdents, whose last byte is the type."""
+    header = OldEntryHeader(inode=entry.ino, next=entry.next, record_length=u16.truncate(size))
+    UserPointer[OldEntryHeader](at).copy_out(header)
+    UserSlice[u8](at.checked_add(size_of(OldEntryHeader), EFAULT), name.length).copy_out(name)
+    UserPointer[u8](at.checked_add(size - 1, EFAULT)).store(entry.type)
 
 
 @syscall("getcwd")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enum import IntFlag
+from enum import IntEnum, IntFlag
 from typing import Final, NamedTuple
 
 from krait.kernel.errno import EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
@@ -161,55 +161,40 @@ def vector_offset(low: u64) -> i64:
     return offset
 
 
+class Direction(IntEnum):
+    """Which way the bytes of a vector go."""
+
+    READ = 0
+    WRITE = 1
+
+
 def read_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Fill each vector in turn until one comes back short."""
     file = open_file(descriptor)
     file.check_readable()
-    check_vectors(vectors, count)
-    total: u64 = 0
-    for index in range(count):
-        vector = vectors.load_at(u64(index))
-        if vector.length == 0:
-            continue
-        try:
-            done = read_piece(file, vector.base, min(vector.length, MOST_AT_ONCE), offset, total)
-        except Errno:
-            if total == 0:
-                raise
-            return total
-        total += done
-        if done < vector.length:
-            break
-        if must_stop(file, total):
-            break
-    return total
-
-
-def must_stop(file: File, total: u64) -> bool:
-    """Say whether to return what there is: more than enough, or the next read would wait."""
-    return total >= MOST_AT_ONCE or not is_regular(file)
-
-
-def read_piece(file: File, address: u64, length: u64, offset: i64, done: u64) -> usize:
-    """Read one vector's worth, at the file's offset or at an explicit one."""
-    into = UserSlice[u8](address, length)
-    if offset == CURRENT_OFFSET:
-        return file.read(into)
-    return file.read_at(u64(offset).checked_add(done, EINVAL), into)
+    return move_vectors(file, vectors, count, offset, Direction.READ)
 
 
 def write_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Write each vector in turn until one is not taken whole."""
     file = open_file(descriptor)
     file.check_writable()
+    return move_vectors(file, vectors, count, offset, Direction.WRITE)
+
+
+def move_vectors(
+    file: File, vectors: UserPointer[Vector], count: u32, offset: i64, direction: Direction
+) -> usize:
+    """Move vector after vector; an error behind the first bytes only ends the call."""
     check_vectors(vectors, count)
     total: u64 = 0
     for index in range(count):
         vector = vectors.load_at(u64(index))
         if vector.length == 0:
             continue
+        piece = UserSlice[u8](vector.base, min(vector.length, MOST_AT_ONCE))
         try:
-            done = write_piece(file, vector.base, min(vector.length, MOST_AT_ONCE), offset, total)
+            done = move_piece(file, piece, offset, total, direction)
         except Errno as error:
             if error.code == EPIPE:
                 broken_pipe()
@@ -217,17 +202,24 @@ def write_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, off
                 raise
             return total
         total += done
-        if done < vector.length or total >= MOST_AT_ONCE:
+        if done < vector.length or total >= MOST_AT_ONCE or would_wait(file, direction):
             break
     return total
 
 
-def write_piece(file: File, address: u64, length: u64, offset: i64, done: u64) -> usize:
-    """Write one vector's worth, at the file's offset or at an explicit one."""
-    data = UserSlice[u8](address, length)
+def would_wait(file: File, direction: Direction) -> bool:
+    """Say whether going on could wait for bytes when there are already some to return."""
+    return direction == Direction.READ and not is_regular(file)
+
+
+def move_piece(
+    file: File, piece: UserSlice[u8], offset: i64, done: u64, direction: Direction
+) -> usize:
+    """Move one vector's worth, at the file's offset or at an explicit one."""
     if offset == CURRENT_OFFSET:
-        return file.write(data)
-    return file.write_at(u64(offset).checked_add(done, EINVAL), data)
+        return file.read(piece) if direction == Direction.READ else file.write(piece)
+    at = u64(offset).checked_add(done, EINVAL)
+    return file.read_at(at, piece) if direction == Direction.READ else file.write_at(at, piece)
 
 
 def check_vectors(vectors: UserPointer[Vector], count: u32) -> None:
