@@ -17,7 +17,7 @@ from typing import Any
 from krait.compiler.declarations import Declarations, Key
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function
-from krait.compiler.intrinsics import c_string
+from krait.compiler.integers import c_string
 from krait.compiler.lowering import result_struct
 from krait.compiler.prelude import PRELUDE
 from krait.compiler.program import Program

@@ -1,4 +1,4 @@
-"""Integer operations: constants, arithmetic with its checks, conversions, comparison.
+"""Integer operations: C constants, arithmetic with its checks, conversions, comparison.
 
 Overflow is a panic in every build, so arithmetic uses the compiler's overflow built-ins; division
 is Python's floor; a shift panics when it loses bits or its count reaches the width. Constants fold
@@ -79,6 +79,14 @@ def literal(value: int, kind: Type) -> str:
     if bits == 64:
         return shown + "ull"
     return shown + "u" if bits == 32 else f"((u{bits}){shown})"
+
+
+def c_string(data: bytes) -> str:
+    """A C string literal."""
+    out = "".join(
+        chr(each) if 32 <= each < 127 and each not in b'"\\?' else f"\\{each:03o}" for each in data
+    )
+    return f'"{out}"'
 
 
 def constant_node(value: int, kind: Type, syntax: ast.AST) -> Node:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from krait.compiler.annotations import AnnotationResolver, enum_type
 from krait.compiler.diagnostics import CompileError
-from krait.compiler.integers import constant_node, fits, literal
+from krait.compiler.integers import c_string, constant_node, fits, literal
 from krait.compiler.modules import SourceModule, is_lang, lang_name
 from krait.compiler.nodes import Node
 from krait.compiler.types import (
@@ -358,8 +358,6 @@ class Values:
         if isinstance(kind, SliceType):
             return self._slice_text(value, kind, need, syntax, static)
         if isinstance(kind, TableType) and isinstance(value, bytes):
-            from krait.compiler.intrinsics import c_string
-
             return f"((const u8 *){c_string(value)})"
         data = self._find(value, kind, syntax)
         need("data", data)
@@ -425,8 +423,6 @@ class Values:
             length = int(value.length) if hasattr(value, "length") else len(value)
             if raw is None and length:
                 raise CompileError(syntax, f"a prebuilt {kind} is empty or text")
-            from krait.compiler.intrinsics import c_string
-
             pointer = f"(u8 *){c_string(raw)}" if raw is not None and length else "0"
         braces = f"{{ {pointer}, {length} }}"
         return braces if static else f"({kind.c}){braces}"
