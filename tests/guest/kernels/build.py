@@ -1,0 +1,24 @@
+"""Builds a test's kernel, in a process of its own: what a kernel is configured to be is global."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.conftest import ROOT
+
+LIMIT_S = 120
+SCRIPT = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+from krait.compiler.build import build_kernel
+build_kernel("default", sys.argv[3], entry=sys.argv[4])
+"""
+
+
+def build(name: str, folder: Path) -> Path:
+    """Build the kernel whose entry is `tests.guest.kernels.NAME`; gives the file with symbols."""
+    words = [str(ROOT / "src"), str(ROOT), str(folder / name), f"tests.guest.kernels.{name}"]
+    subprocess.run([sys.executable, "-c", SCRIPT, *words], check=True, timeout=LIMIT_S)
+    return folder / name / "kernel.elf"
