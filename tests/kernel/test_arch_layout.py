@@ -64,7 +64,10 @@ def vdso(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 def test_vdso_symbols(vdso: bytes) -> None:
     assert len(vdso) == 4096
-    header_place, count = struct.unpack_from("<Q", vdso, 32)[0], struct.unpack_from("<H", vdso, 56)[0]
+    header_place, count = (
+        struct.unpack_from("<Q", vdso, 32)[0],
+        struct.unpack_from("<H", vdso, 56)[0],
+    )
     headers = [struct.unpack_from("<IIQQQQQQ", vdso, header_place + 56 * n) for n in range(count)]
     dynamic = next(h for h in headers if h[0] == 2)
     tags = dict(struct.iter_unpack("<QQ", vdso[dynamic[2] : dynamic[2] + dynamic[5]]))
@@ -86,7 +89,12 @@ def test_vdso_symbols(vdso: bytes) -> None:
         number = struct.unpack_from("<I", vdso, tags[4] + 12 + 4 * number)[0]
         seen += 1
     assert seen == chains - 1
-    assert {b"__vdso_clock_gettime", b"__vdso_gettimeofday", b"__vdso_time", b"__vdso_getcpu"} <= names
+    assert {
+        b"__vdso_clock_gettime",
+        b"__vdso_gettimeofday",
+        b"__vdso_time",
+        b"__vdso_getcpu",
+    } <= names
     place = tags[0x6FFFFFFC]
     versions = {}
     for _ in range(tags[0x6FFFFFFD]):

@@ -107,6 +107,44 @@ def test_refuses_to_change(worker: FileSystemWorker, image: bytes) -> None:
         worker.call(f"{GLUE}:drop")
 
 
+def test_what_was_changed_stays_when_memory_is_short(
+    worker: FileSystemWorker, image: bytes
+) -> None:
+    def call(name: str, *arguments: Any) -> Any:
+        return worker.call(f"{GLUE}:{name}", *arguments)
+
+    def shrink() -> int:
+        for _ in range(3):
+            call("shrink_dentries", 10000)
+        return sum(call("shrink_overlay", 10000) for _ in range(3))
+
+    load(worker, image, overlaid=True)
+    try:
+        read_all(worker)
+        assert shrink() > 300
+        call("open_path", b"/one", os.O_RDWR, 0)
+        call("write_at", 4000, b"changed")
+        call("close")
+        call("unlink", b"/dir/two")
+        call("rename", b"/dir/many", b"/moved", 0)
+        call("open_path", b"/moved/file number 7", os.O_RDONLY, 0)
+        shrink()
+        assert call("read_at", 0, bytearray(10)) == 0
+        found = read_all(worker)
+        shrink()
+        call("unlink", b"/one")
+        assert shrink() > 0
+        with pytest.raises(OSError):
+            call("attribute", b"/one", True, 0)
+    finally:
+        call("drop")
+    assert found["one"] == b"1" * 4000 + b"changed" + b"1" * 993
+    assert "dir/two" not in found
+    assert len([name for name in found if name.startswith("moved/")]) == 300
+    assert worker.call("live_objects") == 0
+    assert call("frames_used") == 0
+
+
 @settings(
     max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )

@@ -157,6 +157,11 @@ def shrink_dentries(wanted: u64) -> u64:
     return dentries.shrink(wanted)
 
 
+def shrink_overlay(wanted: u64) -> u64:
+    overlay = world.overlay
+    return u64(0) if overlay is None else overlay.shrink(wanted)
+
+
 def here() -> FsContext:
     context = world.context
     if context is None:

@@ -1,0 +1,74 @@
+"""A pipe and a socket pair, as functions of numbers and bytes; nothing blocks."""
+
+from __future__ import annotations
+
+from krait.kernel.errno import EBADF
+from krait.kernel.fs.file import File
+from krait.kernel.fs.open_flags import NONBLOCK
+from krait.kernel.fs.pipe import make_pipe, pipe_of
+from krait.kernel.lang import Errno, Struct, UserSlice, u8, u32, u64
+from krait.kernel.net.socket import SocketType
+from krait.kernel.net.unix_socket import ReceiveQueue, make_pair
+
+
+class Ends(Struct):
+    """What the tests work on: 0 is the readable or first end, 1 the other."""
+
+    first: File | None = None
+    second: File | None = None
+
+
+ends = Ends()
+
+
+def open_pipe() -> None:
+    """Make a new pipe."""
+    made = make_pipe(u32(NONBLOCK))
+    ends.first = made.reader
+    ends.second = made.writer
+
+
+def open_pair(kind: SocketType) -> None:
+    """Make a new socket pair."""
+    one = ReceiveQueue()
+    other = ReceiveQueue()
+    ends.first = make_pair(kind, one, other, u32(NONBLOCK))
+    ends.second = make_pair(kind, other, one, u32(NONBLOCK))
+
+
+def end(number: u32) -> File:
+    """Give an end that is open; EBADF."""
+    file = ends.first if number == 0 else ends.second
+    if file is None:
+        raise Errno(EBADF)
+    return file
+
+
+def close(number: u32) -> None:
+    """Close an end."""
+    if number == 0:
+        ends.first = None
+    else:
+        ends.second = None
+
+
+def write(number: u32, data: UserSlice[u8]) -> u64:
+    """Write to an end."""
+    return end(number).write(data)
+
+
+def read(number: u32, into: UserSlice[u8]) -> u64:
+    """Read from an end."""
+    return end(number).read(into)
+
+
+def events(number: u32) -> u32:
+    """Give what an end is ready for."""
+    return end(number).poll(None)
+
+
+def resize(size: u64) -> u64:
+    """Set the pipe's capacity."""
+    if (pipe := pipe_of(end(0))) is not None:
+        return pipe.resize(size)
+    raise Errno(EBADF)
