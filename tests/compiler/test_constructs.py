@@ -360,13 +360,47 @@ def keep() -> u64:
 def after() -> u64:
     keep()
     return trace.n
+class Link(Struct):
+    next: Owned[Link] | None = None
+    n: u64 = 0
+class Queue(Struct):
+    first: Owned[Link] | None = None
+    def push(self, link: Owned[Link]) -> None:
+        rest, self.first = self.first, None
+        link.next = rest
+        self.first = link
+    def pop(self) -> Owned[Link] | None:
+        link, self.first = self.first, None
+        if link is None:
+            return None
+        rest, link.next = link.next, None
+        self.first = rest
+        return link
+queue = Queue()
+def fill(n: u64) -> u64:
+    for i in range(n):
+        link: Owned[Link] = Link(n=i)
+        queue.push(link)
+    t: u64 = 0
+    while (link2 := queue.pop()) is not None:
+        t = t * 10 + link2.n
+    return t
+def counted_take() -> u64:
+    box = Pair2(a=Leaf(n=4))
+    leaf, box.a = box.a, None
+    if leaf is None:
+        return 0
+    return leaf.n
+class Pair2(Counted):
+    a: Leaf | None = None
 """
 
 
 def test_owned(run_compiled: Run) -> None:
     """An owned object is freed once, by whoever has it last."""
     calls: list[tuple[str, Any]] = [("use", ()), ("keep", ()), ("after", ())]
-    assert run_compiled(OWNED, calls) == [2304, 123, 1235]
+    calls += [("fill", (4,)), ("counted_take", ())]
+    assert run_compiled(OWNED, calls) == [2304, 123, 1235, 3210, 4]
 
 
 def test_owned_is_moved_at_its_last_use(

@@ -19,7 +19,7 @@ from krait.compiler.functions import (
 )
 from krait.compiler.integers import constant_node, conversion
 from krait.compiler.modules import is_lang
-from krait.compiler.nodes import Node
+from krait.compiler.nodes import Node, quiet
 from krait.compiler.objects import BoundMethod, StaticMember
 from krait.compiler.types import (
     BOOL,
@@ -483,13 +483,6 @@ def evaluate(
         if isinstance(argument.type, OwnedType):
             low.forget(texts[index])
     return [texts[index] for index in sorted(texts)]
-
-
-def quiet(node: Node) -> bool:
-    """Whether evaluating an expression calls nothing."""
-    if node.operation.startswith(("call", "construct", "user", "weak", "atomic")):
-        return False
-    return all(quiet(each) for each in node.operands)
 
 
 def is_super(node: ast.expr) -> bool:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local
-from krait.compiler.nodes import Node, Statement
+from krait.compiler.nodes import Node, Statement, quiet
 from krait.compiler.references import has_managed_fields, release_code, retain_code
 from krait.compiler.types import (
     NEVER,
@@ -69,6 +69,7 @@ class Lowerer:
         self.caught: list[str] = []
         self.used_labels: set[str] = set()
         self.holding = ""
+        self.cautious = False
         self.uses_result = False
         self.has_cleanup = any(each.owned for each in function.locals.values()) or any(
             has_managed_fields(cls) for _, cls in function.stack_objects
@@ -148,8 +149,24 @@ class Lowerer:
 
     # Values and counts
 
+    def before(self, node: Node, *later: Node | None) -> str:
+        """Lower to an operand that stays alive while the operands after it are evaluated."""
+        if all(each is None or quiet(each) for each in later):
+            return self.value(node)
+        with self.caution():
+            return self.value(node)
+
+    @contextmanager
+    def caution(self) -> Iterator[None]:
+        """Hold every object that a borrowed operand is reached through until the statement ends."""
+        saved, self.cautious = self.cautious, True
+        yield
+        self.cautious = saved
+
     def value(self, node: Node) -> str:
         """Lower to an operand for use within this statement; temporaries are released after."""
+        if self.cautious:
+            return self.held(node)
         with self.at(node.syntax):
             saved, self.holding = self.holding, ""
             text = node.emit(self)

@@ -182,7 +182,7 @@ def atomic_store(
     value = checker.coerce(arguments[0], owner.type.element)
 
     def emit(low: Lowerer) -> str:
-        target = low.value(owner)
+        target = low.before(owner, value)
         low.emit(f"__atomic_store_n({target}, {low.value(value)}, {order});")
         return "0"
 
@@ -202,7 +202,7 @@ def atomic_exchange(builtin: str) -> Handler:
         value = checker.coerce(arguments[0], kind)
 
         def emit(low: Lowerer) -> str:
-            target = low.value(owner)
+            target = low.before(owner, value)
             return low.temp(
                 low.need_type(kind), f"__atomic_{builtin}({target}, {low.value(value)}, {order})"
             )
@@ -225,7 +225,7 @@ def atomic_compare_swap(
     old, new = (checker.coerce(each, kind) for each in arguments)
 
     def emit(low: Lowerer) -> str:
-        target = low.value(owner)
+        target = low.before(owner, old, new)
         expected = low.temp(low.need_type(kind), low.value(old))
         return low.temp(
             "bool",

@@ -73,6 +73,13 @@ class Node:
         return "\n".join([text, *(each.dump(indent + 1) for each in self.operands)])
 
 
+def quiet(node: Node) -> bool:
+    """Whether evaluating an expression calls nothing."""
+    if node.operation.startswith(("call", "construct", "user", "weak", "atomic")):
+        return False
+    return all(quiet(each) for each in node.operands)
+
+
 @dataclass(eq=False)
 class Place:
     """Something that can be stored to.

@@ -150,7 +150,7 @@ def borrowed_field(
     keeper: Field,
     place: Place,
 ) -> Node:
-    """A slice field that points into a buffer; the buffer is kept for as long as the slice is used."""
+    """A slice field that points into a buffer, which is kept while the slice is used."""
     assert isinstance(owner.type, RefType)
     cls = owner.type.cls
     held = field_node(checker, node, owner, keeper)

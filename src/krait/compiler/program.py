@@ -16,20 +16,19 @@ from types import FunctionType
 from typing import Any
 
 from krait.compiler.annotations import AnnotationResolver
+from krait.compiler.build_time import evaluate, import_failure
 from krait.compiler.calls import has_variables
 from krait.compiler.checker import FunctionChecker
 from krait.compiler.classes import ClassInfo
 from krait.compiler.diagnostics import CompileError, Diagnostic, locate
 from krait.compiler.functions import Function, Parameter
 from krait.compiler.layouts import Layouts
-from krait.compiler.modules import MISSING, ModuleTable, SourceModule, is_lang
+from krait.compiler.modules import ModuleTable, SourceModule, is_lang
+from krait.compiler.signatures import decorators_of, signature_of
 from krait.compiler.types import (
-    NONE,
     ArrayType,
     CallableType,
     RefType,
-    TableType,
-    TupleType,
     Type,
     element_tag,
 )
@@ -177,7 +176,7 @@ class Program:
                 value = module.module.__dict__.get(name)
                 if not isinstance(value, FunctionType) or value.__module__ != module.name:
                     continue
-                marks = self._decorators(nodes[-1])
+                marks = decorators_of(nodes[-1])
                 wanted = (
                     "export" in marks
                     or f"{module.name}:{name}" in named
@@ -231,20 +230,7 @@ class Program:
 
     def build_time(self, node: ast.expr, module: SourceModule, bindings: dict[str, Type]) -> Any:
         """Evaluate an expression in a module's namespace."""
-        if isinstance(node, ast.Constant):
-            return node.value
-        if isinstance(node, ast.Name):
-            found = module.lookup(node.id)
-            if found is not MISSING:
-                return found
-        try:
-            code = compile(ast.Expression(body=node), str(module.path), "eval")
-            scope = _Names(module)
-            return eval(code, {"__builtins__": __builtins__}, scope)
-        except CompileError:
-            raise
-        except BaseException as error:  # noqa: BLE001 - any Python may run at build time
-            raise CompileError(node, f"this is not computed at build time: {error}") from None
+        return evaluate(node, module)
 
     def declared_type(self, module: SourceModule, annotation: ast.expr) -> Type | None:
         """The type that a module-level annotation gives, if it gives one."""
@@ -412,9 +398,11 @@ class Program:
         )
         if key in self.functions:
             return self.functions[key]
-        decorators = self._decorators(node)
+        decorators = decorators_of(node)
         is_method = owner is not None and "staticmethod" not in decorators
-        parameters, result = self._signature(module, node, owner if is_method else None, bindings)
+        parameters, result = signature_of(
+            self, module, node, owner if is_method else None, bindings
+        )
         tail = (
             ""
             if owner is not None
@@ -450,54 +438,6 @@ class Program:
         self.functions[key] = function
         return function
 
-    @staticmethod
-    def _decorators(node: ast.FunctionDef) -> dict[str, ast.expr]:
-        found: dict[str, ast.expr] = {}
-        for each in node.decorator_list:
-            name = each.func if isinstance(each, ast.Call) else each
-            found[name.attr if isinstance(name, ast.Attribute) else getattr(name, "id", "")] = each
-        return found
-
-    def _signature(
-        self,
-        module: SourceModule,
-        node: ast.FunctionDef,
-        owner: ClassInfo | None,
-        bindings: dict[str, Type],
-    ) -> tuple[list[Parameter], Type]:
-        resolver = AnnotationResolver(self, module, bindings)
-        arguments = node.args
-        if arguments.kwarg or (arguments.vararg and node.name != "__exit__"):
-            raise CompileError(node, "*args and **kwargs are refused", "name the parameters")
-        every = [*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs]
-        defaults: list[ast.expr | None] = [None] * (
-            len(arguments.posonlyargs) + len(arguments.args) - len(arguments.defaults)
-        )
-        defaults += [*arguments.defaults, *arguments.kw_defaults]
-        parameters: list[Parameter] = []
-        for index, (argument, default) in enumerate(zip(every, defaults, strict=True)):
-            if owner is not None and index == 0:
-                kind: Type = TupleType(owner) if owner.kind == "namedtuple" else RefType(owner)
-            elif node.name == "__exit__" and owner is not None:
-                break
-            elif argument.annotation is None:
-                raise CompileError(argument, f"parameter {argument.arg} has no type", "annotate it")
-            else:
-                kind = resolver.resolve(argument.annotation)
-                if isinstance(kind, ArrayType | TableType):
-                    kind = kind.as_slice
-            parameters.append(Parameter(argument.arg, kind, default, argument))
-        if node.returns is None:
-            raise CompileError(
-                node, f"{node.name} has no result type", "write `-> None` or its type"
-            )
-        result = resolver.resolve(node.returns)
-        if isinstance(result, ArrayType | TableType):
-            result = result.as_slice
-        if node.name == "__exit__":
-            result = NONE
-        return parameters, result
-
     def parameters_of(self, value: FunctionType, node: ast.AST) -> list[Parameter]:
         """The declared parameters, with type variables unbound."""
         return self._generic_signature(value, node)[0]
@@ -514,7 +454,7 @@ class Program:
         syntax = module.function_node(value.__qualname__, value)
         if syntax is None:
             raise CompileError(node, f"function {value.__qualname__} has no source")
-        return self._signature(module, syntax, None, {})
+        return signature_of(self, module, syntax, None, {})
 
     def is_generic(self, value: FunctionType) -> bool:
         """Whether a function has type variables in its signature."""
@@ -605,46 +545,6 @@ class Program:
     def signature_raises(self, kind: CallableType) -> bool:
         """Whether calls through a function reference may raise."""
         return any(each.returns_error for each in self.signatures.get(kind, []))
-
-
-def import_failure(error: BaseException) -> Diagnostic:
-    """What went wrong while CPython ran a module, at the innermost line of a kernel source."""
-    if isinstance(error, SyntaxError):
-        column = error.offset or 1
-        source = (error.text or "").rstrip("\n")
-        place = error.filename or "?"
-        return Diagnostic(
-            place, error.lineno or 1, column, f"invalid syntax: {error.msg}", "", source
-        )
-    place, line = "command line", 1
-    trace = error.__traceback__
-    while trace is not None:
-        name = trace.tb_frame.f_code.co_filename
-        if not name.startswith("<") and "/krait/compiler/" not in name and "importlib" not in name:
-            if "/kernel/lang/" not in name:
-                place, line = name, trace.tb_lineno
-        trace = trace.tb_next
-    source = ""
-    if Path(place).is_file():
-        lines = Path(place).read_text(encoding="utf-8").splitlines()
-        source = lines[line - 1] if line <= len(lines) else ""
-    column = len(source) - len(source.lstrip()) + 1
-    what = f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
-    return Diagnostic(place, line, column, f"this fails at build time: {what}", "", source)
-
-
-class _Names(dict[str, Any]):
-    """Names of a module for build-time evaluation, type-only imports included."""
-
-    def __init__(self, module: SourceModule) -> None:
-        super().__init__()
-        self.module = module
-
-    def __missing__(self, name: str) -> Any:
-        found = self.module.lookup(name)
-        if found is MISSING:
-            raise KeyError(name)
-        return found
 
 
 def compile_program(entry_modules: list[str], options: Options | None = None) -> Program:

@@ -70,8 +70,8 @@ def whole(node: Node) -> Node:
     )
 
 
-def parts(low: Lowerer, owner: Node) -> tuple[str, str]:
-    """Pointer to the first element, and length."""
+def parts(low: Lowerer, owner: Node, *later: Node) -> tuple[str, str]:
+    """Pointer to the first element, and length; alive while `later` is evaluated."""
     kind = owner.type
     if isinstance(kind, SliceType):
         if (
@@ -79,16 +79,16 @@ def parts(low: Lowerer, owner: Node) -> tuple[str, str]:
             and owner.operands
             and isinstance(owner.operands[0].type, ArrayType | TableType)
         ):
-            return parts(low, owner.operands[0])
+            return parts(low, owner.operands[0], *later)
         low.need_type(kind)
-        text = low.simple(low.value(owner), kind)
+        text = low.simple(low.before(owner, *later), kind)
         return f"{text}.data", f"{text}.length"
     if isinstance(kind, ArrayType | TableType):
         low.need("type", kind.as_slice)
-        return low.simple(low.value(owner), kind), f"{kind.length}ull"
+        return low.simple(low.before(owner, *later), kind), f"{kind.length}ull"
     assert isinstance(kind, BufferType)
     low.need_type(kind)
-    text = low.simple(low.value(owner), kind)
+    text = low.simple(low.before(owner, *later), kind)
     return f"{text}->data", f"{text}->length"
 
 
@@ -120,7 +120,7 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
         raise CompileError(node, f"index {key.constant} outside of {kind.length} elements")
 
     def place(low: Lowerer) -> str:
-        pointer, length = base_parts(low, owner)
+        pointer, length = base_parts(low, owner, key)
         at = low.simple(low.value(key), key.type)
         if not (isinstance(kind, ArrayType | TableType) and key.is_constant):
             low.check(f"{at} >= {length}", "index out of bounds", node)
@@ -226,7 +226,7 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
     start, stop = (checker.index_value(each) for each in arguments)
 
     def emit(low: Lowerer) -> str:
-        pointer, length = base_parts(low, owner)
+        pointer, length = base_parts(low, owner, start, stop)
         first = low.simple(low.value(start), start.type)
         last = low.simple(low.value(stop), stop.type)
         tests = [f"{last} > {length}"]
@@ -248,10 +248,10 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
     )
 
 
-def base_parts(low: Lowerer, owner: Node) -> tuple[str, str]:
+def base_parts(low: Lowerer, owner: Node, *later: Node) -> tuple[str, str]:
     """Like `parts`, keeping a buffer alive when the result outlives the statement."""
     if not low.holding:
-        return parts(low, owner)
+        return parts(low, owner, *later)
     kind = owner.type
     if isinstance(kind, SliceType):
         low.need_type(kind)
@@ -278,7 +278,7 @@ def copy_from(
         raise CompileError(node, "references are copied one by one, for their counts")
 
     def emit(low: Lowerer) -> str:
-        to, length = parts(low, owner)
+        to, length = parts(low, owner, other)
         source, count = parts(low, other)
         if length != count:
             low.check(f"{length} != {count}", "copy between different lengths", node)
@@ -297,7 +297,7 @@ def fill(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
     value = checker.coerce(arguments[0], element)
 
     def emit(low: Lowerer) -> str:
-        to, length = parts(low, owner)
+        to, length = parts(low, owner, value)
         text = low.simple(low.value(value), element)
         if element.c in ("u8", "i8") or (value.is_constant and value.constant == 0):
             low.emit(f"memset({to}, {text}, {length} * sizeof(*{to}));")
@@ -317,7 +317,7 @@ def equals(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: l
         raise CompileError(node, f"{owner.type} and {other.type} are not compared by equals()")
 
     def emit(low: Lowerer) -> str:
-        a, length = parts(low, owner)
+        a, length = parts(low, owner, other)
         b, count = parts(low, other)
         return f"({length} == {count} && memcmp({a}, {b}, {length} * sizeof(*{a})) == 0)"
 
@@ -332,7 +332,7 @@ def find(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
     value = checker.coerce(arguments[0], element)
 
     def emit(low: Lowerer) -> str:
-        data, length = parts(low, owner)
+        data, length = parts(low, owner, value)
         text = low.simple(low.value(value), element)
         at = low.temp("u64", "0")
         low.emit(f"while ({at} < {length} && {data}[{at}] != {text}) {at}++;")

@@ -13,7 +13,7 @@ from krait.compiler.functions import Local
 from krait.compiler.integers import arithmetic_code, constant_node
 from krait.compiler.loops import LoopChecker
 from krait.compiler.modules import lang_name
-from krait.compiler.nodes import Node, Place, Statement
+from krait.compiler.nodes import Node, Place, Statement, quiet
 from krait.compiler.objects import c_field
 from krait.compiler.scope import assigned_key, assigned_names, c_local, meet
 from krait.compiler.types import (
@@ -179,7 +179,7 @@ class StatementChecker(LoopChecker):
         return "it is a constant or an expression"
 
     def _borrow_code(self, target: Node, value: Node) -> Callable[[Lowerer], None] | None:
-        """Code that stores a slice in a field that borrows: it must lie in what the keeper holds."""
+        """Store a slice in a field that borrows: it must lie in what the keeper holds."""
         place = target.place
         assert place is not None
         field = place.field
@@ -190,9 +190,8 @@ class StatementChecker(LoopChecker):
 
         def emit(low: Lowerer) -> None:
             text = low.temp(low.need_type(kind), low.value(value))
-            where = low.temp("void *", f"&{place.address(low)}")
-            where = f"(*({kind.c} *){where})"
-            this = place.address(low).removesuffix(f"->{c_field(field.name)}")
+            where = place.address(low)
+            this = where.removesuffix(f"->{c_field(field.name)}")
             held = f"{this}->{c_field(keeper.name)}"
             if isinstance(keeper.type, ArrayType):
                 missing, first, length = "", held, str(keeper.type.length)
@@ -417,7 +416,11 @@ class StatementChecker(LoopChecker):
             right = self.coerce(right, kind)
 
         def emit(low: Lowerer) -> None:
-            where = place.address(low)
+            if quiet(right):
+                where = place.address(low)
+            else:
+                with low.caution():
+                    where = place.address(low)
             if place.unaligned or kind == BOOL:
                 pointer = where
             else:
@@ -477,7 +480,7 @@ class StatementChecker(LoopChecker):
         return Statement("unpack", emit, node, [value])
 
     def _exchange(self, node: ast.stmt, target: ast.Tuple, value: ast.Tuple) -> Statement:
-        """`item, self.item = self.item, None`: take a reference out of a field, moving its count."""
+        """`item, self.item = self.item, None`: take a reference out, moving its count."""
         local, place_syntax = target.elts
         if not isinstance(local, ast.Name):
             raise CompileError(local, "a reference is taken out into a local")

@@ -156,7 +156,8 @@ def pointer_copy(direction: str) -> Handler:
         def emit(low: Lowerer) -> str:
             low.need("class", kind.cls)
             address = low.value(owner)
-            data = low.value(value)
+            with low.caution():  # the copy may sleep
+                data = low.value(value)
             size = f"sizeof(struct {kind.cls.c_name})"
             if direction == "in":
                 copied = low.temp("u64", f"krait_copy_from_user({data}, {address}, {size})")
@@ -189,7 +190,8 @@ def slice_copy(direction: str, nofault: bool) -> Handler:
 
         def emit(low: Lowerer) -> str:
             user = low.simple(low.value(owner), owner.type)
-            pointer, length = parts(low, data)
+            with low.caution():  # the copy may sleep
+                pointer, length = parts(low, data)
             low.check(f"{user}.length != {length}", "user copy between different lengths", node)
             size = f"{length} * {size_of_element(kind)}"
             suffix = "_nofault" if nofault else ""

@@ -264,6 +264,14 @@ def case_count_down(n: i32) -> i32:
     return total
 
 
+def case_reversed(n: u32) -> u32:
+    """A range from its end."""
+    total: u32 = 0
+    for i in reversed(range(n)):
+        total = total * 3 % 1000 + i
+    return total
+
+
 def case_nested(n: u32) -> u32:
     """Break leaves one loop."""
     count: u32 = 0
@@ -576,6 +584,7 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "case_while": [(n,) for n in range(12)],
     "case_for": [(0,), (1,), (5,), (12,)],
     "case_count_down": [(0,), (5,), (-3,), (12,)],
+    "case_reversed": [(0,), (5,), (12,)],
     "case_nested": [(0,), (3,), (7,)],
     "case_table": [(0,), (15,), (16,), (255,)],
     "case_names": [(0,), (2,), (3,)],

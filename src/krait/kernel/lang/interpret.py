@@ -164,7 +164,24 @@ def _range(*bounds: int) -> Any:
     kind = kinds.pop() if kinds else u64
     for bound in bounds[:2]:
         kind(bound)
-    return map(kind, range(*map(int, bounds)))
+    return _Range(kind, range(*map(int, bounds)))
+
+
+class _Range:
+    """A range that gives numbers of a width."""
+
+    def __init__(self, kind: type[Int], plain: range) -> None:
+        self.kind = kind
+        self.plain = plain
+
+    def __iter__(self) -> Iterator[Int]:
+        return map(self.kind, self.plain)
+
+    def __reversed__(self) -> Iterator[Int]:
+        return map(self.kind, reversed(self.plain))
+
+    def __len__(self) -> int:
+        return len(self.plain)
 
 
 def _tuple_class(names: dict[str, Any]) -> Callable[[Any], Any]:

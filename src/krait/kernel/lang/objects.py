@@ -33,6 +33,7 @@ from typing import (
 from krait.kernel.lang import hints
 from krait.kernel.lang.integers import Int, u64
 from krait.kernel.lang.markers import Borrowed, Inline, Register
+from krait.kernel.lang.panics import Panic
 from krait.kernel.lang.slices import Slice, slice_over
 
 T = TypeVar("T")
@@ -95,7 +96,12 @@ class Struct:
                 raise TypeError(
                     f"{name} is embedded in {type(self).__name__} and is not reassigned"
                 )
+            if isinstance(field.default, Borrowed):
+                _check_borrowed(self, field, value)
             object.__setattr__(self, name, hints.convert(field.kind, value))
+            for each in self.__krait_fields__.values():
+                if isinstance(each.default, Borrowed) and each.default.owner == name:
+                    object.__setattr__(self, each.name, _empty(each))
 
         def __bool__(self) -> typing.NoReturn:
             raise TypeError("a reference has no truth value: use `is None`")
@@ -119,13 +125,27 @@ def _start_field(target: Struct, field: Field, values: dict[str, Any]) -> None:
     elif field.name in values:
         setattr(target, field.name, values.pop(field.name))
     elif isinstance(default, Borrowed):
-        kinds = typing.get_args(field.kind)
-        element = kinds[0] if kinds else None
-        object.__setattr__(target, field.name, slice_over([], 0, 0, element))
+        object.__setattr__(target, field.name, _empty(field))
     elif default is MISSING:
         raise TypeError(f"{type(target).__name__} needs {field.name}=")
     elif not isinstance(default, Register):
         setattr(target, field.name, default)
+
+
+def _empty(field: Field) -> Slice[Any]:
+    """Make what a borrowed slice starts as."""
+    kinds = typing.get_args(field.kind)
+    return slice_over([], 0, 0, kinds[0] if kinds else None)
+
+
+def _check_borrowed(target: Struct, field: Field, value: Any) -> None:
+    """Panic if a slice does not lie in what its owner holds; unsafe modules answer for theirs."""
+    if field.names.get("unsafe") or value.length == 0:
+        return
+    keeper: Any = getattr(target, field.default.owner)
+    held: Any = keeper.slice if isinstance(keeper, Buffer) else keeper
+    if held is None or value._store is not held._store:
+        raise Panic(f"a slice outside of {field.default.owner}, which {field.name} borrows from")
 
 
 class Counted(Struct):
