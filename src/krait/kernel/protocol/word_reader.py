@@ -32,21 +32,18 @@ class WordReader(Struct):
     end: u64 = 0
 
     def next(self) -> bool:
-        """Go to the next word; False at the end."""
+        """Go to the next word; False at the end, which is that of the line or a zero byte."""
         line = self.line
         start = self.end
         while start < line.length and line[start] == SPACE:
             start += 1
-        end = start
-        equals = line.length
-        while end < line.length and line[end] != SPACE and line[end] != 0:
-            if line[end] == EQUALS and equals > end:
-                equals = end
-            end += 1
+        found = start < line.length and line[start] != 0
+        rest = line.part(start, line.length)
+        word = rest.part(0, rest.find(SPACE) if found else u64(0))
         self.start = start
-        self.end = end
-        self.equals = min(equals, end)
-        return end > start
+        self.end = start + word.length
+        self.equals = start + word.find(EQUALS)
+        return found
 
     def key(self) -> Text:
         """Give what stands before the `=`, or the whole word."""
