@@ -8,9 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
-from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.drivers import log as kernel_log
-from krait.kernel.drivers import outcome, panic
+from krait.kernel.drivers import outcome
 from krait.kernel.lang import (
     Array,
     Text,
@@ -25,40 +23,12 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.lang import panic as give_up
-from krait.kernel.mm import heap
 from krait.kernel.protocol.word_reader import WordReader
+from tests.guest.kernels import no_programs
 
 unsafe: Final = True
 
-ENTRY_POINTS: Final = (heap.allocate, heap.free, kernel_log.open_line)
-
-
-@export("krait_syscall")
-def on_call(_frame: TrapFrame) -> u64:
-    """There are no programs."""
-    return u64(0)
-
-
-@export("krait_after_call")
-def on_return(_frame: TrapFrame, _result: u64) -> u64:
-    """There are no programs."""
-    return u64(0)
-
-
-@export("krait_return_work")
-def on_work(_frame: TrapFrame) -> None:
-    """There are no programs."""
-
-
-@export("krait_trap")
-def on_trap(frame: TrapFrame) -> None:
-    """Report what went wrong."""
-    panic.report_trap(frame)
-
-
-@export("krait_interrupt")
-def on_interrupt(_frame: TrapFrame) -> None:
-    """There are no interrupts."""
+ENTRY_POINTS: Final = (no_programs.on_trap,)
 
 
 @export("krait_main")

@@ -3,7 +3,7 @@
 No page may be writable and executable, code and constants have no writable alias, and what counts
 as zero has to be zero.
 
-Invariant of the unsafe part: the exports stand where the real kernel's stand and touch nothing.
+Invariant of the unsafe part: the export stands where the real kernel's stands.
 """
 
 from __future__ import annotations
@@ -19,16 +19,15 @@ from krait.kernel.arch.x86_64 import (
 )
 from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE, NO_EXECUTE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.image_layout import image_physical
-from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.drivers import log as kernel_log
-from krait.kernel.drivers import outcome, panic
+from krait.kernel.drivers import outcome
 from krait.kernel.lang import Errno, export, log, symbol_address, u32, u64
-from krait.kernel.mm import frames, heap
+from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
+from tests.guest.kernels import no_programs
 
 unsafe: Final = True
 
-ENTRY_POINTS: Final = (heap.allocate, heap.free, kernel_log.open_line)
+ENTRY_POINTS: Final = (no_programs.on_trap,)
 PAGE_SHIFT: Final = 12
 
 
@@ -93,31 +92,3 @@ def is_zero(number: u64) -> bool:
         if word != 0:
             return False
     return True
-
-
-@export("krait_syscall")
-def on_call(_frame: TrapFrame) -> u64:
-    """There are no programs."""
-    return u64(0)
-
-
-@export("krait_after_call")
-def on_return(_frame: TrapFrame, _result: u64) -> u64:
-    """There are no programs."""
-    return u64(0)
-
-
-@export("krait_return_work")
-def on_work(_frame: TrapFrame) -> None:
-    """There are no programs."""
-
-
-@export("krait_trap")
-def on_trap(frame: TrapFrame) -> None:
-    """Report a failed check."""
-    panic.report_trap(frame)
-
-
-@export("krait_interrupt")
-def on_interrupt(_frame: TrapFrame) -> None:
-    """There are none."""
