@@ -13,7 +13,7 @@ from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.config import config
 from krait.kernel.drivers import outcome
 from krait.kernel.errno import ENODEV, ENOENT
-from krait.kernel.fs import fifo
+from krait.kernel.fs import fifo, shrinking
 from krait.kernel.fs import mount as mounts
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.dev.root import make_dev_root
@@ -60,6 +60,7 @@ def mount() -> None:
         outcome.image_error(text(b"the root file system cannot be mounted"))
     root.image = image
     fifo.start()
+    shrinking.start(overlay)
     mounts.table.set_root(upper, text(b"overlay"), text(READ_WRITE))
     context = first_context()
     mount_on(context, text(b"/proc"), make_proc_root, text(b"proc"), text(NO_DEVICES))

@@ -98,6 +98,7 @@ class Vnode(Pager):
     ctime_ns: i64 = 0
     writers: u32 = 0  # open for writing
     executions: u32 = 0  # being executed, which forbids writing
+    changed_since_load: bool = False  # differs from what its file system would load again
     lock: Mutex = inline()
 
     @property
@@ -307,16 +308,19 @@ class Vnode(Pager):
     def begin_change(self) -> None:
         """Get ready for a change of attributes; raises EROFS."""
         self.filesystem.check_writable()
+        self.changed_since_load = True
 
     def touch_modified(self) -> None:
         """Set the times of modification and change to now."""
         now = now_ns()
         self.mtime_ns = now
         self.ctime_ns = now
+        self.changed_since_load = True
 
     def touch_changed(self) -> None:
         """Set the time of change to now."""
         self.ctime_ns = now_ns()
+        self.changed_since_load = True
 
     # --- writing and executing exclude each other ---
 

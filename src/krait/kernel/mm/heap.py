@@ -88,7 +88,7 @@ class Heap(Struct):
         made.carved = u16(HEAD_SIZE)
         made.size = CLASS_SIZES[kind]
         made.kind = u16.truncate(kind)
-        self.slabs[kind] = address
+        self.link(address)  # a shrinker may have freed objects of this class meanwhile
         self.slab_frames += 1
         return address
 

@@ -102,6 +102,25 @@ class OverlayDirectory(RamDirectory):
             self.entries.remove(entry)
         self.changed()
 
+    def unlink(self, name: Text, vnode: Vnode) -> None:
+        """Take a name away."""
+        super().unlink(name, vnode)
+        if vnode.nlink == 0:
+            self.overlay.forget(vnode)
+
+    def remove_directory(self, name: Text, vnode: Vnode) -> None:
+        """Remove an empty directory."""
+        super().remove_directory(name, vnode)
+        self.overlay.forget(vnode)
+
+    def rename(
+        self, old: Text, moved: Vnode, parent: Vnode, new: Text, replaced: Vnode | None
+    ) -> None:
+        """Move a file, and forget the one whose name it takes."""
+        super().rename(old, moved, parent, new, replaced)
+        if replaced is not None and replaced.nlink == 0:
+            self.overlay.forget(replaced)
+
     def changed(self) -> None:
         """Bring the times up to date; the size stays the image's."""
         self.touch_modified()

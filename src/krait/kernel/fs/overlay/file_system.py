@@ -5,6 +5,9 @@ image that is looked up gets one vnode in memory that knows its lower one, found
 inode number, and that vnode is the file from then on: it can be written, renamed and linked like
 any other in memory. Nothing is "copied up", so a file keeps its inode number and its identity when
 it is first written, hard links stay linked, and only pages that are written are copied.
+
+A vnode that nobody else refers to and that has not been changed can be made again, and goes when
+memory is short. One that was changed stays until its last name is removed.
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from typing import Final
 from krait.kernel.fs.file_system import BLOCK_SIZE, Statistics, device_numbers
 from krait.kernel.fs.ramfs.file_system import NAME_MAX, RamFileSystem
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, Buffer, Counted, Text, inline, text, u64
+from krait.kernel.lang import Array, Buffer, Counted, Text, inline, reference_count, text, u64
 from krait.kernel.mm import frames
 
 OVERLAY_MAGIC = u64(0x794C7630)  # OVERLAYFS_SUPER_MAGIC, <linux/magic.h>
@@ -31,6 +34,7 @@ class OverlayFileSystem(RamFileSystem):
     """An overlay; `known` finds the vnode that stands for a lower inode."""
 
     known: Buffer[InodeChunk | None]
+    hand: u64 = 0  # where `shrink` goes on
 
     def kind(self) -> Text:
         """Return Linux's name for a file system of this kind."""
@@ -64,6 +68,37 @@ class OverlayFileSystem(RamFileSystem):
             self.known[inode // CHUNK] = chunk
         chunk.vnodes[inode % CHUNK] = vnode
         self.files_used += 1
+
+    def forget(self, vnode: Vnode) -> None:
+        """Drop a vnode that has lost its last name."""
+        inode = vnode.ino
+        if inode // CHUNK < self.known.length:
+            chunk = self.known[inode // CHUNK]
+            if chunk is not None and chunk.vnodes[inode % CHUNK] is vnode:
+                chunk.vnodes[inode % CHUNK] = None
+
+    def shrink(self, wanted: u64) -> u64:
+        """Drop up to `wanted` vnodes that can be made again; return how many were dropped."""
+        dropped: u64 = 0
+        visits: u64 = 0
+        while dropped < wanted and visits < self.known.length:
+            chunk = self.known[self.hand % self.known.length]
+            self.hand += 1
+            visits += 1
+            if chunk is not None:
+                dropped += shrink_chunk(chunk)
+        return dropped
+
+
+def shrink_chunk(chunk: InodeChunk) -> u64:
+    """Drop what can go from one row."""
+    dropped: u64 = 0
+    for index in range(u64(CHUNK)):
+        vnode = chunk.vnodes[index]
+        if vnode is not None and not vnode.changed_since_load and reference_count(vnode) == 2:
+            chunk.vnodes[index] = None
+            dropped += 1
+    return dropped
 
 
 def make_overlay_file_system(lower_inodes: u64) -> OverlayFileSystem:
