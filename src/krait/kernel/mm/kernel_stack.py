@@ -1,7 +1,8 @@
 """The stacks on which threads run in the kernel: 16 KiB each, with a page below that is not mapped.
 
 They have virtual addresses of their own, in slot 257, so that an overflow meets the guard page and
-not another thread's data. Freed stacks stay mapped for the next thread, up to a few.
+not another thread's data. A few freed stacks stay as they are for the next threads; of the others
+only the last page stays, which links them.
 
 Invariant: a slot of `SLOT` bytes belongs to one stack; its first page is never mapped.
 """
@@ -27,48 +28,48 @@ KEPT_MAX: Final = 16
 
 
 class StackArea(Struct):
-    """What is used of the area."""
+    """What is used of the area; free stacks are linked by their last words."""
 
     next: u64 = STACK_AREA
     """Where the next slot begins."""
-    spare: u64 = 0
-    """Slots without a stack, linked through `kept`'s way: unmapped ones are listed by number."""
     kept: u64 = 0
-    """Top of a mapped stack without a thread; its last word leads to the next."""
+    """Top of a whole stack without a thread."""
     kept_count: u64 = 0
+    thin: u64 = 0
+    """Top of a stack without a thread of which only the last page is mapped."""
 
 
 area = StackArea()
 
 
 def allocate() -> u64:
-    """Return the end of a new stack, 16-byte aligned; raises ENOMEM."""
+    """Return the end of a stack, 16-byte aligned; raises ENOMEM."""
     top = area.kept
     if top != 0:
         area.kept = load(u64, top - 8)
         area.kept_count -= 1
         return top
-    slot = area.next
-    end = slot + SLOT
-    address = end - STACK_SIZE
-    try:
-        while address < end:
-            entries = page_table.make_leaf(page_table.kernel_root(), address)
-            frame = frames.allocate_zeroed()
-            entries[page_table.index(address)] = u64(frame) | PRESENT | WRITE | GLOBAL | NO_EXECUTE
-            address += PAGE_SIZE
-    except Errno:
-        unmap(end - STACK_SIZE, address)
-        raise
-    area.next = end
-    return end
+    top = area.thin
+    if top != 0:
+        map_pages(top - STACK_SIZE, top - PAGE_SIZE)
+        area.thin = load(u64, top - 8)
+        return top
+    top = area.next + SLOT
+    map_pages(top - STACK_SIZE, top)
+    area.next = top
+    return top
 
 
 def release(top: u64) -> None:
     """Take back a stack on which nobody runs."""
-    store(u64, top - 8, area.kept)
-    area.kept = top
-    area.kept_count += 1
+    if area.kept_count < KEPT_MAX:
+        store(u64, top - 8, area.kept)
+        area.kept = top
+        area.kept_count += 1
+        return
+    unmap(top - STACK_SIZE, top - PAGE_SIZE)
+    store(u64, top - 8, area.thin)
+    area.thin = top
 
 
 def release_of(thread: Thread) -> None:
@@ -76,8 +77,22 @@ def release_of(thread: Thread) -> None:
     release(thread.kernel_stack_top)
 
 
+def map_pages(start: u64, end: u64) -> None:
+    """Give a range new frames, all or none; raises ENOMEM."""
+    address = start
+    try:
+        while address < end:
+            entries = page_table.make_leaf(page_table.kernel_root(), address)
+            frame = frames.allocate_zeroed()
+            entries[page_table.index(address)] = u64(frame) | PRESENT | WRITE | GLOBAL | NO_EXECUTE
+            address += PAGE_SIZE
+    except Errno:
+        unmap(start, address)
+        raise
+
+
 def unmap(address: u64, end: u64) -> None:
-    """Undo a part of `allocate`."""
+    """Give back the frames of a range."""
     while address < end:
         entries = page_table.leaf(page_table.kernel_root(), address)
         place = page_table.index(address)
