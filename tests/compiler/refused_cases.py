@@ -55,6 +55,23 @@ def sleep() -> None:
 clock = Part()
 """
 
+OWNED = """class Item(Struct):
+    number: u32
+
+
+class Slot(Struct):
+    item: Owned[Item] | None = None
+
+
+slot = Slot()
+
+
+def put(item: Owned[Item]) -> None:
+    slot.item = item
+
+
+"""
+
 CASES: dict[str, str] = {
     # Numbers
     "mixed_widths": "def f(a: u8, b: u32) -> u32:\n    return a + b  # <-",
@@ -171,6 +188,26 @@ CASES: dict[str, str] = {
         "def f(o: Other) -> None:\n    part = o.data.part(0, 2)\n    Keeper(name=part)  # <-"
     ),
     "not_an_object": "class A:\n    pass\n\n\ndef f(a: A) -> None:  # <-\n    pass",
+    # Owned objects
+    "owned_moved_twice": (
+        OWNED + "def f(item: Owned[Item]) -> None:\n    put(item)  # <-\n    put(item)"
+    ),
+    "owned_used_after_move": (
+        OWNED + "def f(item: Owned[Item]) -> u32:\n    put(item)  # <-\n    return item.number"
+    ),
+    "owned_taken_from_field": (
+        OWNED + "def f() -> None:\n    item = slot.item  # <-\n    if item is not None:\n"
+        "        put(item)"
+    ),
+    "owned_borrowed_while_it_may_go": (
+        OWNED + "def use(item: Item | None) -> None:\n    slot.item = None\n\n\n"
+        "def f() -> None:\n    use(slot.item)  # <-"
+    ),
+    "borrowed_stored_as_owned": (OWNED + "def f(item: Item) -> None:\n    slot.item = item  # <-"),
+    "borrowed_from_no_memory": (
+        "class Ring(Struct):\n    size: u64 = 0\n    data: Slice[u8] = borrowed('size')  # <-\n\n\n"
+        "def f(r: Ring) -> u64:\n    return r.data.length"
+    ),
     # Slices
     "slice_syntax": "def f(d: Slice[u8]) -> Slice[u8]:\n    return d[1:2]  # <-",
     "signed_index": "def f(d: Slice[u8], i: i32) -> u8:\n    return d[i]  # <-",

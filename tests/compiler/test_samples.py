@@ -15,7 +15,13 @@ from krait.compiler.worker import HostWorker
 from krait.kernel.lang import interpret
 
 SAMPLES = Path(__file__).parent / "samples"
-MODULES = ("numbers_and_flow", "objects_and_memory", "borrowed_slices", "held_objects")
+MODULES = (
+    "numbers_and_flow",
+    "objects_and_memory",
+    "borrowed_slices",
+    "held_objects",
+    "owned_objects",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)
