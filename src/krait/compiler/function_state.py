@@ -102,6 +102,18 @@ class FunctionState:
         """Type a function that is used as a value (`calls.py`)."""
         raise NotImplementedError
 
+    def condition(self, node: ast.expr) -> Node:
+        """Type an expression used as a truth value (`expressions.py`)."""
+        raise NotImplementedError
+
+    def lookup(self, name: str) -> Any:
+        """Find the build-time value of a global name (`expressions.py`)."""
+        raise NotImplementedError
+
+    def build_value(self, value: Any, node: ast.AST, declared: Type | None) -> Node:
+        """Type a value that CPython computed (`expressions.py`)."""
+        raise NotImplementedError
+
     def typed(self, node: ast.expr, kind: Type, what: str = "") -> Node:
         """Type an expression that must have a given type (`expressions.py`)."""
         raise NotImplementedError

@@ -88,12 +88,13 @@ def pieces(checker: ExpressionChecker, node: ast.Call) -> list[tuple[str, Node |
 def write_log(low: Lowerer, parts: list[tuple[str, Node | None, int]], level: str) -> None:
     """Lower a log line: arguments first, then the output."""
     operands: list[str] = []
-    for text, value, number in parts:
+    for index, (text, value, number) in enumerate(parts):
+        later = [each for _, each, _ in parts[index + 1 :] if each is not None]
         if value is None:
             data = text.encode()
             operands.append(f"krait_log_text((const u8 *){c_string(data)}, {len(data)});")
         elif isinstance(value.type, SliceType | ArrayType | TableType):
-            pointer, count = slices.parts(low, value)
+            pointer, count = slices.parts(low, value, *later)
             operands.append(f"krait_log_text({pointer}, {count});")
         else:
             operand = low.simple(low.value(value), value.type)

@@ -29,7 +29,9 @@ from krait.compiler.types import (
 )
 
 if TYPE_CHECKING:
+    from krait.compiler.comparisons import ComparisonChecker
     from krait.compiler.expressions import ExpressionChecker
+    from krait.compiler.function_state import FunctionState
     from krait.compiler.lowering import Lowerer
 
 ENOMEM = 12  # Linux include/uapi/asm-generic/errno-base.h
@@ -167,7 +169,7 @@ def borrowed_field(
     return Node(title, found.type, emit, node, [held], unstable_base=True, place=place)
 
 
-def tuple_field(checker: ExpressionChecker, node: ast.Attribute, owner: Node, name: str) -> Node:
+def tuple_field(checker: FunctionState, node: ast.Attribute, owner: Node, name: str) -> Node:
     """`owner.name` where owner is a named tuple."""
     assert isinstance(owner.type, TupleType)
     cls = owner.type.cls
@@ -203,7 +205,7 @@ def tuple_field(checker: ExpressionChecker, node: ast.Attribute, owner: Node, na
 
 
 def identity(
-    checker: ExpressionChecker, node: ast.Compare, same: bool, left: Node, right: Node
+    checker: ComparisonChecker, node: ast.Compare, same: bool, left: Node, right: Node
 ) -> Node:
     """`a is b` and `a is not b`."""
     symbol = "==" if same else "!="
@@ -255,10 +257,10 @@ def none_test(node: ast.Compare, same: bool, value: Node) -> Node:
 
 
 def tuple_equality(
-    checker: ExpressionChecker, node: ast.Compare, same: bool, left: Node, right: Node
+    checker: ComparisonChecker, node: ast.Compare, same: bool, left: Node, right: Node
 ) -> Node:
     """`a == b` on named tuples: field by field."""
-    from krait.compiler.expressions import Slot
+    from krait.compiler.comparisons import Slot
 
     assert isinstance(left.type, TupleType)
     slots = Slot(left), Slot(right)
