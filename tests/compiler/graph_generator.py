@@ -16,7 +16,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from krait.kernel.lang import (
-    Array, Buffer, Counted, Errno, Slice, Struct, Weak, inline, u8, u32, u64,
+    Array, Buffer, Counted, Errno, Slice, Struct, Weak, borrowed, inline, u8, u32, u64,
 )
 
 
@@ -109,6 +109,8 @@ class Heap(Struct):
     box: Box | None = None
     slots: Array[Node | None] = inline(3)
     many: Buffer[Node | None] | None = None
+    bytes: Buffer[u8] | None = None
+    line: Slice[u8] = borrowed("bytes")
 
 
 heap = Heap()
@@ -120,12 +122,21 @@ def reset(fuel: u32) -> None:
     heap.b = None
     heap.box = None
     heap.many = None
+    renew(4)
     for i in range(3):
         heap.slots[i] = None
     trace.value = 1
     trace.deaths = 0
     trace.made = 0
     trace.fuel = fuel
+
+
+def renew(length: u64) -> None:
+    """Replace the heap's bytes."""
+    bytes = Buffer[u8](length=length)
+    bytes.slice.fill(u8.truncate(trace.made))
+    heap.bytes = bytes
+    heap.line = bytes.slice
 
 
 def value() -> u64:
@@ -147,6 +158,7 @@ def make(kind: u32) -> Node:
 def use(node: Node | None) -> u32:
     """Look at what may be None, after something else was cleared."""
     heap.a = None
+    renew(4)
     if node is None:
         return 1
     trace.note(u64(node.number))
@@ -293,6 +305,12 @@ class GraphGenerator:
                 f"both({name}, {self.optional()}).number",
                 f"both({self.node()}, {name}.next).cut()",
                 f"({name}.cut() + {name}.part.count)",
+                f"u32({name}.data[use({self.optional()}) % 4])",
+                f"({name}.part.count.wrapping_add(use({self.optional()})))",
+                f"u32({name}.data.find(u8.truncate(use({self.optional()}))))",
+                f"sum_of({name}.data.part(u64(use({self.optional()}) % 3), 4))",
+                f"u32(heap.line[use({self.optional()}) % 4])",
+                f"sum_of(heap.line.part(0, u64(use({self.optional()}) % 5)))",
             ]
         )
 
@@ -326,6 +344,10 @@ class GraphGenerator:
                 self.put(indent + 1, f"trace.note(u64({self.number(f'{name}.node')}))")
             elif kind == 1:
                 self.put(indent + 1, f"trace.note(u64({name}.swap({self.node()}).cut()))")
+                change = f"{name}.swap({self.node()}).number"
+                place = self.random.choice(["number", "part.count", f"data[{change} % 4]"])
+                value = "1" if "data" in place else f"{change} % 9"
+                self.put(indent + 1, f"{name}.node.{place} += {value}")
             elif kind == 2:
                 self.put(indent + 1, f"n0 = {name}.swap({name}.node)")
             else:
