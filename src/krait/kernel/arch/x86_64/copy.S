@@ -25,10 +25,10 @@
     .balign 16
     .globl \name
 \name:
-    cmpq $8, %rdx
-    jbe 3f
     cmpq $16, %rdx
     je 14f
+    cmpq $8, %rdx
+    jbe 3f
     movq %rdx, %rcx
     shrq $3, %rcx
     andl $7, %edx
