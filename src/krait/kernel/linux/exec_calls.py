@@ -12,7 +12,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.cpu import write_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.errno import EINVAL, ELOOP, ENOENT
+from krait.kernel.errno import EINVAL, ELOOP, ENOENT, ENOSYS
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
@@ -76,6 +76,8 @@ def execute(
     """Replace the calling process's program."""
     task = current_task()
     process = task.process
+    if process.task_count > 1:
+        raise Errno(ENOSYS)  # the other threads would have to end first
     path = read_path(pointer)
     if path.length == 0 and flags & AT_EMPTY_PATH == 0:
         raise Errno(ENOENT)

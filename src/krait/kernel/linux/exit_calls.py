@@ -9,12 +9,6 @@ from krait.kernel.lang import log, syscall, u32
 from krait.kernel.linux.task import WORK_TRACE, current_task
 
 
-@syscall("exit")
-def exit(status: u32) -> None:
-    """End the calling thread; the last one ends its process."""
-    end_process(status)
-
-
 @syscall("exit_group")
 def exit_group(status: u32) -> None:
     """End all threads of the process."""

@@ -39,6 +39,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.standard_files import open_standard_files
 from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.threads import add_task
 from krait.kernel.linux.vector_area import allocate_vector_area
 from krait.kernel.mm import address_space, kernel_stack
 from krait.kernel.protocol import boot_words
@@ -88,6 +89,7 @@ def start_task() -> None:
     task = Task(process=process, space=process.space, kernel_stack_top=stack, tid=FIRST_PID)
     task.vector_area = allocate_vector_area()
     process.leader = task
+    add_task(process, task)
     process_table.first = process
     read_words(process, task)
     proc_process.start()

@@ -8,6 +8,7 @@ from krait.kernel.errno import EINVAL, EPERM, ESRCH
 from krait.kernel.lang import Errno, Packed, UserPointer, i32, i64, syscall, u32, u64
 from krait.kernel.linux.limits import RESOURCE_COUNT, Limit, Resource
 from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.threads import cpu_time_ns
 from krait.kernel.sched import clock
 
 OPEN_FILES_CEILING: Final = 1 << 20  # fs.nr_open
@@ -107,7 +108,7 @@ def getrusage(who: i32, into: UserPointer[Usage]) -> None:
         raise Errno(EINVAL)
     usage = Usage()
     if who != USAGE_CHILDREN:
-        used_ns = task_time_ns()
+        used_ns = current_task().cpu_time_ns() if who == USAGE_THREAD else task_time_ns()
         usage.user_seconds = i64(used_ns // 1_000_000_000)
         usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
         usage.resident_kib = i64(current_process().space.resident_peak * 4)
@@ -127,8 +128,8 @@ def times(into: UserPointer[Times]) -> u64:
 
 
 def task_time_ns() -> u64:
-    """Give the CPU time of the calling thread, which is that of its process."""
-    return current_task().cpu_time_ns()
+    """Give the CPU time of the process."""
+    return cpu_time_ns(current_process())
 
 
 def give_limit(resource: u32, into: UserPointer[LimitPair]) -> None:

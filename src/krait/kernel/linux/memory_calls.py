@@ -13,12 +13,13 @@ from krait.kernel.errno import (
     EBADF,
     EINVAL,
     ENOMEM,
+    ENOSPC,
     EOPNOTSUPP,
     EOVERFLOW,
     EPERM,
 )
 from krait.kernel.fs.file import File
-from krait.kernel.lang import Array, Errno, UserSlice, inline, syscall, u8, u32, u64
+from krait.kernel.lang import Array, Errno, UserSlice, i32, inline, syscall, u8, u32, u64
 from krait.kernel.linux.limits import INFINITY, Resource
 from krait.kernel.linux.mapping_names import FileMapping
 from krait.kernel.linux.process import Process
@@ -286,3 +287,25 @@ def check_mapped(start: u64, size: u64) -> None:
         if area is None:
             raise Errno(ENOMEM)
         here = area.end
+
+
+@syscall("pkey_alloc")
+def pkey_alloc(flags: u64, rights: u64) -> u32:
+    """Give a protection key: there are none, as on a CPU without them."""
+    if flags != 0 or rights & ~u64(3) != 0:
+        raise Errno(EINVAL)
+    raise Errno(ENOSPC)
+
+
+@syscall("pkey_free")
+def pkey_free(key: i32) -> None:
+    """Take a protection key back, which nobody can have."""
+    raise Errno(EINVAL)
+
+
+@syscall("pkey_mprotect")
+def pkey_mprotect(address: u64, length: u64, protection: u32, key: i32) -> None:
+    """Change what a range allows; -1 stands for no key."""
+    if key != -1:
+        raise Errno(EINVAL)
+    mprotect(address, length, protection)

@@ -11,6 +11,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import is_dropped, notice
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
 from krait.kernel.linux.signals import SI_TIMER
+from krait.kernel.linux.threads import receiver
 from krait.kernel.sched import clock, timer
 from krait.kernel.sched.timer_queue import Timer
 
@@ -68,7 +69,7 @@ def expire(expired: Timer) -> None:
 def send(expired: PosixTimer, missed: u32) -> None:
     """Queue the signal, or count an overrun while it is queued already."""
     process = expired.process
-    task = process.leader
+    task = receiver(process, expired.signo)
     if task is None or is_dropped(process, task, expired.signo):
         return
     with process.signal_lock:

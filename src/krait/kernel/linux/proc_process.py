@@ -16,6 +16,7 @@ from krait.kernel.linux.proc_status import write_limits, write_stat, write_statm
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.task import Task, current_process
+from krait.kernel.linux.threads import find_task
 from krait.kernel.sched import clock
 from krait.kernel.sched.cpu import cpu
 
@@ -62,16 +63,20 @@ class LinuxProcess(ProcessSource):
 
     def next_thread(self, start: u32) -> u32:
         """Return the next thread id."""
-        tid = self.task.tid
-        if start <= tid:
-            return tid
-        return 0
+        found: u32 = 0
+        task = self.process.first_task
+        while task is not None:
+            if task.tid >= start and (found == 0 or task.tid < found):
+                found = task.tid
+            task = task.next_task
+        return found
 
     def thread(self, tid: u32) -> ProcessSource | None:
         """Return the thread."""
-        if tid == self.task.tid:
-            return self
-        return None
+        task = find_task(self.process, tid)
+        if task is None:
+            return None
+        return LinuxProcess(process=self.process, task=task)
 
     def write(self, entry: ProcessEntry, out: TextBuffer) -> None:
         """Write the text of a file."""

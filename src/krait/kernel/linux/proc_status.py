@@ -65,7 +65,7 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
         out.put(text(b" "))
     out.put(text(b"\n"))
     write_memory_status(process, out)
-    put_number(out, text(b"Threads:\t"), 1)
+    put_number(out, text(b"Threads:\t"), u64(process.task_count))
     write_signal_status(process, task, out)
     put_mask(out, text(b"CapInh:\t"), who.inheritable)
     put_mask(out, text(b"CapPrm:\t"), who.permitted)

@@ -38,7 +38,14 @@ class Process(Counted):
     descriptors: DescriptorTable
     fs: FsContext
     leader: Task | None = None
-    """The thread whose id is the process's; cleared at its end, which breaks the cycle."""
+    """The thread whose id is the process's; it may have ended before the others."""
+
+    first_task: Task | None = None
+    """Its threads, linked by `Task.next_task` (threads.py)."""
+    task_count: u32 = 0
+    next_tid: u32 = 2
+    ended_ns: u64 = 0
+    """CPU time of threads that have ended."""
 
     credentials: Credentials = inline()
     limits: Limits = inline()

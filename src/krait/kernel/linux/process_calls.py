@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import ECHILD, EINVAL, ENOSYS, EPERM, ESRCH
-from krait.kernel.lang import Errno, UserPointer, i32, syscall, u8, u32, u64
+from krait.kernel.lang import Errno, UserPointer, i32, syscall, u8, u32
 from krait.kernel.linux.task import current_process, current_task
 
 WAIT_OPTIONS: Final = 0xE000000B
@@ -109,18 +109,6 @@ def fork() -> u32:
 @syscall("vfork")
 def vfork() -> u32:
     """Not yet."""
-    raise Errno(ENOSYS)
-
-
-@syscall("clone")
-def clone(flags: u64, stack: u64, parent: u64, child: u64, tls: u64) -> u32:
-    """Not yet: neither processes nor threads can be added."""
-    raise Errno(ENOSYS)
-
-
-@syscall("clone3")
-def clone3(arguments: UserPointer[u8], size: u64) -> u32:
-    """Not yet; glibc falls back to clone(2)."""
     raise Errno(ENOSYS)
 
 

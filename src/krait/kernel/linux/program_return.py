@@ -19,6 +19,7 @@ from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import SI_KERNEL, SIGSEGV, ActionFlags
 from krait.kernel.linux.task import (
     NO_DEADLINE,
+    WORK_EXIT,
     WORK_HALTED,
     WORK_RELOAD,
     WORK_RESTORE_MASK,
@@ -30,6 +31,8 @@ from krait.kernel.sched.scheduler import clear_work, preempt
 from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
 
 GENERAL_PROTECTION: Final = 13
+ENDED: Final = 2
+"""What `finish_call` answers for a thread that does not go back."""
 SYSCALL_SIZE: Final = 2
 """Bytes of the `syscall` instruction, which is executed again to restart a call."""
 
@@ -41,6 +44,8 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
         disable_interrupts()
         if task.work & ~u32(WORK_TRACE | WORK_RELOAD) == 0:
             break
+        if task.work & WORK_EXIT != 0:
+            return ENDED
         enable_interrupts()
         if task.work & RESCHEDULE != 0:
             preempt()

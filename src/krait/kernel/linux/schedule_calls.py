@@ -18,6 +18,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, write_time_spec
 from krait.kernel.sched.scheduler import yield_now
 
@@ -229,7 +230,7 @@ def check_thread(tid: i32) -> None:
     """Accept 0 and the caller's own id."""
     if tid < 0:
         raise Errno(EINVAL)
-    if tid != 0 and u32(tid) != current_task().tid:
+    if tid != 0 and find_task(current_process(), u32(tid)) is None:
         raise Errno(ESRCH)
 
 

@@ -22,12 +22,13 @@ from krait.kernel.linux.signals import (
     signal_bit,
 )
 from krait.kernel.linux.task import WORK_SIGNAL, Task
+from krait.kernel.linux.threads import receiver
 from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
 
 
 def post(process: Process, info: SignalInfo) -> None:
     """Send to the process; any task that does not block the signal takes it."""
-    task = process.leader
+    task = receiver(process, info.signo)
     if task is None or is_dropped(process, task, info.signo):
         return
     if not process.pending.wants(info.signo):
@@ -62,7 +63,7 @@ def post_to_task(task: Task, info: SignalInfo) -> None:
 @interrupt
 def post_from_interrupt(process: Process, signo: u32) -> None:
     """Send a standard signal from the kernel itself, where nothing may be allocated."""
-    task = process.leader
+    task = receiver(process, signo)
     if task is None or is_dropped(process, task, signo):
         return
     with process.signal_lock:

@@ -51,6 +51,7 @@ from krait.kernel.linux.task import (
     current_process,
     current_task,
 )
+from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
 from krait.kernel.sched.scheduler import add_work
 from krait.kernel.sched.sleep import sleep_interruptible_until
@@ -287,9 +288,11 @@ def drop_if_ignored(process: Process, signo: u32) -> None:
         return
     with process.signal_lock:
         process.pending.drop(signal_bit(signo))
-        if (task := process.leader) is not None:
+        task = process.first_task
+        while task is not None:
             task.signals.pending.drop(signal_bit(signo))
             notice(task, process)
+            task = task.next_task
 
 
 def set_blocked(task: Task, mask: u64) -> None:
@@ -298,6 +301,18 @@ def set_blocked(task: Task, mask: u64) -> None:
     with process.signal_lock:
         task.signals.blocked = mask
         notice(task, process)
+    if process.task_count > 1 and process.pending.bits & mask != 0:
+        pass_on(task, process)
+
+
+def pass_on(task: Task, process: Process) -> None:
+    """Let other threads take the process's signals that this one blocks from now on."""
+    with process.signal_lock:
+        other = process.first_task
+        while other is not None:
+            if other is not task:
+                notice(other, process)
+            other = other.next_task
 
 
 def use_mask_until_return(task: Task, mask: u64) -> None:
@@ -391,7 +406,9 @@ def process_of(pid: i32) -> Process:
 
 def task_of(tid: i32) -> Task:
     """Find a thread; ESRCH."""
-    task = current_task()
-    if tid <= 0 or u32(tid) != task.tid:
+    if tid <= 0:
+        raise Errno(ESRCH)
+    task = find_task(current_process(), u32(tid))
+    if task is None:
         raise Errno(ESRCH)
     return task

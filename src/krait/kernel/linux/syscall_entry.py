@@ -16,9 +16,10 @@ from krait.kernel.errno import EINTR, ENOSYS
 from krait.kernel.lang import export, i64, u32, u64
 from krait.kernel.linux import strace
 from krait.kernel.linux.numbers import LIMIT
-from krait.kernel.linux.program_return import finish_call
+from krait.kernel.linux.program_return import ENDED, finish_call
 from krait.kernel.linux.table import TABLE, TRACING
 from krait.kernel.linux.task import WORK_TRACE, Task, current_task
+from krait.kernel.sched import scheduler
 
 INTERRUPTED: Final = i64(-int(EINTR))
 NOT_IMPLEMENTED: Final = i64(-int(ENOSYS))
@@ -31,6 +32,18 @@ def system_call(frame: TrapFrame) -> u64:
 
     Returns with interrupts off; not 0 if all of the frame is to be loaded.
     """
+    return go_back(carry_out(frame))
+
+
+def go_back(answer: u64) -> u64:
+    """End a thread that does not go back, where no reference to anything is held."""
+    if answer == ENDED:
+        scheduler.exit_current()
+    return answer
+
+
+def carry_out(frame: TrapFrame) -> u64:
+    """Do the whole call."""
     number = u32.truncate(frame.orig_rax)
     task = current_task()
     if TRACING and task.work & WORK_TRACE != 0:
@@ -50,6 +63,11 @@ def after_call(frame: TrapFrame, result: i64) -> u64:
     Called and left with interrupts off; the result is as `system_call`'s.
     """
     frame.rax = u64.truncate(result)
+    return go_back(finish_after(frame, result))
+
+
+def finish_after(frame: TrapFrame, result: i64) -> u64:
+    """Do what came up during a call."""
     number = u32.truncate(frame.orig_rax)
     return finish_call(current_task(), frame, number, result == INTERRUPTED)
 

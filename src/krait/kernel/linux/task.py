@@ -17,6 +17,7 @@ from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.lang import Buffer, at, i32, inline, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
+from krait.kernel.linux.vector_area import release_vector_area
 from krait.kernel.sched import clock
 from krait.kernel.sched.cpu import cpu
 from krait.kernel.sched.thread import Thread, ThreadState, current
@@ -34,6 +35,8 @@ WORK_RELOAD: Final = 8
 """The call has replaced the program's registers, so all of them are to be loaded."""
 WORK_HALTED: Final = 16
 """An interrupt found the program just behind what may be a `hlt`."""
+WORK_EXIT: Final = 32
+"""The thread has left its process and does not go back to the program."""
 
 NO_DEADLINE: Final = 0
 
@@ -42,6 +45,7 @@ class Task(Thread):
     """What Linux calls a thread: `gettid`, a signal mask, robust futexes."""
 
     process: Process
+    next_task: Task | None = None
     signals: TaskSignals = inline()
     clear_child_tid: u64 = 0
     robust_list: u64 = 0
@@ -67,6 +71,11 @@ class Task(Thread):
             ticks += ticks_now().wrapping_sub(cpu.turn_began)
         self.ran_ns = max(self.ran_ns, clock.ticks_to_ns(ticks))
         return self.ran_ns
+
+    def __del__(self) -> None:
+        """Give back the memory of the vector registers."""
+        if self.vector_area != 0:
+            release_vector_area(self.vector_area)
 
     def frame(self) -> TrapFrame:
         """Give the program's registers, which lie at the top of the kernel stack."""

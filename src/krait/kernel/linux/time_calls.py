@@ -21,6 +21,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import post_from_interrupt
 from krait.kernel.linux.signals import SIGALRM
 from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.threads import cpu_time_ns
 from krait.kernel.linux.time_values import (
     SECOND_NS,
     TimeSpec,
@@ -60,7 +61,10 @@ TIMER_PROFILE: Final = 2
 @syscall("clock_gettime")
 def clock_gettime(which: i32, into: UserPointer[TimeSpec]) -> None:
     """Read a clock."""
-    write_time_spec(into, clock_ns(which))
+    if which == MONOTONIC:  # what most programs ask for: 20 of 150 instructions less
+        write_time_spec(into, clock.monotonic_ns())
+    else:
+        write_time_spec(into, clock_ns(which))
 
 
 @syscall("clock_getres")
@@ -193,7 +197,9 @@ def clock_ns(which: i32) -> u64:
             return clock.realtime_ns()
         case 1 | 4 | 6 | 7 | 9:
             return clock.monotonic_ns()
-        case 2 | 3:
+        case 2:
+            return cpu_time_ns(current_process())
+        case 3:
             return current_task().cpu_time_ns()
         case 11:
             return clock.realtime_ns()

@@ -1,0 +1,258 @@
+"""Making threads, and their end: clone(2), clone3(2), exit(2).
+
+A thread shares everything of its process; only that kind of clone exists so far, and the others
+answer ENOSYS. It begins behind the same `syscall` instruction as its maker, with its own stack
+pointer and thread pointer and a result of 0.
+
+A thread that ends cannot leave from within its system call: references are held on the way there.
+So exit(2) takes it out of its process and leaves a note, and the way back to the program, where
+nothing is held any more, goes to the scheduler instead (`syscall_entry`).
+"""
+
+from __future__ import annotations
+
+from typing import Final, NoReturn
+
+from krait.kernel.arch.x86_64 import context, per_cpu
+from krait.kernel.arch.x86_64.cpu import read_fs_base
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.errno import EINVAL, ENOSYS, EPERM
+from krait.kernel.lang import Errno, Packed, UserPointer, size_of, static_assert, syscall, u32, u64
+from krait.kernel.linux.exit_calls import end_process
+from krait.kernel.linux.futex_calls import ALL_BITS, futexes
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.send_signal import notice
+from krait.kernel.linux.task import WORK_EXIT, WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.threads import add_task, remove_task
+from krait.kernel.linux.vector_area import allocate_vector_area
+from krait.kernel.mm import kernel_stack
+from krait.kernel.sched import scheduler
+
+PROGRAM_TOP: Final = 0x7FFF_FFFF_F000
+
+CLONE_VM: Final = 0x100
+CLONE_SIGHAND: Final = 0x800
+CLONE_THREAD: Final = 0x10000
+CLONE_SETTLS: Final = 0x80000
+CLONE_PARENT_SETTID: Final = 0x100000
+CLONE_CHILD_CLEARTID: Final = 0x200000
+CLONE_CHILD_SETTID: Final = 0x1000000
+SHARED: Final = 0x10F00
+"""What a thread shares: VM, FS, FILES, SIGHAND, and THREAD itself."""
+ACCEPTED: Final = SHARED | 0x81FC0000
+"""And SYSVSEM, SETTLS, the ids, UNTRACED, DETACHED and IO, some of which mean nothing here."""
+EXIT_SIGNAL: Final = 0xFF
+
+ROBUST_LIMIT: Final = 2048  # ROBUST_LIST_LIMIT, include/linux/futex.h
+FUTEX_WAITERS: Final = 0x80000000
+FUTEX_OWNER_DIED: Final = 0x40000000
+FUTEX_TID: Final = 0x3FFFFFFF
+
+
+class CloneArguments(Packed):
+    """`struct clone_args`, first version."""
+
+    flags: u64 = 0
+    pidfd: u64 = 0
+    child_tid: u64 = 0
+    parent_tid: u64 = 0
+    exit_signal: u64 = 0
+    stack: u64 = 0
+    stack_size: u64 = 0
+    tls: u64 = 0
+
+
+static_assert(size_of(CloneArguments) == 64)
+
+
+class RobustHead(Packed):
+    """`struct robust_list_head`."""
+
+    next: u64 = 0
+    offset: u64 = 0
+    pending: u64 = 0
+
+
+@syscall("clone", flags=ACCEPTED)
+def clone(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tls: u64) -> u32:
+    """Make a thread."""
+    return make_thread(flags & ~u64(EXIT_SIGNAL), stack, parent, child, tls)
+
+
+@syscall("clone3", flags=ACCEPTED)
+def clone3(arguments: UserPointer[CloneArguments], size: u64) -> u32:
+    """Make a thread, told so by a structure."""
+    if size < size_of(CloneArguments) or size > 4096:
+        raise Errno(EINVAL)
+    given = CloneArguments()
+    arguments.copy_in(given)
+    if given.flags & EXIT_SIGNAL != 0 or (given.stack == 0) != (given.stack_size == 0):
+        raise Errno(EINVAL)
+    if given.flags & CLONE_THREAD != 0 and given.exit_signal != 0:
+        raise Errno(EINVAL)
+    stack = given.stack.checked_add(given.stack_size, EINVAL)
+    parent = UserPointer[u32](given.parent_tid)
+    return make_thread(given.flags, stack, parent, given.child_tid, given.tls)
+
+
+@syscall("exit")
+def exit(status: u32) -> None:
+    """End the calling thread; the last one ends its process."""
+    if current_process().task_count == 1:
+        end_process(status)
+    leave()
+
+
+def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tls: u64) -> u32:
+    """Make and start a thread; give its id."""
+    if flags & CLONE_THREAD != 0 and flags & CLONE_SIGHAND == 0:
+        raise Errno(EINVAL)
+    if flags & CLONE_SIGHAND != 0 and flags & CLONE_VM == 0:
+        raise Errno(EINVAL)
+    if flags & SHARED != SHARED or flags & ~u64(ACCEPTED) != 0:
+        raise Errno(ENOSYS)
+    if flags & CLONE_SETTLS != 0 and tls >= PROGRAM_TOP:
+        raise Errno(EPERM)
+    maker = current_task()
+    process = maker.process
+    task = new_task(maker, process)
+    copy_registers(task.frame(), maker.frame())
+    task.frame().rax = 0
+    if stack != 0:
+        task.frame().rsp = stack
+    task.fs_base = tls if flags & CLONE_SETTLS != 0 else read_fs_base()
+    if flags & CLONE_PARENT_SETTID != 0:
+        parent.store(task.tid)
+    if flags & CLONE_CHILD_SETTID != 0:
+        UserPointer[u32](child).store(task.tid)
+    if flags & CLONE_CHILD_CLEARTID != 0:
+        task.clear_child_tid = child
+    add_task(process, task)
+    try:
+        scheduler.begin(task, first_steps)
+    except Errno:
+        remove_task(process, task)
+        raise
+    return task.tid
+
+
+def new_task(maker: Task, process: Process) -> Task:
+    """Make the thread's objects; raises ENOMEM."""
+    top = kernel_stack.allocate()
+    try:
+        task = Task(process=process, space=process.space, kernel_stack_top=top)
+        task.vector_area = allocate_vector_area()
+    except Errno:
+        kernel_stack.release(top)
+        raise
+    context.save_vector(task.vector_area)
+    task.tid = process.next_tid
+    process.next_tid += 1
+    task.rename(maker.name_text())
+    task.signals.blocked = maker.signals.blocked
+    task.policy = maker.policy
+    task.nice = maker.nice
+    task.real_time_priority = maker.real_time_priority
+    task.work = maker.work & WORK_TRACE
+    return task
+
+
+def copy_registers(to: TrapFrame, source: TrapFrame) -> None:
+    """Give a new thread the registers of its maker."""
+    to.r15 = source.r15
+    to.r14 = source.r14
+    to.r13 = source.r13
+    to.r12 = source.r12
+    to.rbp = source.rbp
+    to.rbx = source.rbx
+    to.r11 = source.r11
+    to.r10 = source.r10
+    to.r9 = source.r9
+    to.r8 = source.r8
+    to.rcx = source.rcx
+    to.rdx = source.rdx
+    to.rsi = source.rsi
+    to.rdi = source.rdi
+    to.orig_rax = source.orig_rax
+    to.rip = source.rip
+    to.rflags = source.rflags
+    to.rsp = source.rsp
+
+
+def first_steps() -> NoReturn:
+    """Begin on the new kernel stack; holds no reference, since it never returns."""
+    scheduler.arrive()
+    context.enter_program(context.program_frame(per_cpu.kernel_stack_top()))
+
+
+def leave() -> None:
+    """Take the calling thread out of its process, and let the way back end it."""
+    task = current_task()
+    process = task.process
+    release_robust_futexes(task)
+    clear_tid(task)
+    remove_task(process, task)
+    if process.pending.bits != 0:
+        notice_all(process)
+    scheduler.add_work(task, WORK_EXIT)
+
+
+def notice_all(process: Process) -> None:
+    """Let every thread look for signals that another one will not take any more."""
+    with process.signal_lock:
+        task = process.first_task
+        while task is not None:
+            notice(task, process)
+            task = task.next_task
+
+
+def clear_tid(task: Task) -> None:
+    """Clear the word that says that the thread lives, and wake who waits for that."""
+    address = task.clear_child_tid
+    if address == 0:
+        return
+    try:
+        UserPointer[u32](address).store(0)
+    except Errno:
+        return
+    wake(address)
+
+
+def wake(address: u64) -> None:
+    """Wake one waiter of a futex."""
+    with futexes.lock:
+        futexes.wake(address, 1, ALL_BITS)
+
+
+def release_robust_futexes(task: Task) -> None:
+    """Mark the futexes that the thread still holds, as its list says (set_robust_list(2))."""
+    if task.robust_list == 0:
+        return
+    head = RobustHead()
+    try:
+        UserPointer[RobustHead](task.robust_list).copy_in(head)
+        entry = head.next & ~u64(1)
+        for _entry in range(ROBUST_LIMIT):
+            if entry == task.robust_list or entry == 0:
+                break
+            following = UserPointer[u64](entry).load() & ~u64(1)
+            if entry != head.pending & ~u64(1):
+                release_robust(task, entry.wrapping_add(head.offset))
+            entry = following
+        if head.pending != 0:
+            release_robust(task, (head.pending & ~u64(1)).wrapping_add(head.offset))
+    except Errno:
+        return
+
+
+def release_robust(task: Task, address: u64) -> None:
+    """Mark one futex if the thread holds it."""
+    if address & 3 != 0:
+        return
+    word = UserPointer[u32](address)
+    value = word.load()
+    if value & FUTEX_TID != task.tid:
+        return
+    word.store(value & FUTEX_WAITERS | FUTEX_OWNER_DIED)
+    if value & FUTEX_WAITERS != 0:
+        wake(address)

@@ -1,0 +1,41 @@
+"""POSIX threads of an unmodified program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, Comparison, run_in_guest, run_on_host
+
+PYTHON = """
+import concurrent.futures, queue, threading
+inbox, outbox = queue.Queue(), queue.Queue()
+def work():
+    while (item := inbox.get()) is not None:
+        outbox.put(item * item)
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads: thread.start()
+for item in list(range(100)) + [None] * 4: inbox.put(item)
+for thread in threads: thread.join()
+print(sum(outbox.get() for _ in range(100)), threading.active_count())
+with concurrent.futures.ThreadPoolExecutor(8) as pool:
+    print(sum(pool.map(lambda number: number + 1, range(1000))))
+"""
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("flags", [("-static",), ()])
+def test_pthreads_as_on_the_host(build_program: Callable[..., str], flags: tuple[str, ...]) -> None:
+    """Creation to cancellation; floating point on many threads at once; signals to threads."""
+    program = build_program("guest/programs/threads.c", "-pthread", *flags)
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "32M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status == 7
+
+
+@pytest.mark.guest
+def test_python_threads(same_as_host: Comparison) -> None:
+    """Queues and a thread pool."""
+    same_as_host("python3", "-c", PYTHON, switches=("-m", "256M"))
