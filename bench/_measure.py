@@ -10,14 +10,15 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shlex
 import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 HERE = Path(__file__).resolve().parent
 CHECKOUT = HERE.parent
@@ -95,36 +96,51 @@ def krait_command(switches: Sequence[str], program: Sequence[str]) -> list[str]:
     return list(json.loads(shown.stdout))
 
 
-def wall_s(command: Sequence[str]) -> float:
-    """Seconds from start to end of a process."""
-    started = time.perf_counter()
+class Used(NamedTuple):
+    """What a process took from start to end."""
+
+    wall_s: float
+    cpu_s: float
+
+
+def run(command: Sequence[str]) -> Used:
+    """Run a process to its end; the CPU's time includes that of its children."""
+    before, started = children_cpu_s(), time.perf_counter()
     done = subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, timeout=RUN_LIMIT_S, check=False,
         env=plain_environment(),
     )  # fmt: skip
+    used = Used(time.perf_counter() - started, children_cpu_s() - before)
     if done.returncode not in EXPECTED:
         raise RuntimeError(
             f"status {done.returncode}: {shlex.join(command)}\n"
             f"{done.stdout[-2000:]!r}\n{done.stderr[-2000:]!r}"
         )
-    return time.perf_counter() - started
+    return used
 
 
-def interleaved(sides: dict[str, Callable[[], float]], runs: int) -> dict[str, dict[str, float]]:
-    """Measure each side once, then each again: median, least and most of each."""
-    samples: dict[str, list[float]] = {name: [] for name in sides}
+def children_cpu_s() -> float:
+    """What all children that have ended took of the CPU."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def interleaved(commands: dict[str, Sequence[str]], runs: int) -> dict[str, dict[str, float]]:
+    """Run each command once, then each again: median, least and most wall seconds of each."""
+    samples: dict[str, list[Used]] = {name: [] for name in commands}
     for index in range(runs + 1):
-        for name, measure in sides.items():
-            value = measure()
+        for name, command in commands.items():
+            used = run(command)
             if index:  # the first round warms the caches
-                samples[name].append(value)
+                samples[name].append(used)
     return {
         name: {
-            "median": round(statistics.median(values), 4),
-            "least": round(min(values), 4),
-            "most": round(max(values), 4),
+            "median": round(statistics.median(each.wall_s for each in found), 4),
+            "least": round(min(each.wall_s for each in found), 4),
+            "most": round(max(each.wall_s for each in found), 4),
+            "CPU": round(statistics.median(each.cpu_s for each in found), 4),
         }
-        for name, values in samples.items()
+        for name, found in samples.items()
     }
 
 
@@ -132,5 +148,5 @@ def instructions(command: Sequence[str]) -> dict[str, int]:
     """Guest instructions of a whole run, and how many of them were iterations of `rep`."""
     plugin = compiled("icount_plugin.c", "-shared", "-fPIC", name="icount.so")
     with tempfile.NamedTemporaryFile("r", suffix=".json") as file:
-        wall_s([*command, "-plugin", f"{plugin},out={file.name}"])
+        run([*command, "-plugin", f"{plugin},out={file.name}"])
         return dict(json.loads(Path(file.name).read_text()))

@@ -18,7 +18,6 @@ from _measure import (
     krait_command,
     plain_environment,
     report,
-    wall_s,
     work_folder,
 )
 from linux_guest.guest import LinuxGuest
@@ -59,15 +58,15 @@ def start(hello: str, machine: str, runs: int, no_linux: bool) -> dict[str, dict
     must_print(command)
     must_print(run)
     sides = {
-        "bare QEMU": lambda: wall_s(bare),
-        "Krait": lambda: wall_s(command),
-        "krait run": lambda: wall_s(run),
+        "bare QEMU": bare,
+        "Krait": command,
+        "krait run": run,
     }
     if not no_linux:
         guest = LinuxGuest(work_folder() / "linux")
         linux = guest.command(guest.image(hello, []), "256M", machine)
         must_print(linux)
-        sides["Linux guest"] = lambda: wall_s(linux)
+        sides["Linux guest"] = linux
     return interleaved(sides, runs)
 
 

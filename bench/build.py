@@ -7,7 +7,6 @@ CPU seconds are given beside wall time, because they say the same on a busy mach
 from __future__ import annotations
 
 import os
-import resource
 import shutil
 import subprocess
 import sys
@@ -15,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from _measure import CHECKOUT, arguments, report
+from _measure import CHECKOUT, arguments, children_cpu_s, report
 
 GOALS_S = {"everything": 60, "one module changed": 5, "nothing changed": 0.5}
 CHANGED = "kernel/drivers/rtc.py"
@@ -48,20 +47,14 @@ def main() -> None:
 
 def build(command: list[str], environment: dict[str, str]) -> dict[str, float]:
     """Seconds of one `krait build`."""
-    started, used = time.perf_counter(), cpu_s()
+    started, used = time.perf_counter(), children_cpu_s()
     done = subprocess.run(
         command, env=environment, capture_output=True, text=True, check=False, timeout=600
     )
     if done.returncode:
         raise SystemExit(done.stdout + done.stderr)
     wall = time.perf_counter() - started
-    return {"seconds": round(wall, 3), "CPU seconds": round(cpu_s() - used, 3)}
-
-
-def cpu_s() -> float:
-    """What the children used so far."""
-    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return usage.ru_utime + usage.ru_stime
+    return {"seconds": round(wall, 3), "CPU seconds": round(children_cpu_s() - used, 3)}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from _measure import arguments, interleaved, krait, krait_command, report, wall_s, work_folder
+from _measure import arguments, interleaved, krait, krait_command, report, work_folder
 from linux_guest.guest import LinuxGuest
 
 PROGRAMS = {
@@ -21,14 +21,14 @@ def main() -> None:
         command = krait_command(("-m", "256M"), program)
         run = krait("run", "--accel", "tcg", "-m", "256M", "--", *program)
         sides = {
-            "host": lambda program=program: wall_s(program),
-            "Krait": lambda command=command: wall_s(command),
-            "krait run": lambda run=run: wall_s(run),
+            "host": program,
+            "Krait": command,
+            "krait run": run,
         }
         if not options.no_linux:
             guest = LinuxGuest(work_folder() / "linux")
-            linux = guest.command(guest.image(program[0], program[1:], files), "512M")
-            sides["Linux guest"] = lambda linux=linux: wall_s(linux)
+            image = guest.image(program[0], program[1:], files)
+            sides["Linux guest"] = guest.command(image, "512M")
         result[name] = interleaved(sides, options.runs)
     report("programs", {"seconds": result, "goals, seconds": GOALS_S}, options.output)
 
