@@ -54,6 +54,7 @@ ASK_LIVE, ASK_LIMIT = 1 << 20, (1 << 20) + 1
 PANIC_STATUS, SANITIZER_STATUS = 70, 71
 NO_LIMIT = 2**64 - 1
 JOBS = 2
+KEPT = 60  # executables in the cache
 FLAGS = (
     "-std=gnu11", "-g", "-O1", "-fwrapv", "-fno-strict-aliasing", "-Wall", "-Wno-unused",
     "-DKRAIT_HOST",
@@ -325,6 +326,7 @@ def _build(units: dict[str, str], folder: Path, sanitize: bool) -> Path:
     digest.update(RUNTIME.read_bytes())
     target = folder / digest.hexdigest()[:32]
     if target.exists():
+        target.touch()
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
@@ -345,4 +347,13 @@ def _build(units: dict[str, str], folder: Path, sanitize: bool) -> Path:
         temporary.write_bytes(linked.read_bytes())
         temporary.chmod(0o755)
         temporary.replace(target)
+    _prune(folder)
     return target
+
+
+def _prune(folder: Path) -> None:
+    """Forget the workers that have not been used for longest."""
+    made = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
+    for old in made[KEPT:]:
+        if old.is_file():
+            old.unlink(missing_ok=True)
