@@ -14,7 +14,7 @@ from typing import Final
 from krait.kernel.errno import EBUSY, ENOSPC
 from krait.kernel.fs.dentry import Dentry, make_root
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, Counted, Errno, Struct, Text, inline, text, u32, u64
+from krait.kernel.lang import Array, Counted, Errno, Struct, Text, inline, u32, u64
 from krait.kernel.sched.mutex import Mutex
 
 MOUNTS_MAX: Final = 32
@@ -96,6 +96,3 @@ def attach(point: Dentry, source: Callable[[], Vnode]) -> Dentry:
 def is_mount_point(dentry: Dentry) -> bool:
     """Tell whether something covers a dentry."""
     return dentry.mounted is not None or dentry.mount_source is not None
-
-
-NO_OPTIONS = text(b"rw,relatime")

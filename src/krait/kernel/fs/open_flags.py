@@ -30,7 +30,6 @@ class OpenFlags(IntFlag):
     TEMPORARY = 0o20000000  # __O_TMPFILE; O_TMPFILE is this and DIRECTORY
 
 
-ACCESS_MODE: Final = 0o3  # O_ACCMODE
 READ_ONLY: Final = 0o0
 WRITE_ONLY: Final = 0o1
 READ_WRITE: Final = 0o2

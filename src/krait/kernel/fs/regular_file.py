@@ -13,7 +13,6 @@ from krait.kernel.mm.pager import Pager
 from krait.kernel.sched.mutex import Mutex
 
 FIONREAD: Final = 0x541B
-TRANSFER_MAX: Final = 0x7FFFF000  # MAX_RW_COUNT: most bytes that one read or write moves
 
 
 class RegularFile(File):

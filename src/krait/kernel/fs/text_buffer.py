@@ -44,10 +44,6 @@ class TextBuffer(Counted):
         """Append a number."""
         self.put_number(value, u64(10), u64(1), u8(0x30))
 
-    def put_hex(self, value: u64) -> None:
-        """Append a number in hexadecimal digits."""
-        self.put_number(value, u64(16), u64(1), u8(0x30))
-
     def put_padded(self, value: u64, width: u64) -> None:
         """Append a number, right-aligned with spaces."""
         self.put_number(value, u64(10), width, u8(0x20))

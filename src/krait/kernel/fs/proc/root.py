@@ -17,7 +17,7 @@ from krait.kernel.fs.proc.process import inode_of, make_process_directory
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.proc.sysctl import fill_sysctl
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
-from krait.kernel.lang import Errno, Slice, Text, text, u8, u32, u64, usize
+from krait.kernel.lang import Array, Errno, Slice, Text, inline, text, u8, u32, u64, usize
 
 MAGIC = u64(0x9FA0)  # PROC_SUPER_MAGIC, <linux/magic.h>
 PROCESS_CURSOR: Final = 1 << 40
@@ -90,17 +90,17 @@ class ProcRoot(Vnode):
 
 
 class SelfLink(Vnode):
-    """/proc/self, and /proc/thread-self, which has the thread's number behind it."""
+    """/proc/self: the number of the process that asks."""
 
     def read_link(self, into: Slice[u8]) -> usize:
         """Write the number of the process that asks."""
         current = processes.current_pid
         if current is None:
             raise Errno(ENOENT)
-        digits = into
-        if into.length < 10:
-            raise Errno(ENOENT)
-        return put_number_name(current(), digits)
+        digits: Array[u8] = inline(10)
+        count = min(put_number_name(current(), digits), into.length)
+        into.part(u64(0), count).copy_from(digits.part(u64(0), count))
+        return count
 
 
 def make_proc_root() -> Vnode:
