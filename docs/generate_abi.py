@@ -43,10 +43,19 @@ TRANSFER = {
     0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
 }  # fmt: skip
 TIMER = {0x1: "TIMER_ABSTIME"}
+CLONE = {
+    0x100: "CLONE_VM", 0x200: "CLONE_FS", 0x400: "CLONE_FILES", 0x800: "CLONE_SIGHAND",
+    0x1000: "CLONE_PIDFD", 0x2000: "CLONE_PTRACE", 0x4000: "CLONE_VFORK", 0x8000: "CLONE_PARENT",
+    0x10000: "CLONE_THREAD", 0x20000: "CLONE_NEWNS", 0x40000: "CLONE_SYSVSEM",
+    0x80000: "CLONE_SETTLS", 0x100000: "CLONE_PARENT_SETTID", 0x200000: "CLONE_CHILD_CLEARTID",
+    0x400000: "CLONE_DETACHED", 0x800000: "CLONE_UNTRACED", 0x1000000: "CLONE_CHILD_SETTID",
+    0x80000000: "CLONE_IO",
+}  # fmt: skip
 FLAGS: dict[str, dict[int, str]] = {
     "newfstatat": AT, "statx": AT, "faccessat2": AT, "fchownat": AT, "utimensat": AT,
     "fchmodat2": AT, "linkat": AT, "execveat": AT, "unlinkat": {0x200: "AT_REMOVEDIR"},
     "close_range": {0x2: "CLOSE_RANGE_UNSHARE", 0x4: "CLOSE_RANGE_CLOEXEC"},
+    "clone": CLONE, "clone3": CLONE,
     "dup3": OPEN, "open": OPEN, "openat": OPEN, "openat2": OPEN, "pipe2": OPEN,
     "renameat2": {0x1: "RENAME_NOREPLACE", 0x2: "RENAME_EXCHANGE", 0x4: "RENAME_WHITEOUT"},
     "epoll_create1": {0o2000000: "EPOLL_CLOEXEC"},
