@@ -161,7 +161,11 @@ class ClassInfo:
             if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
                 if self._is_constant(statement.annotation):
                     continue
-                field = self._field(statement)
+                try:
+                    field = self._field(statement)
+                except CompileError as error:
+                    error.module = error.module or self.module
+                    raise
                 fields[field.name] = field
         return fields
 

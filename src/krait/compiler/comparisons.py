@@ -12,6 +12,7 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.function_state import FunctionState
 from krait.compiler.integers import common_type, comparison, constant_node
 from krait.compiler.nodes import NO_CONSTANT, Node
+from krait.compiler.scope import walrus_names
 from krait.compiler.types import (
     BOOL,
     NONE,
@@ -52,7 +53,8 @@ class ComparisonChecker(FunctionState):
                 self.narrowing = {**self.narrowing, **facts}
         assert result is not None
         grown = {n: t for n, t in (self.narrowing or {}).items() if n.startswith("=")}
-        self.narrowing = saved if not (self.walrus & assigned_in(node)) else self._keep(saved)
+        changed = bool(self.walrus) and bool(self.walrus & assigned_in(node))
+        self.narrowing = self._keep(saved) if changed else saved
         if self.walrus and not result.is_constant:
             facts = result.when_true if conjunction else result.when_false
             for name, kind in grown.items():
@@ -243,6 +245,4 @@ class Slot:
 
 def assigned_in(node: ast.AST) -> set[str]:
     """Names that `:=` assigns within."""
-    from krait.compiler.scope import walrus_names
-
-    return walrus_names(node)
+    return walrus_names(list(ast.walk(node)))

@@ -10,7 +10,10 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from krait.compiler.modules import SourceModule
 
 
 class HasPlace(Protocol):
@@ -28,6 +31,8 @@ class CompileError(Exception):
         self.node = node
         self.message = message
         self.remedy = remedy
+        self.module: SourceModule | None = None
+        """Where the syntax is, if not in the module that was being compiled."""
 
 
 @dataclass(frozen=True, order=True)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from krait.compiler.annotations import AnnotationResolver
@@ -23,6 +24,7 @@ from krait.compiler.scope import (
     Narrowing,
     assigned_names,
     reassigned_names,
+    stored_names,
     walrus_names,
 )
 from krait.compiler.types import (
@@ -59,12 +61,9 @@ class FunctionState:
         self.program = program
         self.function = function
         self.narrowing: Narrowing | None = {}
-        self.local_names = assigned_names(function.node.body) | {
-            each.name for each in function.parameters
-        }
-        self.walrus = walrus_names(function.node)
-        self.final_uses = final_uses(function.node)
-        self.reassigned = reassigned_names(function.node)
+        nodes = list(ast.walk(function.node))
+        self.local_names = stored_names(nodes) | {each.name for each in function.parameters}
+        self.walrus = walrus_names(nodes)
         self.static_names: dict[str, Any] = {}
         self.try_depth = 0
         self.in_cleanup = 0
@@ -76,6 +75,16 @@ class FunctionState:
         self.damaged = False
         self.escape_map: dict[str, frozenset[str]] = {}
         self.stack_types: list[Type] = []
+
+    @cached_property
+    def final_uses(self) -> set[ast.Name]:
+        """The loads after which a local's value is not needed."""
+        return final_uses(self.function.node)
+
+    @cached_property
+    def reassigned(self) -> set[str]:
+        """Locals that are assigned more than once."""
+        return reassigned_names(self.function.node)
 
     # What the parts call in one another; each is defined in the part that it belongs to
 

@@ -210,6 +210,7 @@ class Program:
 
     def report(self, error: CompileError, module: SourceModule, fallback: ast.AST | None) -> None:
         """Keep a diagnostic."""
+        module = error.module or module
         diagnostic = locate(error, str(module.path), module.text, fallback)
         if diagnostic not in self.found:
             self.found.append(diagnostic)

@@ -52,13 +52,18 @@ class LoopState:
 
 def assigned_names(nodes: list[ast.stmt]) -> set[str]:
     """Local names that statements may assign."""
+    return stored_names([inner for node in nodes for inner in ast.walk(node)])
+
+
+def stored_names(nodes: list[ast.AST]) -> set[str]:
+    """Local names that these nodes themselves assign."""
     names: set[str] = set()
-    for node in nodes:
-        for each in ast.walk(node):
-            if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store | ast.Del):
+    for each in nodes:
+        if isinstance(each, ast.Name):
+            if not isinstance(each.ctx, ast.Load):
                 names.add(each.id)
-            elif isinstance(each, ast.ExceptHandler) and each.name:
-                names.add(each.name)
+        elif isinstance(each, ast.ExceptHandler) and each.name:
+            names.add(each.name)
     return names
 
 
@@ -76,10 +81,10 @@ def reassigned_names(function: ast.FunctionDef) -> set[str]:
     return found
 
 
-def walrus_names(node: ast.AST) -> set[str]:
+def walrus_names(nodes: list[ast.AST]) -> set[str]:
     """Local names that `:=` assigns."""
     return {
         each.target.id
-        for each in ast.walk(node)
+        for each in nodes
         if isinstance(each, ast.NamedExpr) and isinstance(each.target, ast.Name)
     }

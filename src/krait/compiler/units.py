@@ -102,15 +102,20 @@ class UnitWriter:
             return False
         if function.node.name == "__del__":
             return False
-        count = 0
-        for node in ast.walk(function.node):
-            if isinstance(node, ast.For | ast.While | ast.Try | ast.Match):
-                return False
-            if isinstance(node, ast.stmt):
-                count += 1
-        if any(site.target is function for site in function.calls):
+        if len(function.calls) > 3 or any(site.target is function for site in function.calls):
             return False
-        return count <= SMALL + 2 and len(function.calls) <= 3
+        count = 0
+        waiting: list[ast.stmt] = [function.node]
+        while waiting:
+            statement = waiting.pop()
+            count += 1
+            if count > SMALL + 2 or isinstance(
+                statement, ast.For | ast.While | ast.Try | ast.Match
+            ):
+                return False
+            for name in ("body", "orelse"):
+                waiting += getattr(statement, name, [])
+        return True
 
     def lower(self, function: Function) -> Lowered:
         """The C text of a function."""
