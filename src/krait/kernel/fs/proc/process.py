@@ -25,19 +25,20 @@ from krait.kernel.fs.vnode import END_OF_DIRECTORY, DirectoryEntry, Vnode
 from krait.kernel.lang import Errno, Slice, Text, u8, u32, u64, usize
 
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
-INODES_PER_PROCESS: Final = 1 << 20
-FIRST_INODE: Final = 1 << 32
+INODES_PER_PROCESS: Final = 1 << 40
+THREAD_INODES: Final = 1 << 39  # the second half is for the same under `task`
 
 
 class ProcessDirectory(Vnode):
     """/proc/PID or /proc/PID/task/TID."""
 
     source: ProcessSource
+    is_thread: bool = False
 
     def lookup(self, name: Text) -> Vnode:
-        """Make the file with a name."""
+        """Make the file with a name; a thread has no `task`."""
         number = process_entries.find(name)
-        if number == 0:
+        if number == 0 or (self.is_thread and number == u32(ProcessEntry.TASK)):
             raise Errno(ENOENT)
         return self.make(ProcessEntry(number))
 
@@ -69,13 +70,15 @@ class ProcessDirectory(Vnode):
     def next_entry(self, cursor: u64, name: Slice[u8]) -> DirectoryEntry:
         """Return the entry at a cursor, which is its number plus 1."""
         number = cursor - 1
+        if self.is_thread and number == u64(u32(ProcessEntry.TASK)):
+            number += 1
         if number > process_entries.LAST:
             return END_OF_DIRECTORY
         entry = ProcessEntry(u32(number))
         stored = process_entries.name_of(entry)
         name.part(u64(0), stored.length).copy_from(stored)
         kind = entry_type(process_entries.mode_of(entry))
-        return DirectoryEntry(self.ino + number, kind, stored.length, cursor + 1)
+        return DirectoryEntry(self.ino + number, kind, stored.length, number + 2)
 
     def caches_names(self) -> bool:
         """Processes come and go without the VFS."""
@@ -96,7 +99,10 @@ class TaskDirectory(Vnode):
         thread = self.source.thread(parse_number(name))
         if thread is None:
             raise Errno(ENOENT)
-        return make_process_directory(self.filesystem, thread)
+        directory = make_process_directory(self.filesystem, thread)
+        directory.ino += THREAD_INODES
+        directory.is_thread = True
+        return directory
 
     def next_entry(self, cursor: u64, name: Slice[u8]) -> DirectoryEntry:
         """Return the first thread at or behind a cursor, which is its number plus 2."""
@@ -105,7 +111,9 @@ class TaskDirectory(Vnode):
             return END_OF_DIRECTORY
         length = put_number_name(tid, name)
         next = u64(tid) + FIRST_CURSOR + 1
-        return DirectoryEntry(inode_of(tid), entry_type(u32(DIRECTORY)), length, next)
+        return DirectoryEntry(
+            inode_of(tid) + THREAD_INODES, entry_type(u32(DIRECTORY)), length, next
+        )
 
     def caches_names(self) -> bool:
         """Threads come and go without the VFS."""
@@ -177,4 +185,4 @@ def make_process_directory(filesystem: FileSystem, source: ProcessSource) -> Pro
 
 def inode_of(pid: u32) -> u64:
     """Return the inode number of a process's directory."""
-    return u64(pid) * INODES_PER_PROCESS + FIRST_INODE
+    return u64(pid) * INODES_PER_PROCESS
