@@ -18,6 +18,7 @@ from collections.abc import Callable
 from typing import Final
 
 from krait.kernel.arch.x86_64 import direct_map
+from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.drivers.device import DeviceState
 from krait.kernel.drivers.outcome import ending
 from krait.kernel.drivers.serial import serial_port
@@ -148,6 +149,10 @@ class ConsoleDevice(Counted):
         self.receive = receive
         self._want_interrupts()
         receive.notify()
+        # The device may have used a page before its line was routed: an interrupt that an unrouted,
+        # masked line asks for is lost (qemu, hw/intc/ioapic.c, ioapic_set_irq).
+        with interrupts_off():
+            self._collect()
 
     def has_input(self) -> bool:
         """Say whether there are bytes to take."""

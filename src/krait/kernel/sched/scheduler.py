@@ -158,10 +158,25 @@ def arrive() -> None:
 def schedule() -> None:
     """Let others run until this thread has been made runnable and its turn has come."""
     flags = disable_interrupts()
+    thread = current()
+    if thread.interrupt_pending and _is_interrupted(thread):
+        restore_interrupts(flags)
+        return
     now = ticks_now()
-    _charge(current(), now)
+    _charge(thread, now)
     _switch(now)
     restore_interrupts(flags)
+
+
+def _is_interrupted(thread: Thread) -> bool:
+    """Say whether a signal came just before an interruptible sleep, which then does not happen.
+
+    An interrupt may send one between the sleeper's own look and this point.
+    """
+    if thread.interruptible and thread.state == ThreadState.SLEEPING:
+        thread.state = ThreadState.RUNNING
+        return True
+    return False
 
 
 @sleeps
