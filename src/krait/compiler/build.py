@@ -8,6 +8,7 @@ kernel module is loaded.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import time
@@ -58,8 +59,16 @@ def build_kernel(
     Raises CompilationFailed for mistakes in kernel Python, ToolchainError when the C compiler
     fails.
     """
+    gc.disable()  # collections would walk the whole program again and again, and find nothing
+    try:
+        return _build_kernel(configuration, Path(folder), entry)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
+def _build_kernel(configuration: str, target: Path, entry: str) -> KernelImage:
     started = time.monotonic()
-    target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
     toolchain = find_toolchain()
     objects, graphs, share, made = _compile(configuration, entry, target, toolchain)
