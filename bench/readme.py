@@ -101,6 +101,11 @@ def rows() -> Iterator[Row]:
         for name, row in size["kernel"].items():
             yield (f"kernel file, {name} configuration", f"{row['file KiB']:.0f} KiB",
                    f"{row['goal KiB']} KiB", "", "size")  # fmt: skip
+        default = size["kernel"]["default"]
+        yield ("lines of kernel Python in unsafe modules", f"{default['unsafe share']:.1%}", "", "",
+               "size")  # fmt: skip
+        yield ("deepest path of calls on a kernel stack",
+               f"{default['deepest stack, bytes']:,} bytes", "16,384", "", "size")  # fmt: skip
     if build := result("build"):
         for name, row in build["builds"].items():
             yield (
