@@ -1,4 +1,4 @@
-"""All measurements in turn, each to `bench/results/NAME.json`, then the pictures of the docs.
+"""All measurements in turn, each to `bench/results/NAME.json`, then the README and the pictures.
 
 Run it on a machine that does nothing else: `krait bench everything` takes about a quarter of an
 hour. `--quick` takes a few runs of each, to see that all of them work.
@@ -42,19 +42,18 @@ def main() -> int:
         started = time.monotonic()
         command = [sys.executable, str(HERE / script), *(quick if options.quick else switches)]
         command += ["--output", str(RESULTS / f"{name}.json")]
-        done = subprocess.run(
-            command, check=False, stdout=subprocess.DEVNULL, env={**os.environ, **_path()}
-        )
+        done = subprocess.run(command, check=False, stdout=subprocess.DEVNULL, env=_environment())
         print(f"{name:<12} {time.monotonic() - started:6.1f} s  status {done.returncode}")
         failed += [name] if done.returncode else []
-    if not options.names:
-        subprocess.run([sys.executable, str(HERE / "pictures.py")], check=False)
+    after = ["readme.py"] if options.names else ["pictures.py", "readme.py"]
+    for script in after:
+        subprocess.run([sys.executable, str(HERE / script)], check=False, env=_environment())
     return 1 if failed else 0
 
 
-def _path() -> dict[str, str]:
-    """Where a script finds the package."""
-    return {"PYTHONPATH": str(HERE.parent / "src")}
+def _environment() -> dict[str, str]:
+    """With the package where a script finds it."""
+    return {**os.environ, "PYTHONPATH": str(HERE.parent / "src")}
 
 
 if __name__ == "__main__":
