@@ -21,7 +21,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     (("--root",), "root", VALUE, "R", "where the image is: initrd, disk, auto (default; by size)"),
     (("--kernel",), "kernel", VALUE, "FILE", "boot this kernel instead of the cached one"),
     (("--least",), "least", FLAG, "", "boot the least kernel (krait build --least)"),
-    (("--debug",), "debug", FLAG, "", "boot the kernel with all checks (krait build --debug)"),
+    (("--debug",), "debug", FLAG, "", "boot a kernel compiled for debuggers (krait build --debug)"),
     (("--image",), "image", VALUE, "FILE", "use this image; PROGRAM is a path in it"),
     (("--kernel-args",), "kernel_args", VALUE, "S", "words to add to the kernel command line"),
     (("--bootchart",), "bootchart", FLAG, "", "print the phases of the boot"),
