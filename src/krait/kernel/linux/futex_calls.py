@@ -1,10 +1,11 @@
 """Futexes: a word of the program's memory, and those who wait for it to change (futex(2)).
 
 A waiter is found by its key, the word's address: there is one process, so shared and private
-futexes are the same. Keys hash into a few buckets. Each waiter sleeps in a wait queue of its own,
-so that exactly the chosen ones are woken. The value is compared under the bucket's lock with a copy
-that does not fault (rule 7 of ring 0); after a fault the page is brought in and everything begins
-again. Priority-inheriting futexes answer ENOSYS, which C libraries know how to take.
+futexes are the same. Keys hash into a few buckets. The waker takes waiters out of their bucket and
+makes their threads runnable, so that exactly the chosen ones go on. The value is compared under the
+lock with a copy that does not fault (rule 7 of ring 0); after a fault the page is brought in and
+everything begins again. Priority-inheriting futexes answer ENOSYS, which C libraries know how to
+take.
 
 Franke, Russell, Kirkwood, "Fuss, Futexes and Furwocks", OLS 2002.
 """
@@ -13,10 +14,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, ETIMEDOUT
+from krait.kernel.errno import EAGAIN, EINTR, EINVAL, ENOSYS, ETIMEDOUT
 from krait.kernel.lang import (
     Array,
-    Counted,
     Errno,
     Struct,
     UserPointer,
@@ -27,12 +27,12 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux.task import current_task
+from krait.kernel.linux.task import FutexPlace, Task, current_task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
-from krait.kernel.sched import clock
+from krait.kernel.sched import clock, scheduler
 from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.thread import Thread, ThreadState
 from krait.kernel.sched.timer import NEVER
-from krait.kernel.sched.wait_queue import WaitQueue
 
 WAIT: Final = 0
 WAKE: Final = 1
@@ -50,12 +50,13 @@ BUCKETS: Final = 16
 GOLDEN: Final = 0x9E3779B97F4A7C15
 
 
-class FutexWaiter(Counted):
-    """Someone who waits; its key changes when it is requeued."""
+class FutexWaiter(FutexPlace):
+    """Someone who waits; each task has one. Its key changes when it is requeued."""
 
-    key: u64
-    bits: u32
-    queue: WaitQueue = inline()
+    key: u64 = 0
+    bits: u32 = 0
+    thread: Thread | None = None
+    """Set while it waits."""
     woken: bool = False
     next: FutexWaiter | None = None
 
@@ -113,7 +114,8 @@ class FutexTable(Struct):
             if waiter.key == key and waiter.bits & bits != 0:
                 bucket.remove(waiter)
                 waiter.woken = True
-                waiter.queue.wake_all()
+                if (thread := waiter.thread) is not None:
+                    scheduler.make_runnable(thread)
                 woken += 1
             waiter = following
         return woken
@@ -204,32 +206,65 @@ def wait(word: UserPointer[u32], expected: u32, deadline_ns: u64, bits: u32) -> 
     """Sleep while the word has the expected value; EAGAIN, ETIMEDOUT, EINTR, EFAULT."""
     if bits == 0:
         raise Errno(EINVAL)
-    waiter = FutexWaiter(key=word.address, bits=bits)
+    task = current_task()
+    waiter = waiter_of(task)
+    waiter.key = word.address
+    waiter.bits = bits
+    waiter.woken = False
+    waiter.thread = task
     value: Array[u32] = inline(1)
-    while True:
-        with futexes.lock:
-            if read_word(word, value):
-                if value[0] != expected:
-                    raise Errno(EAGAIN)
-                futexes.of(word.address).append(waiter)
-                sleep(waiter, deadline_ns)
-                return
-        word.load()
-
-
-def sleep(waiter: FutexWaiter, deadline_ns: u64) -> None:
-    """Sleep until woken; the lock is held, and the waiter in no bucket afterwards."""
     try:
-        while not waiter.woken:
-            if not waiter.queue.wait_until(futexes.lock, deadline_ns) and not waiter.woken:
-                raise Errno(ETIMEDOUT)
-    except Errno as error:
-        if waiter.woken:
-            return
+        while not enter(word, expected, waiter, value):
+            word.load()
+        sleep(task, waiter, deadline_ns)
+    finally:
+        waiter.thread = None
+
+
+def waiter_of(task: Task) -> FutexWaiter:
+    """Give the task's waiter, made when it first waits."""
+    waiter = task.futex_waiter
+    if isinstance(waiter, FutexWaiter):
+        return waiter
+    made = FutexWaiter()
+    task.futex_waiter = made
+    return made
+
+
+def enter(word: UserPointer[u32], expected: u32, waiter: FutexWaiter, value: Array[u32]) -> bool:
+    """Queue up if the word has the expected value; False if it has to be brought in first."""
+    with futexes.lock:
+        if not read_word(word, value):
+            return False
+        if value[0] != expected:
+            raise Errno(EAGAIN)
+        futexes.of(waiter.key).append(waiter)
+    return True
+
+
+def sleep(task: Task, waiter: FutexWaiter, deadline_ns: u64) -> None:
+    """Sleep until woken; the waiter is in no bucket afterwards."""
+    while not waiter.woken:
+        if task.interrupt_pending:
+            give_up(waiter)
+            if deadline_ns != NEVER:
+                task.restart_deadline_ns = deadline_ns
+            raise Errno(EINTR)
+        task.interruptible = True
+        task.state = ThreadState.SLEEPING
+        if deadline_ns == NEVER:
+            scheduler.schedule()
+            continue
+        scheduler.schedule_until(task, deadline_ns)
+        if not waiter.woken and clock.monotonic_ns() >= deadline_ns:
+            give_up(waiter)
+            raise Errno(ETIMEDOUT)
+
+
+def give_up(waiter: FutexWaiter) -> None:
+    """Leave the queue without having been woken."""
+    with futexes.lock:
         futexes.of(waiter.key).remove(waiter)
-        if error.code != ETIMEDOUT and deadline_ns != NEVER:
-            current_task().restart_deadline_ns = deadline_ns
-        raise
 
 
 def wake(word: UserPointer[u32], limit: u32, bits: u32) -> u32:

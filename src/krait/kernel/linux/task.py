@@ -14,7 +14,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import Buffer, at, i32, inline, size_of, u8, u32, u64
+from krait.kernel.lang import Buffer, Counted, at, i32, inline, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
 from krait.kernel.linux.vector_area import release_vector_area
@@ -41,6 +41,10 @@ WORK_EXIT: Final = 32
 NO_DEADLINE: Final = 0
 
 
+class FutexPlace(Counted):
+    """What a task waits for a futex with: `futex_calls.FutexWaiter`."""
+
+
 class Task(Thread):
     """What Linux calls a thread: `gettid`, a signal mask, robust futexes."""
 
@@ -51,6 +55,8 @@ class Task(Thread):
     robust_list: u64 = 0
     restart_deadline_ns: u64 = NO_DEADLINE
     """When a sleep that a signal without a handler interrupted is to end; restart_syscall(2)."""
+    futex_waiter: FutexPlace | None = None
+    """What it waits for a futex with, kept from one wait to the next (futex_calls.py)."""
     policy: u32 = 0
     real_time_priority: u32 = 0
     nice: i32 = 0

@@ -158,13 +158,10 @@ def arrive() -> None:
 def schedule() -> None:
     """Let others run until this thread has been made runnable and its turn has come."""
     flags = disable_interrupts()
-    thread = current()
-    if thread.interrupt_pending and _is_interrupted(thread):
-        restore_interrupts(flags)
-        return
-    now = ticks_now()
-    _charge(thread, now)
-    _switch(now)
+    if not _is_interrupted(current()):
+        now = ticks_now()
+        _charge(current(), now)
+        _switch(now)  # a dying thread does not come back: nothing may be held here
     restore_interrupts(flags)
 
 
@@ -173,10 +170,12 @@ def _is_interrupted(thread: Thread) -> bool:
 
     An interrupt may send one between the sleeper's own look and this point.
     """
-    if thread.interruptible and thread.state == ThreadState.SLEEPING:
-        thread.state = ThreadState.RUNNING
-        return True
-    return False
+    if not thread.interrupt_pending or not thread.interruptible:
+        return False
+    if thread.state != ThreadState.SLEEPING:
+        return False
+    thread.state = ThreadState.RUNNING
+    return True
 
 
 @sleeps
