@@ -36,6 +36,17 @@ def test_pthreads_as_on_the_host(build_program: Callable[..., str], flags: tuple
 
 
 @pytest.mark.guest
+@pytest.mark.parametrize("way", ["leader-first", "fault", "exit", "busy", "alarms", "often"])
+def test_ends_as_on_the_host(build_program: Callable[..., str], way: str) -> None:
+    """Threads and processes end in every order, and ended threads leave no memory behind."""
+    program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")
+    here = run_on_host([program, way], b"", ENVIRONMENT)
+    there = run_in_guest([program, way], b"", ENVIRONMENT, ("-m", "24M"))
+    assert there.output == here.output
+    assert there.status == here.status
+
+
+@pytest.mark.guest
 def test_python_threads(same_as_host: Comparison) -> None:
     """Queues and a thread pool."""
     same_as_host("python3", "-c", PYTHON, switches=("-m", "256M"))

@@ -1,0 +1,91 @@
+/* How threads and their process end, in the way that the argument names. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static volatile int hits;
+
+static void *nothing(void *argument)
+{
+    return NULL;
+}
+
+static void *outlive(void *argument)
+{
+    usleep(50000);
+    puts("outlived");
+    fflush(stdout);
+    return NULL;
+}
+
+static void *fault(void *argument)
+{
+    usleep(1000);
+    *(volatile int *)0 = 1;
+    return NULL;
+}
+
+static void *leave(void *argument)
+{
+    usleep(1000);
+    exit(9);
+}
+
+static void *spin(void *argument)
+{
+    for (volatile long i = 0;; i++)
+        ;
+}
+
+static void hit(int signo)
+{
+    hits++;
+}
+
+int main(int count, char **arguments)
+{
+    const char *way = arguments[1];
+    pthread_t thread;
+    if (!strcmp(way, "leader-first")) {
+        pthread_create(&thread, NULL, outlive, NULL);
+        pthread_exit(NULL);
+    }
+    if (!strcmp(way, "fault")) {
+        pthread_create(&thread, NULL, fault, NULL);
+        pause();
+    }
+    if (!strcmp(way, "exit")) {
+        pthread_create(&thread, NULL, leave, NULL);
+        pause();
+    }
+    if (!strcmp(way, "busy")) {
+        for (int i = 0; i < 4; i++)
+            pthread_create(&thread, NULL, spin, NULL);
+        usleep(50000);
+        return 4;
+    }
+    if (!strcmp(way, "alarms")) {
+        struct sigaction action = { .sa_handler = hit };
+        sigaction(SIGALRM, &action, NULL);
+        for (int i = 0; i < 3; i++)
+            pthread_create(&thread, NULL, spin, NULL);
+        ualarm(1000, 1000);
+        while (hits < 50)
+            ;
+        puts("rang");
+        return 0;
+    }
+    if (!strcmp(way, "often")) {
+        for (int i = 0; i < 10000; i++)
+            if (pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL))
+                return 1;
+        puts("10000 threads");
+        return 0;
+    }
+    return 1;
+}
