@@ -7,6 +7,7 @@
 #include <sys/ioctl.h>
 #include <sys/select.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <netinet/in.h>
 #include <time.h>
@@ -204,8 +205,29 @@ static void sockets(void)
     close(u);
 }
 
+static void attributes(void)
+{
+    int p[2], s[2];
+    struct stat st;
+    pipe(p);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    const int all[] = { p[0], p[1], s[0], eventfd(0, 0), epoll_create1(0) };
+    for (int i = 0; i < 5; i++) {
+        VALUE(fstat(all[i], &st));
+        printf("mode %o links %ld size %ld\n", st.st_mode, (long)st.st_nlink, (long)st.st_size);
+        VALUE(lseek(all[i], 0, SEEK_CUR));
+        VALUE(fsync(all[i]));
+    }
+    VALUE(fstat(99, &st));
+    FILE *stream = fdopen(p[1], "w");
+    fprintf(stream, "through a stream");
+    fflush(stream);
+    VALUE(read(p[0], buffer, 100));
+}
+
 int main(void)
 {
+    attributes();
     pipes();
     polls();
     epolls();

@@ -33,6 +33,7 @@ from krait.kernel.lang import (
     UserPointer,
     Weak,
     i32,
+    i64,
     inline,
     size_of,
     static_assert,
@@ -176,6 +177,10 @@ class Epoll(File):
                 while self.first_ready is None:
                     if not self.sleepers.wait_spin_until(self.ready_lock, deadline_ns):
                         return 0
+
+    def seek(self, offset: i64, whence: u32) -> u64:
+        """Stay at 0, as Linux does for such files (noop_llseek)."""
+        return 0
 
     def poll(self, table: PollTable | None) -> u32:
         """Readable when some watched file is."""

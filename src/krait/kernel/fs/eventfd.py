@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE, WRITABLE
-from krait.kernel.lang import Errno, UserPointer, UserSlice, inline, u8, u32, u64, usize
+from krait.kernel.lang import Errno, UserPointer, UserSlice, i64, inline, u8, u32, u64, usize
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
 from krait.kernel.sched.wait_queue import WaitQueue
@@ -64,6 +64,10 @@ class EventFile(File):
             self.counter += value
         self.changed.wake_all()
         return 8
+
+    def seek(self, offset: i64, whence: u32) -> u64:
+        """Stay at 0, as Linux does for such files (noop_llseek)."""
+        return 0
 
     def poll(self, table: PollTable | None) -> u32:
         """Readable when not 0, writable when 1 can be added."""

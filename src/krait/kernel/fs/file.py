@@ -120,6 +120,10 @@ class File(Counted):
         """Make what was written safe (fsync)."""
         raise Errno(EINVAL)
 
+    def anonymous_mode(self) -> u32:
+        """Return the mode that fstat(2) shows when there is no vnode to ask (anon_inodefs)."""
+        return u32(0o600)
+
     def close_descriptor(self, owner: u64) -> None:
         """Act on one descriptor being closed, while others may refer to the file.
 

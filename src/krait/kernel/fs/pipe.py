@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOTTY, EPIPE
+from krait.kernel.fs import modes
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK, WRITE_ONLY
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
@@ -238,6 +239,10 @@ class PipeReader(File):
             events |= POLLHUP
         return events
 
+    def anonymous_mode(self) -> u32:
+        """Return a FIFO's mode."""
+        return u32(modes.FIFO | 0o600)
+
     def control(self, command: u32, argument: u64) -> i64:
         """Answer FIONREAD with the number of bytes waiting."""
         return _bytes_waiting(self.pipe, command, argument)
@@ -268,6 +273,10 @@ class PipeWriter(File):
         if self.pipe.readers == 0:
             events |= POLLERR
         return events
+
+    def anonymous_mode(self) -> u32:
+        """Return a FIFO's mode."""
+        return u32(modes.FIFO | 0o600)
 
     def control(self, command: u32, argument: u64) -> i64:
         """Answer FIONREAD with the number of bytes waiting."""

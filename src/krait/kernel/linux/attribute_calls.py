@@ -8,7 +8,8 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import EACCES, EBADF, EINVAL, EISDIR
+from krait.kernel.errno import EACCES, EINVAL, EISDIR
+from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -68,10 +69,8 @@ def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
 
 
 def opened(descriptor: i32) -> Vnode:
-    """Give the vnode behind a descriptor; EBADF."""
-    if (vnode := open_file(descriptor).vnode) is not None:
-        return vnode
-    raise Errno(EBADF)
+    """Give the vnode behind a descriptor; EBADF, ENOMEM."""
+    return vnode_of(open_file(descriptor))
 
 
 @syscall("stat")

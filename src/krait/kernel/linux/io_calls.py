@@ -279,7 +279,7 @@ def sync_file_range(descriptor: i32, offset: i64, length: i64, flags: u32) -> No
 def fadvise64(descriptor: i32, _offset: u64, _length: u64, advice: u32) -> None:
     """posix_fadvise(2): advice about a cache that needs none."""
     file = open_file(descriptor)
-    if file.vnode is None:
+    if not is_regular(file):
         raise Errno(ESPIPE)
     if advice > 5:
         raise Errno(EINVAL)

@@ -9,6 +9,7 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from krait.kernel.errno import ENOPROTOOPT, ENOTCONN, EOPNOTSUPP
+from krait.kernel.fs import modes
 from krait.kernel.fs.file import File
 from krait.kernel.lang import Errno, Slice, UserSlice, u8, u16, u32, usize
 
@@ -95,6 +96,10 @@ class Socket(File):
     def set_option(self, level: u32, name: u32, value: u32) -> None:
         """Set an integer option; setsockopt(2)."""
         raise Errno(ENOPROTOOPT)
+
+    def anonymous_mode(self) -> u32:
+        """Return a socket's mode."""
+        return u32(modes.SOCKET | 0o777)
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Receive without flags."""
