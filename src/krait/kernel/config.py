@@ -1,7 +1,8 @@
 """What this kernel is configured to be.
 
-Plain Python values at build time: `if config.smp:` is decided before the compiler looks at what is reachable, so what a
-configuration leaves out costs nothing. The build sets them from the command line before it loads kernel modules.
+Plain Python values at build time: `if config.smp:` is decided before the compiler looks at what is
+reachable, so what a configuration leaves out costs nothing. The build sets them from the command
+line before it loads kernel modules.
 """
 
 from __future__ import annotations
