@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
 import struct
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from krait.kernel.protocol import boot_words
-from krait.machine import accelerator, trial
+from krait.machine import accelerator, session, trial
 from krait.machine.boot_line import boot_line
 from krait.machine.descriptors import Standard
 from krait.machine.errors import MachineError
@@ -59,6 +61,16 @@ def test_time_limit(trial_kernel: Callable[[bytes], str]) -> None:
     assert (result.kind, result.status) == ("timeout", 124)
     assert result.message == "spin: still running after 0.5 s, ended"
     assert time.monotonic() - started < 5
+
+
+def test_hung_guest_ends_after_a_signal(
+    trial_kernel: Callable[[bytes], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(session, "_GRACE_S", 0.5)
+    threading.Timer(0.3, lambda: os.kill(os.getpid(), signal.SIGTERM)).start()
+    result = run(trial_kernel(trial.spin()), timeout_s=20, program="spin")
+    assert (result.kind, result.status) == ("stopped", 143)
+    assert result.message == "spin: still running 0.5 s after SIGTERM, ended"
 
 
 def test_not_a_kernel(tmp_path: Path) -> None:

@@ -43,6 +43,8 @@ _READ_BYTES = 65536
 _INSISTENCE = 3
 """So many signals within `_INSISTENCE_S` end a machine that does not react to them."""
 _INSISTENCE_S = 3.0
+_GRACE_S = 10.0
+"""How long a guest may go on after SIGTERM or SIGHUP, as with docker stop."""
 
 
 class Session:
@@ -72,6 +74,7 @@ class Session:
         self._stopped: Outcome | None = None
         self._running = True
         self._signal_times: list[float] = []
+        self._grace: tuple[float, int] | None = None  # when it ends, and the signal that began it
         self._complaints = b""
         self._pid = -1
 
@@ -252,14 +255,21 @@ class Session:
         self._stop(Outcome(STATUS_SIGNAL + signal.SIGTERM, "stopped"))
 
     def _wait_ms(self, started: float) -> int | None:
-        if self._timeout_s is None:
-            return None
-        left = started + self._timeout_s - time.monotonic()
-        if left > 0:
-            return int(left * 1000) + 1
-        message = f"{self._program}: still running after {self._timeout_s:g} s, ended"
-        self._stop(Outcome(STATUS_TIMEOUT, "timeout", message))
-        return 0
+        now = time.monotonic()
+        left: list[float] = []
+        if self._timeout_s is not None:
+            left.append(started + self._timeout_s - now)
+            if left[-1] <= 0:
+                message = f"{self._program}: still running after {self._timeout_s:g} s, ended"
+                self._stop(Outcome(STATUS_TIMEOUT, "timeout", message))
+        if self._grace is not None:
+            end, number = self._grace
+            left.append(end - now)
+            if left[-1] <= 0:
+                name = signal.Signals(number).name
+                message = f"{self._program}: still running {_GRACE_S:g} s after {name}, ended"
+                self._stop(Outcome(STATUS_SIGNAL + number, "stopped", message))
+        return max(0, int(min(left) * 1000) + 1) if left else None
 
     def _lose_reader(self, events: int) -> None:
         if events & BROKEN:
@@ -302,6 +312,8 @@ class Session:
         if len(self._signal_times) >= _INSISTENCE:
             self._stop(Outcome(STATUS_SIGNAL + number, "stopped"))
         else:
+            if number in (signal.SIGTERM, signal.SIGHUP) and self._grace is None:
+                self._grace = (now + _GRACE_S, number)
             self._send(MessageType.SIGNAL, struct.pack("<I", number))
 
     def _send(self, kind: MessageType, payload: bytes) -> None:
