@@ -13,6 +13,7 @@ import os
 import sys
 
 from krait.kernel.protocol import boot_words
+from krait.kernel.protocol import outcome as outcome_protocol
 from krait.machine.descriptors import Standard
 from krait.machine.machine import Guest, Machine, Plumbing
 from krait.machine.outcome import Outcome
@@ -68,7 +69,8 @@ def count_instructions(planned: Plan) -> dict[int, int]:
     if not outcome.phases:
         return {}
     first = min(phase.tsc for phase in outcome.phases)
-    return {phase.number: phase.tsc - first for phase in outcome.phases}
+    last = outcome_protocol.BootPhase.PROGRAM  # the program itself has not been counted
+    return {phase.number: phase.tsc - first for phase in outcome.phases if phase.number <= last}
 
 
 def print_chart(outcome: Outcome, instructions: dict[int, int]) -> None:
@@ -84,6 +86,8 @@ def print_chart(outcome: Outcome, instructions: dict[int, int]) -> None:
         line = f"{at_ms:9.3f} ms  +{at_ms - previous:7.3f} ms"
         if phase.number in instructions:
             line += f"  {instructions[phase.number]:>12,} instructions"
+        elif instructions:
+            line += " " * len(f"  {0:>12} instructions")
         lines.append(f"{line}  {phase.name}\n")
         previous = at_ms
     sys.stderr.write("".join(lines))
