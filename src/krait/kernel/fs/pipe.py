@@ -219,10 +219,25 @@ class Pipe(Counted):
         return capacity
 
 
-class PipeReader(File):
-    """The readable end."""
+class PipeEnd(File):
+    """What both ends have in common."""
 
     pipe: Pipe
+
+    def anonymous_mode(self) -> u32:
+        """Return a FIFO's mode."""
+        return u32(modes.FIFO | 0o600)
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Answer FIONREAD with the number of bytes waiting."""
+        if command != FIONREAD:
+            raise Errno(ENOTTY)
+        UserPointer[i32](argument).store(i32.truncate(self.pipe.count))
+        return 0
+
+
+class PipeReader(PipeEnd):
+    """The readable end."""
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Take bytes out."""
@@ -239,14 +254,6 @@ class PipeReader(File):
             events |= POLLHUP
         return events
 
-    def anonymous_mode(self) -> u32:
-        """Return a FIFO's mode."""
-        return u32(modes.FIFO | 0o600)
-
-    def control(self, command: u32, argument: u64) -> i64:
-        """Answer FIONREAD with the number of bytes waiting."""
-        return _bytes_waiting(self.pipe, command, argument)
-
     def __del__(self) -> None:
         with self.pipe.lock:
             self.pipe.readers -= 1
@@ -254,10 +261,8 @@ class PipeReader(File):
             self.pipe.writable.wake_all()
 
 
-class PipeWriter(File):
+class PipeWriter(PipeEnd):
     """The writable end."""
-
-    pipe: Pipe
 
     def write(self, data: UserSlice[u8]) -> usize:
         """Add bytes."""
@@ -273,14 +278,6 @@ class PipeWriter(File):
         if self.pipe.readers == 0:
             events |= POLLERR
         return events
-
-    def anonymous_mode(self) -> u32:
-        """Return a FIFO's mode."""
-        return u32(modes.FIFO | 0o600)
-
-    def control(self, command: u32, argument: u64) -> i64:
-        """Answer FIONREAD with the number of bytes waiting."""
-        return _bytes_waiting(self.pipe, command, argument)
 
     def __del__(self) -> None:
         with self.pipe.lock:
@@ -308,15 +305,6 @@ def make_pipe(flags: u32) -> PipeEnds:
 
 def pipe_of(file: File) -> Pipe | None:
     """Give the pipe behind a descriptor, for F_GETPIPE_SZ."""
-    if isinstance(file, PipeReader):
-        return file.pipe
-    if isinstance(file, PipeWriter):
+    if isinstance(file, PipeEnd):
         return file.pipe
     return None
-
-
-def _bytes_waiting(pipe: Pipe, command: u32, argument: u64) -> i64:
-    if command != FIONREAD:
-        raise Errno(ENOTTY)
-    UserPointer[i32](argument).store(i32.truncate(pipe.count))
-    return 0
