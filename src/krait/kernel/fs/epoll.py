@@ -305,6 +305,7 @@ class Epoll(File):
             interest.is_ready = False
 
     def __del__(self) -> None:
+        self.release_vnode()
         interest = self.interests
         while interest is not None:
             _leave_queues(interest)

@@ -49,6 +49,7 @@ class FifoFile(PipeReader):
 
     def __del__(self) -> None:
         """Close both ends."""
+        self.release_vnode()
         with self.pipe.lock:
             self.pipe.readers -= 1
             self.pipe.writers -= 1

@@ -255,6 +255,7 @@ class PipeReader(PipeEnd):
         return events
 
     def __del__(self) -> None:
+        self.release_vnode()
         with self.pipe.lock:
             self.pipe.readers -= 1
         if self.pipe.readers == 0:
@@ -280,6 +281,7 @@ class PipeWriter(PipeEnd):
         return events
 
     def __del__(self) -> None:
+        self.release_vnode()
         with self.pipe.lock:
             self.pipe.writers -= 1
         if self.pipe.writers == 0:

@@ -305,6 +305,7 @@ class UnixSocket(Socket):
         return self.flags
 
     def __del__(self) -> None:
+        self.release_vnode()
         self.incoming.close(reader=True, writer=False)
         if (queue := self.outgoing) is not None:
             queue.close(reader=False, writer=True)
