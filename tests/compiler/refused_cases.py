@@ -208,6 +208,53 @@ CASES: dict[str, str] = {
         "class Ring(Struct):\n    size: u64 = 0\n    data: Slice[u8] = borrowed('size')  # <-\n\n\n"
         "def f(r: Ring) -> u64:\n    return r.data.length"
     ),
+    # What borrowed values point into
+    "slice_of_local_buffer_returned": (
+        "def f() -> Slice[u8]:\n    b = Buffer[u8](length=4)\n    return b.slice  # <-"
+    ),
+    "slice_of_local_buffer_returned_later": (
+        "def f() -> Slice[u8]:\n    b = Buffer[u8](length=4)\n    s = b.slice.part(1, 2)\n"
+        "    return s  # <-"
+    ),
+    "slice_of_local_given_back_by_call": (
+        "def front(b: Buffer[u8]) -> Slice[u8]:\n    return b.slice.part(0, 1)\n\n\n"
+        "def f() -> Slice[u8]:\n    b = Buffer[u8](length=4)\n    return front(b)  # <-"
+    ),
+    "slice_chosen_by_a_conditional": (
+        "def made() -> Buffer[u8]:\n    return Buffer[u8](length=4)\n\n\n"
+        "def f(c: bool, d: Slice[u8]) -> u8:\n    s = d if c else made().slice  # <-\n"
+        "    return s[0]"
+    ),
+    "slice_of_a_temporary_in_a_tuple": (
+        "class Pair(NamedTuple):\n    first: Slice[u8]\n    number: u32\n\n\n"
+        "def made() -> Buffer[u8]:\n    return Buffer[u8](length=4)\n\n\n"
+        "def f() -> u8:\n    p = Pair(made().slice, 1)  # <-\n    return p.first[0]"
+    ),
+    "tuple_with_slice_of_local_returned": (
+        "class Pair(NamedTuple):\n    first: Slice[u8]\n    number: u32\n\n\n"
+        "def f() -> Pair:\n    b = Buffer[u8](length=4)\n    p = Pair(b.slice, 1)\n"
+        "    return p  # <-"
+    ),
+    "stack_struct_given_back_by_call": (
+        "def same(p: Part) -> Part:\n    return p\n\n\n"
+        "def f() -> Part:\n    p = Part()\n    return same(p)  # <-"
+    ),
+    "stack_struct_given_back_and_stored": (
+        "class Keeper(Struct):\n    part: Part | None = None\n\n\nkeeper = Keeper()\n\n\n"
+        "def same(p: Part) -> Part:\n    return p\n\n\n"
+        "def f() -> None:\n    p = Part()\n    keeper.part = same(p)  # <-"
+    ),
+    "stack_struct_chosen_in_one_branch": (
+        "global_part = Part()\n\n\n"
+        "def f(c: bool) -> Part:\n    if c:\n        p = Part()\n    else:\n"
+        "        p = global_part\n    return p  # <-"
+    ),
+    "stack_struct_assigned_later_in_a_loop": (
+        "class Keeper(Struct):\n    part: Part | None = None\n\n\n"
+        "keeper = Keeper()\nglobal_part = Part()\n\n\n"
+        "def f() -> None:\n    p = global_part\n    for _ in range(3):\n"
+        "        keeper.part = p  # <-\n        p = Part()"
+    ),
     # Slices
     "slice_syntax": "def f(d: Slice[u8]) -> Slice[u8]:\n    return d[1:2]  # <-",
     "signed_index": "def f(d: Slice[u8], i: i32) -> u8:\n    return d[i]  # <-",

@@ -20,6 +20,7 @@ from krait.compiler.types import (
     UNTYPED,
     ArrayType,
     AtomicType,
+    BufferType,
     EnumType,
     IntType,
     RefType,
@@ -151,7 +152,9 @@ class AssignmentChecker(LoopChecker):
             inner = self._inner_type(value)
             if is_optional(local.type) and not is_optional(inner) and inner != NONE:
                 self.narrowing[name] = inner
-        self.escape_map[name] = value.escapes
+        self.note_places(name, value.escapes)
+        if value.owned and isinstance(local.type, RefType | BufferType):
+            self.note_places(name, frozenset({f"kept {name}"}))
         return self.local_code(local, value)
 
     @staticmethod
@@ -266,7 +269,7 @@ class AssignmentChecker(LoopChecker):
         if name in self.function.locals:
             raise CompileError(node, f"{name} is declared twice")
         self.function.locals[name] = Local(name, made, c_local(name))
-        self.escape_map[name] = frozenset({storage})
+        self.note_places(name, frozenset({storage}))
         if self.narrowing is not None:
             self.narrowing[assigned_key(name)] = BOOL
 

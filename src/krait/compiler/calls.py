@@ -268,7 +268,7 @@ class CallChecker(ExpressionChecker):
         self.function.calls.append(
             CallSite(function, self.try_depth > 0, node, self.in_cleanup > 0)
         )
-        self.note_arguments(node, function, arguments, receiver)
+        marks = self.note_arguments(node, function, function.result, arguments, receiver)
         self.note_owned(function.result)
 
         def emit(low: Lowerer) -> str:
@@ -286,6 +286,7 @@ class CallChecker(ExpressionChecker):
             node,
             operands,
             owned=function.result.managed,
+            escapes=marks,
         )
 
     def indirect_call(self, node: ast.Call, callee: Node) -> Node:
@@ -303,6 +304,7 @@ class CallChecker(ExpressionChecker):
         ]
         target = IndirectCall(kind.key)
         self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
+        marks = self.note_arguments(node, target, kind.result, arguments)
         self.program.use_signature(kind.key)
         self.note_owned(kind.result)
 
@@ -320,6 +322,7 @@ class CallChecker(ExpressionChecker):
             node,
             [callee, *(each for _, each in arguments)],
             owned=kind.result.managed,
+            escapes=marks,
         )
 
     def function_reference(self, node: Node, kind: CallableType) -> Node:
@@ -414,7 +417,7 @@ class CallChecker(ExpressionChecker):
         target = VirtualCall(cls, name)
         self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         receiver = self.coerce(owner, RefType(slot.cls))
-        self.note_virtual_arguments(node, target, arguments, receiver)
+        marks = self.note_arguments(node, target, function.result, arguments, receiver)
         self.note_owned(function.result)
 
         def emit(low: Lowerer) -> str:
@@ -439,6 +442,7 @@ class CallChecker(ExpressionChecker):
             node,
             [owner, *(each for _, each in arguments)],
             owned=function.result.managed,
+            escapes=marks,
         )
 
     def super_call(self, node: ast.Call, name: str) -> Node:

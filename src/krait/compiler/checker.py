@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from krait.compiler.diagnostics import CompileError
+from krait.compiler.function_state import borrows
 from krait.compiler.functions import Local
 from krait.compiler.scope import assigned_key, c_local
 from krait.compiler.statements import StatementChecker
-from krait.compiler.types import BOOL, NEVER, NONE, OwnedType, RefType, SliceType
+from krait.compiler.types import BOOL, NEVER, NONE, OwnedType
 
 
 class FunctionChecker(StatementChecker):
@@ -23,9 +24,10 @@ class FunctionChecker(StatementChecker):
             )
             kind = parameter.type
             function.locals[parameter.name].owned = isinstance(kind, OwnedType)
-            if isinstance(kind, SliceType) or (isinstance(kind, RefType) and not kind.cls.counted):
-                self.escape_map[parameter.name] = frozenset({f"parameter {index}"})
+            if borrows(kind):
+                self.note_places(parameter.name, frozenset({f"parameter {index}"}))
         function.body = self.block(function.node.body)
+        function.escape_map = self.escape_map
         if self.narrowing is not None:
             if function.result == NEVER:
                 self.report(

@@ -4,7 +4,7 @@ Whether a function can raise is a least fixpoint: it raises itself, or calls som
 where no handler catches it. A virtual call raises if any override may; so does a call through a
 function reference. Functions that share a vtable slot or a signature share a calling convention: if
 one of them returns an error word, all do. `@no_raise`, `@no_sleep` and `@interrupt` are proved on
-the same graph, and objects on the stack are followed through parameters.
+the same graph.
 """
 
 from __future__ import annotations
@@ -28,7 +28,6 @@ def prove(program: Program) -> None:
     infer_releases(program)
     check_raises(program)
     check_sleeps(program)
-    check_escapes(program)
 
 
 def targets(program: Program, target: Target) -> list[Function]:
@@ -222,56 +221,3 @@ def check_sleeps(program: Program) -> None:
                     function.module,
                     function.node,
                 )
-
-
-def check_escapes(program: Program) -> None:
-    """Refuse references to stack objects that outlive their function."""
-    leaking: dict[tuple[Function, int], None] = {}
-    changed = True
-    for function in program.requested:
-        if function.module.unsafe:
-            continue
-        for escapes, _, _ in function.leaks:
-            for each in escapes:
-                if each.startswith("parameter "):
-                    leaking[(function, int(each.split()[1]))] = None
-    while changed:
-        changed = False
-        for function in program.requested:
-            if function.module.unsafe:
-                continue
-            for target, index, escapes, _ in function.passes:
-                if not any((each, index) in leaking for each in targets(program, target)):
-                    continue
-                for escape in escapes:
-                    if escape.startswith("parameter "):
-                        key = (function, int(escape.split()[1]))
-                        if key not in leaking:
-                            leaking[key] = None
-                            changed = True
-    for function in program.requested:
-        if function.module.unsafe:
-            continue
-        for escapes, node, how in function.leaks:
-            if any(not each.startswith("parameter ") for each in escapes):
-                report_escape(program, function, node, f"a reference to a stack object is {how}")
-        for target, index, escapes, node in function.passes:
-            if all(each.startswith("parameter ") for each in escapes):
-                continue
-            for callee in targets(program, target):
-                if (callee, index) in leaking:
-                    report_escape(
-                        program,
-                        function,
-                        node,
-                        f"{callee.display} keeps a reference to a stack object",
-                    )
-
-
-def report_escape(program: Program, function: Function, node: ast.AST, message: str) -> None:
-    """One escaping stack object."""
-    program.report(
-        CompileError(node, message, "make it Counted, embed it, or build it at module level"),
-        function.module,
-        node,
-    )

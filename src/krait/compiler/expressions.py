@@ -267,7 +267,7 @@ class ExpressionChecker(ComparisonChecker):
             place=Place(lambda _: local.c_name, local.type),
             last_use_of=local if kind.managed and node in self.final_uses and not copies else None,
             loose_base=kind.managed and node.id in self.reassigned,
-            escapes=self.escapes_of(node.id),
+            escapes=frozenset({f"local {node.id}"}),
         )
 
     # Attributes
@@ -522,7 +522,10 @@ class ExpressionChecker(ComparisonChecker):
                 "conditional", UNTYPED, lambda _: "0", node, [test, left, right], retype=retype
             )
         kind = self._unify(node, left, right, expected)
-        return self.choice(node, test, self.coerce(left, kind), self.coerce(right, kind), kind)
+        sides = (self.coerce(left, kind), self.coerce(right, kind))
+        for side in sides:
+            self.refuse_unkept(side, "chosen by a conditional", "write an if statement")
+        return self.choice(node, test, *sides, kind)
 
     def choice(self, node: ast.AST, test: Node, left: Node, right: Node, kind: Type) -> Node:
         """A conditional expression whose sides have the same type."""
@@ -595,7 +598,8 @@ class ExpressionChecker(ComparisonChecker):
             assign(low)
             return low.temp(low.need_type(local.type), local.c_name)
 
-        return Node(f"local {name}", kind, emit, node, [value], escapes=value.escapes)
+        marks = frozenset({f"local {name}"})
+        return Node(f"local {name}", kind, emit, node, [value], escapes=marks)
 
     def index_value(self, node: Node) -> Node:
         """An index: any unsigned integer, widened."""
@@ -625,4 +629,5 @@ def borrow(node: Node) -> Node:
         [node],
         unstable_base=node.owned or not node.stable,
         loose_base=node.loose_base,
+        escapes=node.escapes,
     )

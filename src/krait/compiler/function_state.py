@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from krait.compiler.annotations import AnnotationResolver
 from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
-from krait.compiler.functions import Function, Local, VirtualCall
+from krait.compiler.functions import Function, IndirectCall, Local, VirtualCall
 from krait.compiler.moves import final_uses
 from krait.compiler.nodes import Node, Statement
 from krait.compiler.scope import (
@@ -170,6 +170,7 @@ class FunctionState:
             function.raise_sites,
             function.cleanup_raises,
             function.leaks,
+            function.returned,
             function.passes,
             function.stack_objects,
             function.stack_arrays,
@@ -248,16 +249,14 @@ class FunctionState:
         if kind.managed:
             self.function.releases_itself = True
 
-    def escapes_of(self, name: str) -> frozenset[str]:
-        """Stack objects that a local may refer to."""
-        return self.escape_map.get(name, frozenset())
+    def note_places(self, name: str, marks: frozenset[str]) -> None:
+        """A local may from now on also point into these places (`escapes.py`)."""
+        self.escape_map[name] = self.escape_map.get(name, frozenset()) | marks
 
     def note_store(self, node: ast.AST, kind: Type, value: Node, on_stack: bool = False) -> None:
         """A value is stored where it may outlive this function."""
         self.note_owned(kind)
-        if isinstance(kind, SliceType | RefType) and value.escapes and not on_stack:
-            self.function.leaks.append((value.escapes, node, "stored"))
-        elif isinstance(kind, TupleType) and value.escapes and not on_stack:
+        if value.escapes and not on_stack and borrows(kind):
             self.function.leaks.append((value.escapes, node, "stored"))
 
     def check_text(self, field: Field, value: Node) -> None:
@@ -280,41 +279,45 @@ class FunctionState:
                 'copy into an Array or a Buffer, or name the owner: borrowed("field")',
             )
 
+    def refuse_unkept(self, value: Node, how: str, remedy: str) -> None:
+        """A slice or embedded part of an object that nothing else keeps can go only so far."""
+        borrowed = isinstance(value.type, SliceType | RefType) and not value.type.managed
+        if borrowed and value.unstable_base and not self.function.module.unsafe:
+            raise CompileError(
+                value.syntax, f"what this {value.type} lies in may end while it is {how}", remedy
+            )
+
     def note_return(self, node: ast.AST, value: Node) -> None:
         """A value leaves this function."""
-        local = frozenset(each for each in value.escapes if not each.startswith("parameter "))
-        if local:
-            self.function.leaks.append((local, node, "returned"))
+        if value.escapes and borrows(value.type):
+            self.function.returned.append((value.escapes, node))
 
     def note_arguments(
         self,
         node: ast.AST,
-        target: Function,
+        target: Function | VirtualCall | IndirectCall,
+        result: Type,
         arguments: list[tuple[int, Node]],
-        receiver: Node | None,
-    ) -> None:
-        """Borrowed objects are passed on."""
+        receiver: Node | None = None,
+    ) -> frozenset[str]:
+        """Values are passed to the call that was just noted; gives the marks of its result."""
+        mark = f"call {len(self.function.calls)}"
         shift = 1 if receiver is not None else 0
-        if receiver is not None and receiver.escapes:
-            self.function.passes.append((target, 0, receiver.escapes, node))
-        for index, argument in arguments:
+        first = [(-1, receiver)] if receiver is not None else []
+        for index, argument in [*first, *arguments]:
             if argument.escapes:
-                self.function.passes.append((target, index + shift, argument.escapes, node))
-
-    def note_virtual_arguments(
-        self,
-        node: ast.AST,
-        target: VirtualCall,
-        arguments: list[tuple[int, Node]],
-        receiver: Node,
-    ) -> None:
-        """Borrowed objects are passed on through a vtable."""
-        for index, argument in [(-1, receiver), *arguments]:
-            if argument.escapes:
-                self.function.passes.append((target, index + 1, argument.escapes, node))
+                self.function.passes.append((target, index + shift, argument.escapes, node, mark))
+        return frozenset({mark}) if borrows(result) else frozenset()
 
     def new_stack_object(self, cls: ClassInfo) -> str:
         """Storage for a Struct that lives until the function returns."""
         name = f"object_{len(self.function.stack_objects)}"
         self.function.stack_objects.append((name, cls))
         return name
+
+
+def borrows(kind: Type) -> bool:
+    """Whether a value of this type may point into something that it does not keep."""
+    if isinstance(kind, TupleType):
+        return any(borrows(each.type) for each in kind.cls.fields.values())
+    return isinstance(kind, SliceType | RefType) and not kind.managed

@@ -103,11 +103,15 @@ class Function:
     raise_sites: list[ast.AST] = field(default_factory=list)
     cleanup_raises: list[ast.AST] = field(default_factory=list)
     leaks: list[tuple[frozenset[str], ast.AST, str]] = field(default_factory=list)
-    """Stack objects or parameters that this function stores or returns."""
-    passes: list[tuple[Function | VirtualCall, int, frozenset[str], ast.AST]] = field(
-        default_factory=list
-    )
-    """Stack objects or parameters that it passes to other functions."""
+    """Borrowed values that this function stores: their marks (`escapes.py`)."""
+    returned: list[tuple[frozenset[str], ast.AST]] = field(default_factory=list)
+    """Borrowed values that it returns."""
+    passes: list[
+        tuple[Function | VirtualCall | IndirectCall, int, frozenset[str], ast.AST, str]
+    ] = field(default_factory=list)
+    """Borrowed values that it passes on: the parameter's index, marks, and the call's mark."""
+    escape_map: dict[str, frozenset[str]] = field(default_factory=dict)
+    """What each local may point into."""
     stack_objects: list[tuple[str, ClassInfo]] = field(default_factory=list)
     stack_arrays: list[tuple[str, str, int]] = field(default_factory=list)
 

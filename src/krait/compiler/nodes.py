@@ -53,7 +53,7 @@ class Node:
     last_use_of: Local | None = None
     """A local that is not used again: its count can move."""
     escapes: frozenset[str] = frozenset()
-    """Stack objects that a reference in this value may point to."""
+    """What a borrowed value may point into: marks (`escapes.py`)."""
 
     @property
     def is_constant(self) -> bool:

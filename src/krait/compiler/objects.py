@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
+from krait.compiler.function_state import FunctionState, borrows
 from krait.compiler.nodes import NO_CONSTANT, Node, Place
 from krait.compiler.types import (
     BOOL,
@@ -31,7 +32,6 @@ from krait.compiler.types import (
 if TYPE_CHECKING:
     from krait.compiler.comparisons import ComparisonChecker
     from krait.compiler.expressions import ExpressionChecker
-    from krait.compiler.function_state import FunctionState
     from krait.compiler.lowering import Lowerer
 
 ENOMEM = 12  # Linux include/uapi/asm-generic/errno-base.h
@@ -295,7 +295,7 @@ def construct(
     values = construction_arguments(checker, node, cls)
     checker.program.instantiate(cls)
     if cls.kind == "namedtuple":
-        return construct_tuple(node, cls, values)
+        return construct_tuple(checker, node, cls, values)
     for each in cls.family()[0:1]:
         missing = checker.program.abstract_methods(each)
         if missing:
@@ -343,10 +343,14 @@ def construction_arguments(
     return given
 
 
-def construct_tuple(node: ast.Call, cls: ClassInfo, values: dict[str, Node]) -> Node:
+def construct_tuple(
+    checker: FunctionState, node: ast.Call, cls: ClassInfo, values: dict[str, Node]
+) -> Node:
     """A NamedTuple by value."""
     kind = TupleType(cls)
     managed = kind.managed
+    for value in values.values():
+        checker.refuse_unkept(value, f"part of a {cls.display}", "keep its object in a local first")
 
     def emit(low: Lowerer) -> str:
         low.need_type(kind)
@@ -367,7 +371,8 @@ def construct_tuple(node: ast.Call, cls: ClassInfo, values: dict[str, Node]) -> 
             low.forget(text)
         return out
 
-    escapes = frozenset(each for value in values.values() for each in value.escapes)
+    borrowed = [value for value in values.values() if borrows(value.type)]
+    escapes = frozenset(each for value in borrowed for each in value.escapes)
     return Node(
         f"construct {cls.display}",
         kind,

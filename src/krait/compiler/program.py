@@ -108,6 +108,7 @@ class Program:
 
     def _compile(self) -> Program:
         from krait.compiler.effects import prove
+        from krait.compiler.escapes import check_escapes
         from krait.compiler.units import write_units
 
         self.load()
@@ -115,6 +116,7 @@ class Program:
             self.check()
         if not self.found:
             prove(self)
+            check_escapes(self)
         if not self.found:
             try:
                 self.units = write_units(self)

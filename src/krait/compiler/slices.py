@@ -210,6 +210,7 @@ def buffer_slice(node: ast.AST, owner: Node) -> Node:
         [owner],
         unstable_base=owner.owned or not owner.stable,
         loose_base=owner.loose_base,
+        escapes=owner.escapes,
     )
 
 

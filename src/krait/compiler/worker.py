@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from krait.compiler.diagnostics import CompilationFailed
 from krait.compiler.effects import prove
+from krait.compiler.escapes import check_escapes
 from krait.compiler.program import Options, Program
 from krait.compiler.toolchain import ToolchainError, find_toolchain
 from krait.compiler.types import (
@@ -296,6 +297,7 @@ def _checked(modules: list[str], options: Options) -> Program:
         program.check()
     if not program.found:
         prove(program)
+        check_escapes(program)
     return program
 
 

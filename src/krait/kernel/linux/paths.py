@@ -35,21 +35,21 @@ def read_second_path(pointer: UserPointer[u8]) -> Text:
 def path_room() -> Slice[u8]:
     """Give the task's first path buffer: PATH_MAX bytes. Raises ENOMEM."""
     task = current_task()
-    if (buffer := task.path_buffer) is not None:
-        return buffer.slice
-    made = Buffer[u8](length=PATH_MAX)
-    task.path_buffer = made
-    return made.slice
+    if task.path_buffer is None:
+        task.path_buffer = Buffer[u8](length=PATH_MAX)
+    buffer = task.path_buffer
+    assert buffer is not None, "it was made just now"
+    return buffer.slice
 
 
 def second_path_room() -> Slice[u8]:
     """Give the task's second path buffer: PATH_MAX bytes. Raises ENOMEM."""
     task = current_task()
-    if (buffer := task.second_path_buffer) is not None:
-        return buffer.slice
-    made = Buffer[u8](length=PATH_MAX)
-    task.second_path_buffer = made
-    return made.slice
+    if task.second_path_buffer is None:
+        task.second_path_buffer = Buffer[u8](length=PATH_MAX)
+    buffer = task.second_path_buffer
+    assert buffer is not None, "it was made just now"
+    return buffer.slice
 
 
 def read_string(pointer: UserPointer[u8], into: Slice[u8]) -> Text:
