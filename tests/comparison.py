@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
+MAIN = Path(__file__).parents[1] / "src" / "krait" / "__main__.py"
 GUEST_LIMIT_S = 60
 HOST_LIMIT_S = 20
 ENVIRONMENT = {
@@ -35,21 +36,27 @@ class Outcome(NamedTuple):
 Comparison = Callable[..., Outcome]
 
 
-def run_on_host(command: Sequence[str], stdin: bytes, environment: dict[str, str]) -> Outcome:
+def run_on_host(
+    command: Sequence[str], stdin: bytes, environment: dict[str, str], directory: str = "/"
+) -> Outcome:
     """Run a command here."""
     done = subprocess.run(
-        command, input=stdin, capture_output=True, env=environment, timeout=HOST_LIMIT_S, cwd="/",
-        check=False,
+        command, input=stdin, capture_output=True, env=environment, timeout=HOST_LIMIT_S,
+        cwd=directory, check=False,
     )  # fmt: skip
     status = done.returncode if done.returncode >= 0 else 128 - done.returncode
     return Outcome(status, done.stdout, done.stderr)
 
 
 def run_in_guest(
-    command: Sequence[str], stdin: bytes, environment: dict[str, str], switches: Sequence[str] = ()
+    command: Sequence[str],
+    stdin: bytes,
+    environment: dict[str, str],
+    switches: Sequence[str] = (),
+    directory: str = "/",
 ) -> Outcome:
     """Run a command in a virtual machine by `krait run`."""
-    words = [sys.executable, "-I", "-m", "krait", "run", *switches]
+    words = [sys.executable, "-I", str(MAIN), "run", *switches]
     for name, value in environment.items():
         words += ["-e", f"{name}={value}"]
     own = dict(environment) | {
@@ -59,7 +66,7 @@ def run_in_guest(
     try:
         done = subprocess.run(
             [*words, "--", *command], input=stdin, capture_output=True, env=own,
-            timeout=GUEST_LIMIT_S, cwd="/", check=False,
+            timeout=GUEST_LIMIT_S, cwd=directory, check=False,
         )  # fmt: skip
     except subprocess.TimeoutExpired as expired:
         pytest.fail(
@@ -91,14 +98,15 @@ def same_as_host() -> Comparison:
         ignore_errors: bool = False,
         any_order: bool = False,
         switches: Sequence[str] = (),
+        directory: str = "/",
     ) -> Outcome:
         if shutil.which(command[0], path=ENVIRONMENT["PATH"]) is None:
             pytest.fail(
                 f"{command[0]} is not installed on the host: .ci/run installs what is needed"
             )
         variables = ENVIRONMENT | (environment or {})
-        here = run_on_host(command, stdin, variables)
-        there = run_in_guest(command, stdin, variables, switches)
+        here = run_on_host(command, stdin, variables, directory)
+        there = run_in_guest(command, stdin, variables, switches, directory)
         if ignore_errors:
             here, there = here._replace(errors=b""), there._replace(errors=b"")
         if any_order:  # a directory's order is its file system's affair

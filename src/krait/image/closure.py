@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Final, NamedTuple
 
@@ -17,11 +18,15 @@ from krait.image.errors import ImageError
 from krait.image.fast_path import WRAPPERS, Request, names_a_file
 from krait.image.finders import (
     command_files,
+    erlang,
     etc_files,
     loaded_later,
+    lua,
     own_data,
     perl,
+    php,
     python,
+    ruby,
     shell,
 )
 from krait.image.library_search import LibrarySearch, is_musl
@@ -215,10 +220,10 @@ def _add_named_elf(builder: _Builder, path: str) -> None:
 
 
 def _finder_of(path: str) -> Callable[[_Builder, str, Elf, list[str]], None] | None:
-    """Choose a language's finder by the program's name."""
+    """Choose a language's finder by the program's name, with or without a version behind it."""
     for name in (os.path.basename(path), os.path.basename(os.path.realpath(path))):
         for start, finder in FINDERS.items():
-            if name.rstrip("0123456789.t") == start.rstrip("0123456789."):
+            if re.fullmatch(f"{re.escape(start)}[0-9.]*t?", name):
                 return finder
     return None
 
@@ -228,12 +233,25 @@ def _find_python(builder: _Builder, path: str, elf: Elf, arguments: list[str]) -
     python.add_python(path, elf, builder.search, arguments, builder.environment, builder.notes)
 
 
-def _find_perl(builder: _Builder, path: str, _elf: Elf, _arguments: list[str]) -> None:
-    """Call Perl's finder."""
-    perl.add_perl(path, builder.search, builder.environment, builder.notes)
+def _language(
+    add: Callable[[str, LibrarySearch, list[str], Mapping[str, str], list[str]], None],
+) -> Callable[[_Builder, str, Elf, list[str]], None]:
+    """Make a finder of one that needs no look into the program's ELF file."""
+
+    def find(builder: _Builder, path: str, _elf: Elf, arguments: list[str]) -> None:
+        add(path, builder.search, arguments, builder.environment, builder.notes)
+
+    return find
 
 
 FINDERS: Final[Mapping[str, Callable[[_Builder, str, Elf, list[str]], None]]] = {
     "python": _find_python,
-    "perl": _find_perl,
+    "perl": _language(perl.add_perl),
+    "ruby": _language(ruby.add_ruby),
+    "php": _language(php.add_php),
+    "lua": _language(lua.add_lua),
+    "erlexec": _language(erlang.add_erlang),
+    "beam.smp": _language(erlang.add_erlang),
+    "escript": _language(erlang.add_erlang),
+    "erlc": _language(erlang.add_erlang),
 }

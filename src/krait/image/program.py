@@ -20,6 +20,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final, NamedTuple
 
 from krait.image.errors import STATUS_NOT_EXECUTABLE, STATUS_NOT_FOUND, ImageError
+from krait.image.launchers import behind_launcher
 from krait.image.manifest import Manifest
 
 DEFAULT_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"  # bash's
@@ -169,9 +170,9 @@ def _interpreter(
 
 
 def _behind_shim(path: str, search: _Search) -> tuple[str, dict[str, str]]:
-    """Return the binary that a version manager's shim would run, and what it changes."""
+    """Return the binary that a launcher or a version manager's shim would run, and its changes."""
     if os.path.basename(os.path.dirname(path)) != "shims":
-        return path, {}
+        return behind_launcher(path, search.environment, search.manifest.lstat)
     name = os.path.basename(path)
     if os.path.basename(os.path.realpath(path)) == "mise" and name != "mise":
         return _asked(["mise", "which", name], name, search)

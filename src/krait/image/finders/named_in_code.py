@@ -1,0 +1,91 @@
+"""Files that a script names in its code, by `require_relative`, `dofile` and their like.
+
+Only text that stands there is found; a name that is computed is not, and `--trace-files` is for
+those. A found file is read in turn, so that what it names is found too.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from krait.image.library_search import LibrarySearch
+
+SCRIPT_MAX: Final = 1 << 20
+FILES_MAX: Final = 2000
+
+
+def add_named_files(
+    arguments: Iterable[str],
+    search: LibrarySearch,
+    pattern: re.Pattern[str],
+    *,
+    suffixes: Sequence[str],
+    dots_are_folders: bool = False,
+) -> list[str]:
+    """Add what the scripts among the arguments name by `pattern`; returns the files added.
+
+    A name is tried beside the script and in the working directory, with each of the suffixes.
+    `dots_are_folders` reads `parts.one` as `parts/one`. A folder goes in with all below it.
+    """
+    pending = [
+        os.path.join(search.workdir, argument)
+        for argument in arguments
+        if argument and not argument.startswith("-") and len(argument) < 4096
+    ]
+    pending = [path for path in pending if os.path.isfile(path)]
+    seen = set(pending)
+    for script in pending:
+        text = _read(script)
+        for match in pattern.finditer(text):
+            name = next((group for group in match.groups() if group), "").lstrip("/")
+            if not name:
+                continue
+            if dots_are_folders:
+                name = name.replace(".", "/")
+            for path in _places(name, script, search, suffixes):
+                if path in seen or len(seen) > FILES_MAX:
+                    continue
+                seen.add(path)
+                if os.path.isdir(path):
+                    search.manifest.add_tree(path)
+                    pending += _code_below(path, seen)
+                elif search.manifest.add_host(path) is not None:
+                    pending.append(path)
+    return pending
+
+
+def _places(name: str, script: str, search: LibrarySearch, suffixes: Sequence[str]) -> list[str]:
+    """List the paths that a name may mean and that exist."""
+    folders = (os.path.dirname(script), search.workdir)
+    tried = [
+        os.path.normpath(os.path.join(folder, name + end)) for folder in folders for end in suffixes
+    ]
+    manifest = search.manifest
+    return [path for path in tried if manifest.lstat(path) is not None and os.path.exists(path)]
+
+
+def _code_below(folder: str, seen: set[str]) -> list[str]:
+    """List the small files of a folder that was added whole, to be read for more names."""
+    found = []
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = os.path.join(directory, name)
+            if path not in seen and len(seen) <= FILES_MAX:
+                seen.add(path)
+                found.append(path)
+    return found
+
+
+def _read(path: str) -> str:
+    """Read a script; nothing when it is none."""
+    try:
+        if os.path.getsize(path) > SCRIPT_MAX:
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as file:
+            text = file.read()
+    except (OSError, ValueError):
+        return ""
+    return "" if "\0" in text else text

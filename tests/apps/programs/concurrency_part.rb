@@ -1,0 +1,1 @@
+PART = "a required file".freeze
