@@ -150,7 +150,7 @@ def run(
     planned: Plan, standard: Standard, write_log: Callable[[bytes], None] | None = None
 ) -> Outcome:
     """Run what has been planned."""
-    return Session(
+    outcome = Session(
         planned.machine,
         planned.guest,
         accelerator=planned.accelerator.name,
@@ -159,6 +159,11 @@ def run(
         program=planned.program,
         write_log=write_log,
     ).run()
+    if outcome.kind == "panic":
+        from krait.machine.symbols import explained
+
+        outcome.message = explained(outcome.message, planned.kernel.symbols)
+    return outcome
 
 
 def parse_memory(text: str) -> int:

@@ -20,7 +20,7 @@ __attribute__((noreturn)) void krait_fail(const char *file, const char *line, co
 #define KRAIT_PERCPU(type, name) (*(type *)(void *)&(name))
 #define KRAIT_PERCPU_ADDRESS(name) ((void *)&(name))
 #else
-#define KRAIT_FAIL(file, line, kind) do { __asm__ __inline__ volatile("1: ud2\n.pushsection .krait.sites,\"\",@progbits\n.8byte 1b\n.asciz \"" file ":" line ":" kind "\"\n.popsection"); __builtin_unreachable(); } while (0)
+#define KRAIT_FAIL(file, line, kind) do { __asm__ __inline__ volatile("1: ud2\n.pushsection .debug_krait,\"\",@progbits\n.8byte 1b\n.asciz \"" file ":" line ":" kind "\"\n.popsection"); __builtin_unreachable(); } while (0)
 #define KRAIT_PERCPU(type, name) (*(type __seg_gs *)(u64)&(name))
 extern u64 krait_percpu_base;
 #define KRAIT_PERCPU_ADDRESS(name) ((void *)(KRAIT_PERCPU(u64, krait_percpu_base) + (u64)&(name)))

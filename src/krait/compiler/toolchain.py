@@ -91,7 +91,7 @@ class Toolchain:
         objcopy = shutil.which("objcopy") or shutil.which("llvm-objcopy")
         if objcopy is None:
             raise ToolchainError("objcopy is missing: install binutils")
-        run = [objcopy, "-S", "-R", ".krait.sites", "-R", ".comment", str(source), str(target)]
+        run = [objcopy, "-S", "-R", ".comment", str(source), str(target)]
         _run_tool(run)
 
     def _run(self, *arguments: str) -> None:

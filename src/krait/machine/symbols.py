@@ -3,6 +3,9 @@
 The kernel prints a backtrace as lines `  at 0xffffffff80012345`: it has no tables of its own, they
 would be larger than it is. The unstripped ELF beside it has them (DWARF, by way of `#line`), and
 binutils' addr2line reads them; it is started only when there is an address to resolve.
+
+A failed check is an instruction that traps. What it checked stands in a table of that ELF, section
+`.debug_krait`: the address of each such instruction, and `file:line:what` with a terminating zero.
 """
 
 from __future__ import annotations
@@ -10,8 +13,11 @@ from __future__ import annotations
 import os
 import re
 import shutil
+import struct
 
 _ADDRESS = re.compile(rb"^\s+at 0x(ffffffff[0-9a-f]{8})\s*$")
+_FAILED_CHECK = re.compile(r"a check failed at 0x(ffffffff[0-9a-f]{8})")
+_CHECKS = ".debug_krait"
 _PREFIX = "krait_"
 _MODULE_END = "__"
 
@@ -47,7 +53,40 @@ class LogSymboliser:
             for index, place in zip(wanted, places, strict=True):
                 if place:
                     lines[index] = lines[index].rstrip() + b"  " + place.encode()
+        if self._symbols is not None:
+            for index, line in enumerate(lines):
+                if b"a check failed at" in line:
+                    lines[index] = explained(
+                        line.decode("utf-8", "replace"), self._symbols
+                    ).encode()
         return lines
+
+
+def explained(text: str, symbols: str) -> str:
+    """Say what a failed check was, if the text is about one and the kernel's file knows it."""
+    match = _FAILED_CHECK.search(text)
+    if match is None:
+        return text
+    what = check_at(symbols, int(match[1], 16))
+    return text if what is None else text.replace(match[0], f"{what}, at 0x{match[1]}")
+
+
+def check_at(symbols: str, address: int) -> str | None:
+    """What the instruction at an address checked, as in `index out of bounds`."""
+    if not os.path.exists(symbols):
+        return None
+    from elftools.elf.elffile import ELFFile  # a run without a panic does not need it
+
+    with open(symbols, "rb") as file:
+        section = ELFFile(file).get_section_by_name(_CHECKS)
+        table: bytes = section.data() if section is not None else b""
+    entry = struct.pack("<Q", address)
+    start = table.find(entry)
+    end = table.find(b"\0", start + len(entry))
+    if start < 0 or end < 0:
+        return None
+    what = table[start + len(entry) : end].decode("utf-8", "replace").split(":", 2)[-1]
+    return what.removeprefix("panic: ")
 
 
 def resolve(symbols: str, addresses: list[int]) -> list[str]:
