@@ -61,6 +61,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "epoll_create1": {0o2000000: "EPOLL_CLOEXEC"},
     "eventfd2": {0x1: "EFD_SEMAPHORE", 0o4000: "EFD_NONBLOCK", 0o2000000: "EFD_CLOEXEC"},
     "futex": {0x80: "FUTEX_PRIVATE_FLAG", 0x100: "FUTEX_CLOCK_REALTIME"},
+    "futex_waitv": {0x2: "FUTEX2_SIZE_U32", 0x80: "FUTEX2_PRIVATE"},
     "preadv2": TRANSFER, "pwritev2": TRANSFER,
     "fallocate": {0x1: "FALLOC_FL_KEEP_SIZE", 0x2: "FALLOC_FL_PUNCH_HOLE"},
     "mremap": {0x1: "MREMAP_MAYMOVE", 0x2: "MREMAP_FIXED", 0x4: "MREMAP_DONTUNMAP"},

@@ -47,6 +47,25 @@ def test_ends_as_on_the_host(build_program: Callable[..., str], way: str) -> Non
 
 
 @pytest.mark.guest
+def test_ten_thousand_threads(build_program: Callable[..., str]) -> None:
+    """All alive at once, with lazily populated stacks: 80 GiB of them in 512 MiB."""
+    program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")
+    there = run_in_guest([program, "ten-thousand"], b"", ENVIRONMENT, ("-m", "512M"))
+    assert there.output == b"10000 threads, 0 left\n"
+    assert there.status == 0
+
+
+@pytest.mark.guest
+def test_futexes_as_on_the_host(build_program: Callable[..., str]) -> None:
+    """Every operation, by system call, with its errors; and mutexes of all kinds."""
+    program = build_program("guest/programs/futexes.c", "-pthread", "-static")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "32M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status == 0
+
+
+@pytest.mark.guest
 def test_python_threads(same_as_host: Comparison) -> None:
     """Queues and a thread pool."""
     same_as_host("python3", "-c", PYTHON, switches=("-m", "256M"))

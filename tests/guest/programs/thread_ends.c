@@ -42,6 +42,22 @@ static void *spin(void *argument)
         ;
 }
 
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+static pthread_cond_t all_here = PTHREAD_COND_INITIALIZER, go_on = PTHREAD_COND_INITIALIZER;
+static int here, going;
+
+static void *meet(void *argument)
+{
+    pthread_mutex_lock(&mutex);
+    if (++here == *(int *)argument)
+        pthread_cond_signal(&all_here);
+    while (!going)
+        pthread_cond_wait(&go_on, &mutex);
+    here--;
+    pthread_mutex_unlock(&mutex);
+    return NULL;
+}
+
 static void hit(int signo)
 {
     hits++;
@@ -85,6 +101,23 @@ int main(int count, char **arguments)
             if (pthread_create(&thread, NULL, nothing, NULL) || pthread_join(thread, NULL))
                 return 1;
         puts("10000 threads");
+        return 0;
+    }
+    if (!strcmp(way, "ten-thousand")) { /* at the same time, each with a stack of 8 MiB */
+        static pthread_t threads[10000];
+        int number = 10000;
+        for (int i = 0; i < number; i++)
+            if (pthread_create(&threads[i], NULL, meet, &number))
+                return 1;
+        pthread_mutex_lock(&mutex);
+        while (here != number)
+            pthread_cond_wait(&all_here, &mutex);
+        going = 1;
+        pthread_cond_broadcast(&go_on);
+        pthread_mutex_unlock(&mutex);
+        for (int i = 0; i < number; i++)
+            pthread_join(threads[i], NULL);
+        printf("%d threads, %d left\n", number, here);
         return 0;
     }
     return 1;

@@ -46,7 +46,7 @@ DEFAULTS: Final[list[Limit]] = [
     Limit(u64(8 << 20), u64(INFINITY)),
     Limit(u64(0), u64(INFINITY)),
     Limit(u64(INFINITY), u64(INFINITY)),
-    Limit(u64(4096), u64(4096)),
+    Limit(u64(32768), u64(32768)),
     Limit(u64(1024), u64(1 << 20)),
     Limit(u64(8 << 20), u64(8 << 20)),
     Limit(u64(INFINITY), u64(INFINITY)),

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 AUXILIARY_WORDS: Final = 48
 """Room for 24 entries of the auxiliary vector."""
+TID_BUCKETS: Final = 64
+"""Threads are found by id in this many lists."""
 
 
 class Process(Counted):
@@ -42,6 +44,8 @@ class Process(Counted):
 
     first_task: Task | None = None
     """Its threads, linked by `Task.next_task` (threads.py)."""
+    last_task: Task | None = None
+    tasks_by_tid: Array[Task | None] = inline(TID_BUCKETS)
     task_count: u32 = 0
     next_tid: u32 = 2
     ended_ns: u64 = 0

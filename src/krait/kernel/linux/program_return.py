@@ -122,6 +122,9 @@ def has_handler(task: Task, signo: u32) -> bool:
 
 def restarts_with_handler(task: Task, signo: u32, number: u32) -> bool:
     """Say whether the interrupted call starts again after the handler."""
+    if task.restarts_always:
+        task.restarts_always = False
+        return True
     if RULES[number] != u32(Restart.UNLESS_REFUSED) or task.restart_deadline_ns != NO_DEADLINE:
         return False
     return task.process.actions.of(signo).flags & u64(ActionFlags.RESTART) != 0

@@ -42,7 +42,7 @@ NO_DEADLINE: Final = 0
 
 
 class FutexPlace(Counted):
-    """What a task waits for a futex with: `futex_calls.FutexWaiter`."""
+    """What a task waits for a futex with: `futex_table.FutexWaiter`."""
 
 
 class Task(Thread):
@@ -50,13 +50,19 @@ class Task(Thread):
 
     process: Process
     next_task: Task | None = None
+    previous_task: Task | None = None
+    next_by_tid: Task | None = None
     signals: TaskSignals = inline()
     clear_child_tid: u64 = 0
     robust_list: u64 = 0
     restart_deadline_ns: u64 = NO_DEADLINE
     """When a sleep that a signal without a handler interrupted is to end; restart_syscall(2)."""
     futex_waiter: FutexPlace | None = None
-    """What it waits for a futex with, kept from one wait to the next (futex_calls.py)."""
+    """What it waits for a futex with, kept from one wait to the next (futex_table.py)."""
+    lock_waiters: u32 = 0
+    """How many wait for locks that it holds (futex_lock.py)."""
+    restarts_always: bool = False
+    """The interrupted call starts again even after a handler without SA_RESTART."""
     policy: u32 = 0
     real_time_priority: u32 = 0
     nice: i32 = 0

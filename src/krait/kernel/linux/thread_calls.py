@@ -16,14 +16,15 @@ from typing import Final, NoReturn
 from krait.kernel.arch.x86_64 import context, per_cpu
 from krait.kernel.arch.x86_64.cpu import read_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.errno import EINVAL, ENOSYS, EPERM
+from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, EPERM
 from krait.kernel.lang import Errno, Packed, UserPointer, size_of, static_assert, syscall, u32, u64
 from krait.kernel.linux.exit_calls import end_process
-from krait.kernel.linux.futex_calls import ALL_BITS, futexes
+from krait.kernel.linux.futex_exit import clear_tid, release_futexes
+from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.task import WORK_EXIT, WORK_TRACE, Task, current_process, current_task
-from krait.kernel.linux.threads import add_task, remove_task
+from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
 from krait.kernel.mm import kernel_stack
 from krait.kernel.sched import scheduler
@@ -42,11 +43,8 @@ SHARED: Final = 0x10F00
 ACCEPTED: Final = SHARED | 0x81FC0000
 """And SYSVSEM, SETTLS, the ids, UNTRACED, DETACHED and IO, some of which mean nothing here."""
 EXIT_SIGNAL: Final = 0xFF
-
-ROBUST_LIMIT: Final = 2048  # ROBUST_LIST_LIMIT, include/linux/futex.h
-FUTEX_WAITERS: Final = 0x80000000
-FUTEX_OWNER_DIED: Final = 0x40000000
-FUTEX_TID: Final = 0x3FFFFFFF
+CAPABILITY_ADMIN: Final = 21
+CAPABILITY_RESOURCE: Final = 24
 
 
 class CloneArguments(Packed):
@@ -63,14 +61,6 @@ class CloneArguments(Packed):
 
 
 static_assert(size_of(CloneArguments) == 64)
-
-
-class RobustHead(Packed):
-    """`struct robust_list_head`."""
-
-    next: u64 = 0
-    offset: u64 = 0
-    pending: u64 = 0
 
 
 @syscall("clone", flags=ACCEPTED)
@@ -115,6 +105,7 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
         raise Errno(EPERM)
     maker = current_task()
     process = maker.process
+    check_room(process)
     task = new_task(maker, process)
     copy_registers(task.frame(), maker.frame())
     task.frame().rax = 0
@@ -136,6 +127,15 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
     return task.tid
 
 
+def check_room(process: Process) -> None:
+    """Refuse a thread too many; EAGAIN. Privileged users have no limit of their own (clone(2))."""
+    if u64(process.task_count) < process.limits.soft(Resource.NPROC):
+        return
+    who = process.credentials
+    if who.uid != 0 and not who.has(CAPABILITY_RESOURCE) and not who.has(CAPABILITY_ADMIN):
+        raise Errno(EAGAIN)
+
+
 def new_task(maker: Task, process: Process) -> Task:
     """Make the thread's objects; raises ENOMEM."""
     top = kernel_stack.allocate()
@@ -146,8 +146,7 @@ def new_task(maker: Task, process: Process) -> Task:
         kernel_stack.release(top)
         raise
     context.save_vector(task.vector_area)
-    task.tid = process.next_tid
-    process.next_tid += 1
+    task.tid = free_tid(process)
     task.rename(maker.name_text())
     task.signals.blocked = maker.signals.blocked
     task.policy = maker.policy
@@ -189,7 +188,7 @@ def leave() -> None:
     """Take the calling thread out of its process, and let the way back end it."""
     task = current_task()
     process = task.process
-    release_robust_futexes(task)
+    release_futexes(task)
     clear_tid(task)
     remove_task(process, task)
     if process.pending.bits != 0:
@@ -204,55 +203,3 @@ def notice_all(process: Process) -> None:
         while task is not None:
             notice(task, process)
             task = task.next_task
-
-
-def clear_tid(task: Task) -> None:
-    """Clear the word that says that the thread lives, and wake who waits for that."""
-    address = task.clear_child_tid
-    if address == 0:
-        return
-    try:
-        UserPointer[u32](address).store(0)
-    except Errno:
-        return
-    wake(address)
-
-
-def wake(address: u64) -> None:
-    """Wake one waiter of a futex."""
-    with futexes.lock:
-        futexes.wake(address, 1, ALL_BITS)
-
-
-def release_robust_futexes(task: Task) -> None:
-    """Mark the futexes that the thread still holds, as its list says (set_robust_list(2))."""
-    if task.robust_list == 0:
-        return
-    head = RobustHead()
-    try:
-        UserPointer[RobustHead](task.robust_list).copy_in(head)
-        entry = head.next & ~u64(1)
-        for _entry in range(ROBUST_LIMIT):
-            if entry == task.robust_list or entry == 0:
-                break
-            following = UserPointer[u64](entry).load() & ~u64(1)
-            if entry != head.pending & ~u64(1):
-                release_robust(task, entry.wrapping_add(head.offset))
-            entry = following
-        if head.pending != 0:
-            release_robust(task, (head.pending & ~u64(1)).wrapping_add(head.offset))
-    except Errno:
-        return
-
-
-def release_robust(task: Task, address: u64) -> None:
-    """Mark one futex if the thread holds it."""
-    if address & 3 != 0:
-        return
-    word = UserPointer[u32](address)
-    value = word.load()
-    if value & FUTEX_TID != task.tid:
-        return
-    word.store(value & FUTEX_WAITERS | FUTEX_OWNER_DIED)
-    if value & FUTEX_WAITERS != 0:
-        wake(address)

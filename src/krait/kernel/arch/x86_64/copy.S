@@ -92,4 +92,27 @@ krait_user_touch:
 2:  movl $1, %eax
     ret
     may_fault 1b, 2b, 1
+
+/* krait_user_word(address): a word of the program's, -1 if its page is not there. */
+    .balign 16
+    .globl krait_user_word
+krait_user_word:
+1:  movl (%rdi), %eax
+    ret
+2:  movq $-1, %rax
+    ret
+    may_fault 1b, 2b, 0
+
+/* krait_user_compare_swap(address, old, new): store `new` if the word is `old`, in one step that
+ * other CPUs cannot come between. Gives the word that was found, -1 if it cannot be written. */
+    .balign 16
+    .globl krait_user_compare_swap
+krait_user_compare_swap:
+    movl %esi, %eax
+1:  lock cmpxchgl %edx, (%rdi)
+    movl %eax, %eax
+    ret
+2:  movq $-1, %rax
+    ret
+    may_fault 1b, 2b, 0
     .section .note.GNU-stack, "", @progbits
