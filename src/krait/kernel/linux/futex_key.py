@@ -4,8 +4,9 @@ A word of private memory is its address in its address space. A word of a shared
 in what is mapped there, so that two mappings of one file meet. Only a call without
 FUTEX_PRIVATE_FLAG looks for the mapping; for private memory both kinds give the same key.
 
-Unsafe: objects are told apart by their addresses, which are never followed. An object that has been
-freed and its successor may share a key; who waits then wakes once too often, which futex(2) allows.
+Invariant of the unsafe part: objects are told apart by their addresses, which are never followed.
+An object that has been freed and its successor may share a key; who waits then wakes once too
+often, which futex(2) allows.
 """
 
 from __future__ import annotations
