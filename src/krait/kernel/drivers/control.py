@@ -31,7 +31,7 @@ from krait.kernel.lang import (
 from krait.kernel.protocol.console_frames import Console
 from krait.kernel.protocol.control import HEADER_BYTES, MessageType
 from krait.kernel.protocol.records import ControlHeader
-from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.sched import clock, load, scheduler, timer
 from krait.kernel.sched.thread import DEFERRED, current
 from krait.kernel.sched.timer_queue import Timer
 
@@ -72,6 +72,7 @@ def start_now() -> None:
         return
     control.started = True
     timer.cancel(patience)
+    load.start()
     device = console.get(Console.CONTROL)
     if device is None:
         return

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final, NamedTuple
 
-from krait.kernel.errno import ENOENT
+from krait.kernel.errno import EINVAL, ENOENT
 from krait.kernel.fs.dentry import Dentry, hash_name
 from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
@@ -14,15 +15,34 @@ from krait.kernel.fs.ramfs.entry_table import EntryTable
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.fs.text_file import GeneratedVnode
 from krait.kernel.fs.vnode import END_OF_DIRECTORY, DirectoryEntry, Vnode
-from krait.kernel.lang import Errno, Slice, Text, inline, u8, u32, u64
+from krait.kernel.lang import Errno, Slice, Text, inline, text, u8, u32, u64
 
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
+DIGITS_MAX: Final = 18
+"""So many digits always fit into 64 bits."""
+
+
+class FixedFile(NamedTuple):
+    """A file of a directory whose text is known when the kernel is built."""
+
+    name: Text
+    content: Text
+
+
+def fixed_files(contents: dict[str, str]) -> list[FixedFile]:
+    """Make a table at build time, each content with a line feed behind it."""
+    return [
+        FixedFile(text(name.encode()), text(content.encode() + b"\n"))
+        for name, content in contents.items()
+    ]
 
 
 class LazyDirectory(Vnode):
     """A directory; `fill` adds its entries."""
 
     fill: Callable[[LazyDirectory], None] | None = None
+    number: u32 = 0
+    """Which one this is of several that one function fills: a CPU, a cache."""
     entries: EntryTable = inline()
 
     def lookup(self, name: Text) -> Vnode:
@@ -61,6 +81,14 @@ class LazyDirectory(Vnode):
         """Add a directory."""
         self.add(name, make_lazy_directory(self.filesystem, fill))
 
+    def add_numbered_directory(
+        self, name: Text, fill: Callable[[LazyDirectory], None], number: u32
+    ) -> None:
+        """Add a directory that knows which one it is."""
+        directory = make_lazy_directory(self.filesystem, fill)
+        directory.number = number
+        self.add(name, directory)
+
     def add_text(self, name: Text, write: Callable[[TextBuffer], None]) -> None:
         """Add a file whose text is made when it is read."""
         vnode = TextVnode(
@@ -68,6 +96,37 @@ class LazyDirectory(Vnode):
             ino=self.filesystem.take_inode(),
             mode=u32(REGULAR | 0o444),
             write=write,
+        )
+        self.add(name, vnode)
+
+    def add_numbered(self, name: Text, write: Callable[[u32, TextBuffer], None]) -> None:
+        """Add a file whose text depends on the directory's number."""
+        self.add_row(name, write, self.number)
+
+    def add_row(self, name: Text, write: Callable[[u32, TextBuffer], None], number: u32) -> None:
+        """Add a file whose text depends on a number, such as its row in a table."""
+        vnode = NumberedVnode(
+            filesystem=self.filesystem,
+            ino=self.filesystem.take_inode(),
+            mode=u32(REGULAR | 0o444),
+            write=write,
+            number=number,
+        )
+        self.add(name, vnode)
+
+    def add_setting(
+        self,
+        name: Text,
+        write: Callable[[TextBuffer], None],
+        take: Callable[[Text], None],
+    ) -> None:
+        """Add a file that can be written, too; `take` raises EINVAL for what it does not like."""
+        vnode = SettingVnode(
+            filesystem=self.filesystem,
+            ino=self.filesystem.take_inode(),
+            mode=u32(REGULAR | 0o644),
+            write=write,
+            take=take,
         )
         self.add(name, vnode)
 
@@ -84,6 +143,44 @@ class TextVnode(GeneratedVnode):
     def generate(self, out: TextBuffer) -> None:
         """Make the text."""
         self.write(out)
+
+
+class SettingVnode(TextVnode):
+    """A file that can be written."""
+
+    take: Callable[[Text], None]
+
+    def accept(self, data: Text) -> None:
+        """Take a new value."""
+        self.take(data)
+
+
+class NumberedVnode(GeneratedVnode):
+    """A file of one of several directories that are alike."""
+
+    write: Callable[[u32, TextBuffer], None]
+    number: u32
+
+    def generate(self, out: TextBuffer) -> None:
+        """Make the text."""
+        self.write(self.number, out)
+
+
+def decimal_number(data: Text) -> u64:
+    """Read what `echo NUMBER` writes to a setting; raises EINVAL."""
+    value: u64 = 0
+    digits: u64 = 0
+    for byte in data:
+        if 0x30 <= byte <= 0x39 and digits < DIGITS_MAX:
+            value = value * 10 + u64(byte - 0x30)
+            digits += 1
+        elif byte not in (0x0A, 0x20, 0x09, 0):
+            raise Errno(EINVAL)
+        elif digits != 0:
+            break
+    if digits == 0:
+        raise Errno(EINVAL)
+    return value
 
 
 def make_lazy_directory(

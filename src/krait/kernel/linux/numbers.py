@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.lang import Text, text
+
 NAMES_FROM_0: Final = """
 read write open close stat fstat lstat poll lseek mmap mprotect munmap brk rt_sigaction
 rt_sigprocmask rt_sigreturn ioctl pread64 pwrite64 readv writev access pipe select sched_yield
@@ -70,3 +72,5 @@ NAMES: Final = number_names()
 NUMBERS: Final = {name: number for number, name in NAMES.items()}
 LIMIT: Final = max(NAMES) + 1
 """One more than the highest number."""
+CALL_NAMES: Final[list[Text]] = [text(NAMES.get(number, "?").encode()) for number in range(LIMIT)]
+"""The names for the kernel's own use, in the order of the numbers."""

@@ -9,12 +9,14 @@ from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Array, Text, inline, text, u8, u64
 from krait.kernel.linux.process import Process
-from krait.kernel.mm.protection import Protection
+from krait.kernel.mm.census import Census
+from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vma import Vma
 
 NAME_COLUMN: Final = 73  # where Linux puts the name
 NAME_LENGTH: Final = 512
 PAGE_SHIFT: Final = 12
+PAGE_KIB: Final = 4
 
 
 def write_maps(process: Process, out: TextBuffer) -> None:
@@ -26,17 +28,89 @@ def write_maps(process: Process, out: TextBuffer) -> None:
 
 
 def write_smaps(process: Process, out: TextBuffer) -> None:
-    """Write `smaps` with the sizes that programs read."""
+    """Write `smaps`."""
+    census = Census()
     area = process.space.first_vma()
     while area is not None:
         write_line(area, out)
-        resident = resident_pages(process, area)
-        write_size(out, text(b"Size:          "), area.length >> 10)
-        write_size(out, text(b"KernelPageSize:"), 4)
-        write_size(out, text(b"MMUPageSize:   "), 4)
-        write_size(out, text(b"Rss:           "), resident * 4)
-        write_size(out, text(b"Pss:           "), resident * 4)
+        census.clear()
+        census.add(process.space, area)
+        write_size(out, text(b"Size:           "), area.length >> 10)
+        write_size(out, text(b"KernelPageSize: "), 4)
+        write_size(out, text(b"MMUPageSize:    "), 4)
+        write_census(out, census)
+        out.put(text(b"THPeligible:           0\n"))
+        write_flags(out, area)
         area = process.space.next_vma(area)
+
+
+def write_smaps_rollup(process: Process, out: TextBuffer) -> None:
+    """Write `smaps_rollup`: the sums, under one line for all of memory."""
+    census = Census()
+    census.add_space(process.space)
+    start: u64 = 0
+    end: u64 = 0
+    area = process.space.first_vma()
+    if area is not None:
+        start = area.start
+    while area is not None:
+        end = area.end
+        area = process.space.next_vma(area)
+    line_start = out.length
+    out.put_hex_padded(start, 8)
+    out.put(text(b"-"))
+    out.put_hex_padded(end, 8)
+    out.put(text(b" ---p 00000000 00:00 0 "))
+    out.pad_to(NAME_COLUMN, line_start)
+    out.put(text(b"[rollup]\n"))
+    write_census(out, census)
+
+
+def write_census(out: TextBuffer, census: Census) -> None:
+    """Write what the pages of one mapping are, or of all."""
+    resident = census.resident * PAGE_KIB
+    dirty = census.dirty - census.shared_dirty
+    write_size(out, text(b"Rss:            "), resident)
+    write_size(out, text(b"Pss:            "), resident)
+    write_size(out, text(b"Pss_Dirty:      "), census.dirty * PAGE_KIB)
+    write_size(out, text(b"Shared_Clean:   "), (census.shared - census.shared_dirty) * PAGE_KIB)
+    write_size(out, text(b"Shared_Dirty:   "), census.shared_dirty * PAGE_KIB)
+    write_size(out, text(b"Private_Clean:  "), (census.resident - census.shared - dirty) * PAGE_KIB)
+    write_size(out, text(b"Private_Dirty:  "), dirty * PAGE_KIB)
+    write_size(out, text(b"Referenced:     "), census.accessed * PAGE_KIB)
+    write_size(out, text(b"Anonymous:      "), census.anonymous * PAGE_KIB)
+    write_size(out, text(b"LazyFree:       "), 0)
+    write_size(out, text(b"AnonHugePages:  "), 0)
+    write_size(out, text(b"ShmemPmdMapped: "), 0)
+    write_size(out, text(b"FilePmdMapped:  "), 0)
+    write_size(out, text(b"Shared_Hugetlb: "), 0)
+    write_size(out, text(b"Private_Hugetlb:"), 0)
+    write_size(out, text(b"Swap:           "), 0)
+    write_size(out, text(b"SwapPss:        "), 0)
+    write_size(out, text(b"Locked:         "), 0)
+
+
+def write_flags(out: TextBuffer, area: Vma) -> None:
+    """Write the kernel's flags in two letters each."""
+    out.put(text(b"VmFlags:"))
+    put_flag(out, text(b" rd"), Protection.READ in area.protection)
+    put_flag(out, text(b" wr"), Protection.WRITE in area.protection)
+    put_flag(out, text(b" ex"), Protection.EXECUTE in area.protection)
+    put_flag(out, text(b" sh"), area.is_shared)
+    out.put(text(b" mr"))
+    put_flag(out, text(b" mw"), MapFlags.NEVER_WRITABLE not in area.flags)
+    out.put(text(b" me"))
+    put_flag(out, text(b" ms"), area.is_shared)
+    put_flag(out, text(b" gd"), area.grows_down)
+    put_flag(out, text(b" lo"), MapFlags.LOCKED in area.flags)
+    put_flag(out, text(b" nr"), MapFlags.NORESERVE in area.flags)
+    out.put(text(b" \n"))
+
+
+def put_flag(out: TextBuffer, letters: Text, is_set: bool) -> None:
+    """Write a flag that is set."""
+    if is_set:
+        out.put(letters)
 
 
 def write_line(area: Vma, out: TextBuffer) -> None:
@@ -84,16 +158,5 @@ def put_right(out: TextBuffer, letter: Text, allowed: bool) -> None:
 def write_size(out: TextBuffer, name: Text, kib: u64) -> None:
     """Write one line of `smaps`."""
     out.put(name)
-    out.put_padded(kib, 12)
+    out.put_padded(kib, 8)
     out.put(text(b" kB\n"))
-
-
-def resident_pages(process: Process, area: Vma) -> u64:
-    """Count the pages of a mapping that are in memory."""
-    count: u64 = 0
-    address = area.start
-    while address < area.end:
-        if process.space.is_resident(address):
-            count += 1
-        address += 1 << PAGE_SHIFT
-    return count

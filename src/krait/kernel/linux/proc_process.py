@@ -7,33 +7,50 @@ from typing import Final
 from krait.kernel.errno import EACCES, EINVAL
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
-from krait.kernel.fs.proc.source import ProcessEntry, ProcessSource, processes
+from krait.kernel.fs.lazy_directory import decimal_number
+from krait.kernel.fs.proc.source import FaultCounts, ProcessEntry, ProcessSource, processes
 from krait.kernel.fs.text_buffer import TextBuffer
-from krait.kernel.lang import Array, Errno, Text, UserSlice, inline, text, u8, u32, u64
+from krait.kernel.lang import Array, Errno, Text, UserSlice, i64, inline, text, u8, u32, u64
 from krait.kernel.linux.identity import machine_identity
-from krait.kernel.linux.proc_mappings import write_maps, write_smaps
-from krait.kernel.linux.proc_status import write_limits, write_stat, write_statm, write_status
+from krait.kernel.linux.numbers import CALL_NAMES, LIMIT
+from krait.kernel.linux.proc_mappings import write_maps, write_smaps, write_smaps_rollup
+from krait.kernel.linux.proc_status import (
+    Sizes,
+    write_limits,
+    write_stat,
+    write_statm,
+    write_status,
+)
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
-from krait.kernel.linux.task import Task, current_process
-from krait.kernel.linux.threads import find_task
+from krait.kernel.linux.task import Task, current_process, current_task
+from krait.kernel.linux.threads import cpu_time_ns, find_task
+from krait.kernel.mm import frames
+from krait.kernel.mm.census import Census
 from krait.kernel.sched import clock
-from krait.kernel.sched.cpu import cpu
+from krait.kernel.sched.thread import ThreadState
 
 NONE: Final = 0xFFFFFFFF
 CHUNK: Final = 256
-TICK_NS: Final = 10_000_000
+ADJUSTMENT_MAX: Final = 1000  # OOM_SCORE_ADJ_MAX
+NAME_WIDTH: Final = 45
+VALUE_WIDTH: Final = 21
 
 
 class LinuxProcess(ProcessSource):
-    """One process and its only thread."""
+    """One process, or one thread of it."""
 
     process: Process
     task: Task
+    is_thread: bool = False
 
     def pid(self) -> u32:
-        """Return the process id."""
-        return self.process.pid
+        """Return the number of the process or thread."""
+        return self.task.tid if self.is_thread else self.process.pid
+
+    def used_ns(self) -> u64:
+        """Return the CPU time of the thread, or of all threads."""
+        return self.task.cpu_time_ns() if self.is_thread else cpu_time_ns(self.process)
 
     def executable(self) -> Dentry | None:
         """Return what it runs."""
@@ -76,7 +93,7 @@ class LinuxProcess(ProcessSource):
         task = find_task(self.process, tid)
         if task is None:
             return None
-        return LinuxProcess(process=self.process, task=task)
+        return LinuxProcess(process=self.process, task=task, is_thread=True)
 
     def write(self, entry: ProcessEntry, out: TextBuffer) -> None:
         """Write the text of a file."""
@@ -84,10 +101,12 @@ class LinuxProcess(ProcessSource):
         match entry:
             case ProcessEntry.MAPS:
                 write_maps(process, out)
-            case ProcessEntry.SMAPS | ProcessEntry.SMAPS_ROLLUP:
+            case ProcessEntry.SMAPS:
                 write_smaps(process, out)
+            case ProcessEntry.SMAPS_ROLLUP:
+                write_smaps_rollup(process, out)
             case ProcessEntry.STAT:
-                write_stat(process, self.task, out)
+                write_stat(process, self.task, self.used_ns(), out)
             case ProcessEntry.STATM:
                 write_statm(process, out)
             case ProcessEntry.STATUS:
@@ -106,9 +125,10 @@ class LinuxProcess(ProcessSource):
             case ProcessEntry.CGROUP:
                 out.put(text(b"0::/\n"))
             case ProcessEntry.OOM_SCORE:
-                out.put(text(b"0\n"))
+                out.put_decimal(u64(oom_score(process)))
+                out.put(text(b"\n"))
             case ProcessEntry.OOM_SCORE_ADJ:
-                out.put_decimal(process.oom_score_adjustment)
+                put_signed(out, process.oom_score_adjustment)
                 out.put(text(b"\n"))
             case ProcessEntry.PERSONALITY:
                 out.put_hex_padded(u64(process.personality), 8)
@@ -124,7 +144,22 @@ class LinuxProcess(ProcessSource):
                 out.put(text(b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\n"))
                 out.put(text(b"read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"))
             case ProcessEntry.WCHAN:
-                out.put(text(b"0"))
+                write_wait_channel(self.task, out)
+            case ProcessEntry.SCHED:
+                write_scheduling(process, self.task, out)
+            case ProcessEntry.SESSIONID:
+                out.put(text(b"4294967295"))
+            case ProcessEntry.CPUSET:
+                out.put(text(b"/\n"))
+            case ProcessEntry.COREDUMP_FILTER:
+                out.put(text(b"00000033\n"))
+            case ProcessEntry.TIMERSLACK_NS:
+                out.put_decimal(process.timer_slack_ns)
+                out.put(text(b"\n"))
+            case ProcessEntry.UID_MAP | ProcessEntry.GID_MAP:
+                out.put(text(b"         0          0 4294967295\n"))
+            case ProcessEntry.SETGROUPS:
+                out.put(text(b"allow\n"))
             case _:
                 raise Errno(EINVAL)
 
@@ -132,9 +167,9 @@ class LinuxProcess(ProcessSource):
         """Take a new name or adjustment."""
         match entry:
             case ProcessEntry.COMM:
-                self.task.rename(data.part(0, data.find(0x0A)))
+                self.task.rename(data)
             case ProcessEntry.OOM_SCORE_ADJ:
-                self.process.oom_score_adjustment = number_of(data)
+                self.process.oom_score_adjustment = adjustment_of(data)
             case _:
                 raise Errno(EACCES)
 
@@ -144,11 +179,21 @@ def start() -> None:
     processes.find = find
     processes.next_pid = next_pid
     processes.current_pid = current_pid
+    processes.current_tid = current_tid
+    processes.last_pid = last_pid
+    processes.thread_count = thread_count
+    processes.switch_count = switch_count
+    processes.fault_counts = fault_counts
+    processes.anonymous_pages = anonymous_pages
+    processes.committed_pages = committed_pages
+    processes.busy_ns = busy_ns
+    processes.take_host_name = take_host_name
+    processes.write_domain_name = write_domain_name
+    processes.take_domain_name = take_domain_name
     processes.write_host_name = write_host_name
     processes.write_version = write_version
     processes.write_release = write_release
     processes.write_build = write_build
-    processes.write_cpu_times = write_cpu_times
 
 
 def find(pid: u32) -> ProcessSource | None:
@@ -175,6 +220,85 @@ def current_pid() -> u32:
     return current_process().pid
 
 
+def current_tid() -> u32:
+    """Return the calling thread's id."""
+    return current_task().tid
+
+
+def last_pid() -> u32:
+    """Return the id that was given to a thread last."""
+    process = process_table.first
+    return process.next_tid - 1 if process is not None else u32(0)
+
+
+def thread_count() -> u32:
+    """Return the number of threads of all processes."""
+    process = process_table.first
+    return process.task_count if process is not None else u32(0)
+
+
+def switch_count() -> u64:
+    """Return how often threads of programs were given a CPU."""
+    process = process_table.first
+    if process is None:
+        return 0
+    total = process.ended_switches
+    task = process.first_task
+    while task is not None:
+        total += task.switches
+        task = task.next_task
+    return total
+
+
+def fault_counts() -> FaultCounts:
+    """Return the page faults of all processes."""
+    process = process_table.first
+    if process is None:
+        return FaultCounts(0, 0)
+    return FaultCounts(process.space.faults, process.space.faults_waited)
+
+
+def anonymous_pages() -> u64:
+    """Return the pages of programs that are no file's."""
+    process = process_table.first
+    if process is None:
+        return 0
+    census = Census()
+    census.add_space(process.space)
+    return census.anonymous
+
+
+def committed_pages() -> u64:
+    """Return the pages that programs may come to need."""
+    process = process_table.first
+    if process is None:
+        return 0
+    sizes = Sizes()
+    sizes.add(process.space)
+    return (sizes.data + sizes.stack) >> 12
+
+
+def busy_ns() -> u64:
+    """Return the CPU time of all processes."""
+    process = process_table.first
+    return cpu_time_ns(process) if process is not None else u64(0)
+
+
+def take_host_name(name: Text) -> None:
+    """Rename the machine."""
+    machine_identity.set_host_name(name)
+
+
+def write_domain_name(out: TextBuffer) -> None:
+    """Write the NIS domain."""
+    out.put(machine_identity.domain_name())
+
+
+def take_domain_name(name: Text) -> None:
+    """Change the NIS domain."""
+    machine_identity.set_domain_name(name)
+
+
 def write_host_name(out: TextBuffer) -> None:
     """Write the node name."""
     out.put(machine_identity.host_name())
@@ -198,16 +322,6 @@ def write_version(out: TextBuffer) -> None:
     out.put(machine_identity.version())
 
 
-def write_cpu_times(out: TextBuffer) -> None:
-    """Write ticks in user, nice, system, idle and the rest."""
-    idle = clock.ticks_to_ns(cpu.idle_ticks) // TICK_NS
-    total = clock.monotonic_ns() // TICK_NS
-    out.put_decimal(total - min(idle, total))
-    out.put(text(b" 0 0 "))
-    out.put_decimal(idle)
-    out.put(text(b" 0 0 0 0 0 0"))
-
-
 def copy_memory(start_address: u64, end: u64, out: TextBuffer) -> None:
     """Append a range of the program's memory, as far as it is there."""
     chunk: Array[u8] = inline(CHUNK)
@@ -228,11 +342,80 @@ def put_word(out: TextBuffer, word: u64) -> None:
         out.put_byte(u8.truncate(word >> index * 8))
 
 
-def number_of(data: Text) -> u64:
-    """Read a decimal number; a negative one counts as 0."""
-    value: u64 = 0
-    for byte in data:
-        if not 0x30 <= byte <= 0x39:
-            break
-        value = value.wrapping_mul(10).wrapping_add(u64(byte - 0x30))
-    return value
+def adjustment_of(data: Text) -> i64:
+    """Read a number from -1000 to 1000; raises EINVAL."""
+    negative = data.length != 0 and data[0] == 0x2D
+    value = i64(decimal_number(data.part(1, data.length) if negative else data))
+    if value > ADJUSTMENT_MAX:
+        raise Errno(EINVAL)
+    return -value if negative else value
+
+
+def oom_score(process: Process) -> i64:
+    """Give how likely the process is to be ended (fs/proc/base.c, proc_oom_score)."""
+    share = i64(process.space.resident_pages * 1000 // frames.total())
+    points = (1000 + share + process.oom_score_adjustment) * 2 // 3
+    return max(points, i64(0))
+
+
+def put_signed(out: TextBuffer, value: i64) -> None:
+    """Append a number with its sign."""
+    if value < 0:
+        out.put(text(b"-"))
+        value = -value
+    out.put_decimal(u64(value))
+
+
+def write_wait_channel(task: Task, out: TextBuffer) -> None:
+    """Write the system call in which the thread sleeps, `0` when it does not."""
+    number = u32.truncate(task.frame().orig_rax)
+    if task.state != ThreadState.SLEEPING or number >= LIMIT:
+        out.put(text(b"0"))
+    else:
+        out.put(CALL_NAMES[number])
+
+
+def write_scheduling(process: Process, task: Task, out: TextBuffer) -> None:
+    """Write `sched` (kernel/sched/debug.c, proc_sched_show_task), as far as it is kept here."""
+    out.put(task.name_text())
+    out.put(text(b" ("))
+    out.put_decimal(u64(task.tid))
+    out.put(text(b", #threads: "))
+    out.put_decimal(u64(process.task_count))
+    out.put(text(b")\n"))
+    out.put(text(b"-------------------------------------------------------------------\n"))
+    put_milliseconds(out, text(b"se.exec_start"), clock.monotonic_ns())
+    put_milliseconds(out, text(b"se.vruntime"), clock.ticks_to_ns(task.virtual_time))
+    put_milliseconds(out, text(b"se.sum_exec_runtime"), task.cpu_time_ns())
+    forced = min(task.preemptions, task.switches)
+    put_scheduling_number(out, text(b"nr_switches"), task.switches)
+    put_scheduling_number(out, text(b"nr_voluntary_switches"), task.switches - forced)
+    put_scheduling_number(out, text(b"nr_involuntary_switches"), forced)
+    put_scheduling_number(out, text(b"se.load.weight"), u64(task.weight) * 1024)
+    put_scheduling_number(out, text(b"policy"), u64(task.policy))
+    priority = 120 + i64(task.nice)
+    if task.policy in (1, 2):
+        priority = 99 - i64(task.real_time_priority)
+    put_scheduling_number(out, text(b"prio"), u64(priority))
+
+
+def put_scheduling_number(out: TextBuffer, name: Text, value: u64) -> None:
+    """Write one line of `sched`."""
+    start_column = out.length
+    out.put(name)
+    out.pad_to(NAME_WIDTH, start_column)
+    out.put(text(b":"))
+    out.put_padded(value, VALUE_WIDTH)
+    out.put(text(b"\n"))
+
+
+def put_milliseconds(out: TextBuffer, name: Text, value_ns: u64) -> None:
+    """Write one line of `sched` with a time."""
+    start_column = out.length
+    out.put(name)
+    out.pad_to(NAME_WIDTH, start_column)
+    out.put(text(b":"))
+    out.put_padded(value_ns // 1_000_000, VALUE_WIDTH - 7)
+    out.put(text(b"."))
+    out.put_zero_padded(value_ns % 1_000_000, 6)
+    out.put(text(b"\n"))

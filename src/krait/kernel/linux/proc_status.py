@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.table_source import table_source
+from krait.kernel.fs import processors
 from krait.kernel.fs.text_buffer import TextBuffer
-from krait.kernel.lang import Text, i64, text, u32, u64
-from krait.kernel.linux.limits import INFINITY, RESOURCE_COUNT
+from krait.kernel.lang import Struct, Text, i64, text, u32, u64
+from krait.kernel.linux.limits import INFINITY, RESOURCE_COUNT, Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signals import HANDLER_DEFAULT, HANDLER_IGNORE, SIGNAL_LIMIT
 from krait.kernel.linux.task import Task
+from krait.kernel.mm.address_space import AddressSpace
+from krait.kernel.mm.census import Census
+from krait.kernel.mm.protection import Protection
+from krait.kernel.sched.thread import ThreadState
 
 TICK_NS: Final = 10_000_000
 
@@ -37,10 +43,52 @@ LIMIT_NAMES: Final[list[Text]] = [
 LIMIT_UNITS: Final[list[Text]] = [
     text(unit.encode())
     for unit in (
-        "seconds bytes bytes bytes bytes bytes processes files bytes bytes locks signals bytes  "
-        " us".replace("  ", " - - ").split()
+        *("seconds", "bytes", "bytes", "bytes", "bytes", "bytes", "processes", "files", "bytes"),
+        *("bytes", "locks", "signals", "bytes", "", "", "us"),
     )
 ]
+
+
+STATE_NAMES: Final[list[Text]] = [
+    text(name) for name in (b"R (running)", b"S (sleeping)", b"D (disk sleep)", b"X (dead)")
+]
+
+
+class Sizes(Struct):
+    """Bytes of address space by use, as Linux counts them (mm/mmap.c, vm_stat_account)."""
+
+    data: u64 = 0
+    stack: u64 = 0
+    code: u64 = 0
+
+    def add(self, space: AddressSpace) -> None:
+        """Add every mapping."""
+        area = space.first_vma()
+        while area is not None:
+            if area.grows_down:
+                self.stack += area.length
+            elif Protection.WRITE in area.protection:
+                if not area.is_shared:
+                    self.data += area.length
+            elif Protection.EXECUTE in area.protection:
+                self.code += area.length
+            area = space.next_vma(area)
+
+
+def pages_between(start: u64, end: u64) -> u64:
+    """Return the number of pages that a range touches."""
+    return ((end + 0xFFF) >> 12) - (start >> 12)
+
+
+def state_of(task: Task) -> u32:
+    """Return what the thread is doing, as a place in `STATE_NAMES`."""
+    match task.state:
+        case ThreadState.RUNNING | ThreadState.RUNNABLE:
+            return u32(0)
+        case ThreadState.SLEEPING:
+            return u32(1) if task.interruptible else u32(2)
+        case _:
+            return u32(3)
 
 
 def write_status(process: Process, task: Task, out: TextBuffer) -> None:
@@ -50,7 +98,8 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     out.put_line(task.name_text())
     out.put(text(b"Umask:\t"))
     out.put_octal_padded(u64(process.fs.umask), 4)
-    out.put(text(b"\nState:\tR (running)\n"))
+    out.put(text(b"\nState:\t"))
+    out.put_line(STATE_NAMES[state_of(task)])
     put_number(out, text(b"Tgid:\t"), u64(process.pid))
     put_number(out, text(b"Ngid:\t"), 0)
     put_number(out, text(b"Pid:\t"), u64(task.tid))
@@ -63,8 +112,15 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     for index in range(who.group_count):
         out.put_decimal(u64(who.groups[index]))
         out.put(text(b" "))
+    if who.group_count == 0:
+        out.put(text(b" "))
     out.put(text(b"\n"))
+    put_number(out, text(b"NStgid:\t"), u64(process.pid))
+    put_number(out, text(b"NSpid:\t"), u64(task.tid))
+    put_number(out, text(b"NSpgid:\t"), u64(process.group_id))
+    put_number(out, text(b"NSsid:\t"), u64(process.session_id))
     write_memory_status(process, out)
+    out.put(text(b"CoreDumping:\t0\nTHP_enabled:\t0\n"))
     put_number(out, text(b"Threads:\t"), u64(process.task_count))
     write_signal_status(process, task, out)
     put_mask(out, text(b"CapInh:\t"), who.inheritable)
@@ -73,33 +129,41 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     put_mask(out, text(b"CapBnd:\t"), who.bounding)
     put_mask(out, text(b"CapAmb:\t"), who.ambient)
     put_number(out, text(b"NoNewPrivs:\t"), u64(who.no_new_privileges))
-    put_number(out, text(b"Seccomp:\t"), 0)
-    out.put(text(b"Cpus_allowed:\t1\nCpus_allowed_list:\t0\n"))
-    out.put(text(b"Mems_allowed:\t1\nMems_allowed_list:\t0\n"))
-    put_number(out, text(b"voluntary_ctxt_switches:\t"), task.switches)
-    put_number(out, text(b"nonvoluntary_ctxt_switches:\t"), 0)
+    out.put(text(b"Seccomp:\t0\nSeccomp_filters:\t0\nCpus_allowed:\t"))
+    processors.put_mask(out, processors.everybody())
+    out.put(text(b"\nCpus_allowed_list:\t"))
+    processors.put_list(out, processors.everybody())
+    out.put(text(b"\nMems_allowed:\t1\nMems_allowed_list:\t0\n"))
+    forced = min(task.preemptions, task.switches)
+    put_number(out, text(b"voluntary_ctxt_switches:\t"), task.switches - forced)
+    put_number(out, text(b"nonvoluntary_ctxt_switches:\t"), forced)
 
 
 def write_memory_status(process: Process, out: TextBuffer) -> None:
     """Write the lines of `status` about memory."""
     space = process.space
     total = space.total_bytes() >> 10
-    resident = space.resident_pages * 4
+    sizes = Sizes()
+    sizes.add(space)
+    census = Census()
+    census.add_space(space)
+    program = pages_between(process.code_start, process.code_end) * 4
     put_kib(out, text(b"VmPeak:\t"), total)
     put_kib(out, text(b"VmSize:\t"), total)
     put_kib(out, text(b"VmLck:\t"), 0)
     put_kib(out, text(b"VmPin:\t"), 0)
     put_kib(out, text(b"VmHWM:\t"), space.resident_peak * 4)
-    put_kib(out, text(b"VmRSS:\t"), resident)
-    put_kib(out, text(b"RssAnon:\t"), resident)
-    put_kib(out, text(b"RssFile:\t"), 0)
-    put_kib(out, text(b"RssShmem:\t"), 0)
-    put_kib(out, text(b"VmData:\t"), (space.brk_end - space.brk_start) >> 10)
-    put_kib(out, text(b"VmStk:\t"), 132)
-    put_kib(out, text(b"VmExe:\t"), (process.code_end - process.code_start) >> 10)
-    put_kib(out, text(b"VmLib:\t"), 0)
-    put_kib(out, text(b"VmPTE:\t"), 0)
+    put_kib(out, text(b"VmRSS:\t"), census.resident * 4)
+    put_kib(out, text(b"RssAnon:\t"), census.anonymous * 4)
+    put_kib(out, text(b"RssFile:\t"), census.file() * 4)
+    put_kib(out, text(b"RssShmem:\t"), census.shared_memory * 4)
+    put_kib(out, text(b"VmData:\t"), sizes.data >> 10)
+    put_kib(out, text(b"VmStk:\t"), sizes.stack >> 10)
+    put_kib(out, text(b"VmExe:\t"), program)
+    put_kib(out, text(b"VmLib:\t"), (sizes.code >> 10) - min(sizes.code >> 10, program))
+    put_kib(out, text(b"VmPTE:\t"), table_source.in_use * 4)
     put_kib(out, text(b"VmSwap:\t"), 0)
+    put_kib(out, text(b"HugetlbPages:\t"), 0)
 
 
 def write_signal_status(process: Process, task: Task, out: TextBuffer) -> None:
@@ -112,7 +176,9 @@ def write_signal_status(process: Process, task: Task, out: TextBuffer) -> None:
             ignored |= u64(1) << index
         elif handler != HANDLER_DEFAULT:
             caught |= u64(1) << index
-    out.put(text(b"SigQ:\t0/4096\n"))
+    out.put(text(b"SigQ:\t0/"))
+    out.put_decimal(process.limits.soft(Resource.SIGPENDING))
+    out.put(text(b"\n"))
     put_mask(out, text(b"SigPnd:\t"), task.signals.pending.bits)
     put_mask(out, text(b"ShdPnd:\t"), process.pending.bits)
     put_mask(out, text(b"SigBlk:\t"), task.signals.blocked)
@@ -120,27 +186,32 @@ def write_signal_status(process: Process, task: Task, out: TextBuffer) -> None:
     put_mask(out, text(b"SigCgt:\t"), caught)
 
 
-def write_stat(process: Process, task: Task, out: TextBuffer) -> None:
-    """Write `stat`: 52 fields on one line."""
+def write_stat(process: Process, task: Task, used_ns: u64, out: TextBuffer) -> None:
+    """Write `stat`: 52 fields on one line; `used_ns` of the process, or of one thread."""
     space = process.space
-    ticks = task.cpu_time_ns() // TICK_NS
+    ticks = used_ns // TICK_NS
     out.put_decimal(u64(task.tid))
     out.put(text(b" ("))
     out.put(task.name_text())
-    out.put(text(b") R"))
+    out.put(text(b") "))
+    out.put_byte(STATE_NAMES[state_of(task)][0])
     put_field(out, u64(process.parent_pid))
     put_field(out, u64(process.group_id))
     put_field(out, u64(process.session_id))
-    out.put(text(b" 1025 "))
-    out.put_decimal(u64(process.group_id))
-    out.put(text(b" 4194560"))
-    put_field(out, space.faults)
-    out.put(text(b" 0 0 0"))
+    out.put(text(b" 0 -1 4194560"))
+    put_field(out, space.faults - space.faults_waited)
+    out.put(text(b" 0"))
+    put_field(out, space.faults_waited)
+    out.put(text(b" 0"))
     put_field(out, ticks)
     out.put(text(b" 0 0 0"))
-    put_field(out, u64(i64(20 + task.nice)))
+    if task.policy in (1, 2):
+        put_signed(out, -1 - i64(task.real_time_priority))
+    else:
+        put_field(out, u64(i64(20 + task.nice)))
     put_signed(out, i64(task.nice))
-    out.put(text(b" 1 0"))
+    put_field(out, u64(process.task_count))
+    out.put(text(b" 0"))
     put_field(out, process.started_ns // TICK_NS)
     put_field(out, space.total_bytes())
     put_field(out, space.resident_pages)
@@ -151,7 +222,10 @@ def write_stat(process: Process, task: Task, out: TextBuffer) -> None:
     out.put(text(b" 0 0"))
     put_field(out, task.signals.pending.bits)
     put_field(out, task.signals.blocked)
-    out.put(text(b" 0 0 0 0 0 17 0 0 0 0 0 0"))
+    out.put(text(b" 0 0 0 0 0 17 0"))
+    put_field(out, u64(task.real_time_priority))
+    put_field(out, u64(task.policy))
+    out.put(text(b" 0 0 0"))
     put_field(out, process.data_start)
     put_field(out, process.data_end)
     put_field(out, space.brk_start)
@@ -166,11 +240,15 @@ def write_statm(process: Process, out: TextBuffer) -> None:
     """Write `statm`, in pages."""
     space = process.space
     out.put_decimal(space.total_bytes() >> 12)
-    put_field(out, space.resident_pages)
+    census = Census()
+    census.add_space(space)
+    sizes = Sizes()
+    sizes.add(space)
+    put_field(out, census.resident)
+    put_field(out, census.file() + census.shared_memory)
+    put_field(out, pages_between(process.code_start, process.code_end))
     out.put(text(b" 0"))
-    put_field(out, (process.code_end - process.code_start) >> 12)
-    out.put(text(b" 0"))
-    put_field(out, (space.brk_end - space.brk_start) >> 12)
+    put_field(out, (sizes.data + sizes.stack) >> 12)
     out.put(text(b" 0\n"))
 
 
@@ -187,7 +265,8 @@ def write_limits(process: Process, out: TextBuffer) -> None:
         put_limit(out, limit.hard)
         start = out.length
         out.put(LIMIT_UNITS[index])
-        out.pad_to(10, start)
+        if out.length != start:
+            out.pad_to(10, start)
         out.put(text(b"\n"))
 
 

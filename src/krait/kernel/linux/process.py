@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext
-from krait.kernel.lang import Array, Counted, inline, u32, u64
+from krait.kernel.lang import Array, Counted, i64, inline, u32, u64
 from krait.kernel.linux.credentials import Credentials
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.limits import Limits
@@ -50,6 +50,7 @@ class Process(Counted):
     next_tid: u32 = 2
     ended_ns: u64 = 0
     """CPU time of threads that have ended."""
+    ended_switches: u64 = 0
 
     credentials: Credentials = inline()
     limits: Limits = inline()
@@ -79,7 +80,7 @@ class Process(Counted):
     personality: u32 = 0
     dumpable: u32 = 1
     parent_death_signal: u32 = 0
-    oom_score_adjustment: u64 = 0
+    oom_score_adjustment: i64 = 0
     child_subreaper: bool = False
     timer_slack_ns: u64 = 50_000
     membarrier_registered: u32 = 0

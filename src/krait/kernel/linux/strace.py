@@ -33,7 +33,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux.error_names import ERROR_NAMES, ERROR_TEXTS
 from krait.kernel.linux.line_writer import LineWriter
-from krait.kernel.linux.numbers import LIMIT, NUMBERS
+from krait.kernel.linux.numbers import CALL_NAMES, LIMIT, NUMBERS
 from krait.kernel.linux.strace_flags import ALL_TABLES, ARGUMENT_TABLES, FlagName
 from krait.kernel.linux.strace_values import (
     write_action,
@@ -43,7 +43,7 @@ from krait.kernel.linux.strace_values import (
     write_stat,
     write_time,
 )
-from krait.kernel.linux.table import CALL_NAMES, TABLE, unknown_call
+from krait.kernel.linux.table import TABLE, unknown_call
 
 ARGUMENTS: Final = 6
 BYTES_SHOWN: Final = 32  # strace's own default

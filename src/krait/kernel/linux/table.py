@@ -10,7 +10,7 @@ from typing import Final
 
 from krait.kernel.config import config
 from krait.kernel.errno import ENOSYS
-from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, Text, inline, log, text, u32, u64
+from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, inline, log, text, u32, u64
 from krait.kernel.lang.syscalls import REGISTERED
 from krait.kernel.linux import (
     attribute_calls,
@@ -40,7 +40,7 @@ from krait.kernel.linux import (
     transfer_calls,
     xattr_calls,
 )
-from krait.kernel.linux.numbers import LIMIT, NAMES, NUMBERS
+from krait.kernel.linux.numbers import CALL_NAMES, LIMIT, NUMBERS
 from krait.kernel.linux.task import current_task
 
 FAMILIES: Final = (
@@ -71,8 +71,6 @@ FAMILIES: Final = (
     transfer_calls,
     xattr_calls,
 )
-
-CALL_NAMES: Final[list[Text]] = [text(NAMES.get(number, "?").encode()) for number in range(LIMIT)]
 
 
 class UnknownCalls(Struct):

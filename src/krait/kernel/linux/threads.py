@@ -35,6 +35,7 @@ def add_task(process: Process, task: Task) -> None:
 def remove_task(process: Process, task: Task) -> None:
     """Take a thread that ends out of its process."""
     process.ended_ns += task.cpu_time_ns()
+    process.ended_switches += task.switches
     process.task_count -= 1
     before = task.previous_task
     following = task.next_task

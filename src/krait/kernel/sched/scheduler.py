@@ -207,6 +207,7 @@ def preempt() -> None:
     """Give up the CPU because `RESCHEDULE` asks for it; called on the way back to program code."""
     thread = current()
     clear_work(thread, RESCHEDULE)
+    thread.preemptions += 1
     yield_now()
 
 

@@ -78,6 +78,8 @@ class Thread(Counted):
     ran_ns: u64 = 0
     """The CPU time that was last told, which never goes back when the counter's rate is refined."""
     switches: u64 = 0
+    preemptions: u64 = 0
+    """How often it gave up the CPU because others waited."""
     started_ns: u64 = 0
 
     next_runnable: Thread | None = None

@@ -26,6 +26,7 @@ class Handler(Struct):
 
     function: Callable[[u32], None] | None = None
     argument: u32 = 0
+    count: u64 = 0
 
 
 class Interrupts(Struct):
@@ -34,6 +35,7 @@ class Interrupts(Struct):
     handlers: Array[Handler] = inline(VECTORS)
     used: u32 = 0
     timer: Callable[[u32], None] | None = None
+    timer_count: u64 = 0
     strays: u64 = 0
     """Interrupts that nobody had registered for."""
 
@@ -75,10 +77,12 @@ def handle_timer(function: Callable[[u32], None]) -> None:
 def dispatch(vector: u32) -> None:
     """Handle an interrupt; called with interrupts off."""
     if vector == apic.TIMER_VECTOR:
+        interrupts.timer_count += 1
         if (timer := interrupts.timer) is not None:
             timer(vector)
     elif FIRST_VECTOR <= vector < FIRST_VECTOR + VECTORS:
         handler = interrupts.handlers[vector - FIRST_VECTOR]
+        handler.count += 1
         if (function := handler.function) is not None:
             function(handler.argument)
     else:

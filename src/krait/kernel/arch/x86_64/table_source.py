@@ -12,18 +12,22 @@ class TableSource(Struct):
 
     allocate: Callable[[], u64] | None = None
     free: Callable[[u64], None] | None = None
+    in_use: u64 = 0
 
     def make(self) -> u64:
         """Return an empty table; raises ENOMEM."""
         allocate = self.allocate
         if allocate is None:
             panic("a page table is needed before there is an allocator")
-        return allocate()
+        table = allocate()
+        self.in_use += 1
+        return table
 
     def drop(self, table: u64) -> None:
         """Give a table back."""
         free = self.free
         if free is not None:
+            self.in_use -= 1
             free(table)
 
 

@@ -9,7 +9,7 @@ from krait.kernel.fs.proc.source import ProcessEntry
 from krait.kernel.lang import Text, text, u32
 
 FIRST: Final = 1
-LAST: Final = 27
+LAST: Final = 35
 
 
 def name_of(entry: ProcessEntry) -> Text:
@@ -69,6 +69,22 @@ def name_of(entry: ProcessEntry) -> Text:
             return text(b"schedstat")
         case ProcessEntry.WCHAN:
             return text(b"wchan")
+        case ProcessEntry.SCHED:
+            return text(b"sched")
+        case ProcessEntry.SESSIONID:
+            return text(b"sessionid")
+        case ProcessEntry.CPUSET:
+            return text(b"cpuset")
+        case ProcessEntry.COREDUMP_FILTER:
+            return text(b"coredump_filter")
+        case ProcessEntry.TIMERSLACK_NS:
+            return text(b"timerslack_ns")
+        case ProcessEntry.UID_MAP:
+            return text(b"uid_map")
+        case ProcessEntry.GID_MAP:
+            return text(b"gid_map")
+        case ProcessEntry.SETGROUPS:
+            return text(b"setgroups")
 
 
 def mode_of(entry: ProcessEntry) -> u32:

@@ -103,6 +103,26 @@ class SelfLink(Vnode):
         return count
 
 
+class ThreadSelfLink(Vnode):
+    """/proc/thread-self: `PID/task/TID` of the thread that asks."""
+
+    def read_link(self, into: Slice[u8]) -> usize:
+        """Write the path."""
+        current = processes.current_pid
+        thread = processes.current_tid
+        if current is None or thread is None:
+            raise Errno(ENOENT)
+        path: Array[u8] = inline(32)
+        length = put_number_name(current(), path)
+        middle = text(b"/task/")
+        path.part(length, length + middle.length).copy_from(middle)
+        length += middle.length
+        length += put_number_name(thread(), path.part(length, u64(32)))
+        count = min(length, into.length)
+        into.part(u64(0), count).copy_from(path.part(u64(0), count))
+        return count
+
+
 def make_proc_root() -> Vnode:
     """Make /proc."""
     store = ProcFileSystem(device=device_numbers.take(), generated=True)
@@ -124,5 +144,11 @@ def fill(root: LazyDirectory) -> None:
         mode=u32(SYMBOLIC_LINK | 0o777),
     )
     root.add(text(b"self"), link)
+    thread = ThreadSelfLink(
+        filesystem=root.filesystem,
+        ino=root.filesystem.take_inode(),
+        mode=u32(SYMBOLIC_LINK | 0o777),
+    )
+    root.add(text(b"thread-self"), thread)
     system_files.fill(root)
     root.add_directory(text(b"sys"), fill_sysctl)

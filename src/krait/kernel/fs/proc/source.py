@@ -9,12 +9,13 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from enum import IntEnum
+from typing import NamedTuple
 
 from krait.kernel.errno import EACCES
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.text_buffer import TextBuffer
-from krait.kernel.lang import Counted, Errno, Struct, Text, u32
+from krait.kernel.lang import Counted, Errno, Struct, Text, u32, u64
 
 
 class ProcessEntry(IntEnum):
@@ -47,6 +48,14 @@ class ProcessEntry(IntEnum):
     SMAPS_ROLLUP = 25
     SCHEDSTAT = 26
     WCHAN = 27
+    SCHED = 28
+    SESSIONID = 29
+    CPUSET = 30
+    COREDUMP_FILTER = 31
+    TIMERSLACK_NS = 32
+    UID_MAP = 33
+    GID_MAP = 34
+    SETGROUPS = 35
 
 
 class ProcessSource(Counted):
@@ -93,17 +102,36 @@ class ProcessSource(Counted):
         raise Errno(EACCES)
 
 
+class FaultCounts(NamedTuple):
+    """Page faults: all, and those that waited for a disk."""
+
+    all: u64
+    waited: u64
+
+
 class Processes(Struct):
     """How to find processes; the layer above sets all of these before /proc is used."""
 
     find: Callable[[u32], ProcessSource | None] | None = None
     next_pid: Callable[[u32], u32] | None = None  # first pid from a number on; 0: none
     current_pid: Callable[[], u32] | None = None
+    current_tid: Callable[[], u32] | None = None
     write_host_name: Callable[[TextBuffer], None] | None = None
+    take_host_name: Callable[[Text], None] | None = None
+    write_domain_name: Callable[[TextBuffer], None] | None = None
+    take_domain_name: Callable[[Text], None] | None = None
+    last_pid: Callable[[], u32] | None = None
+    thread_count: Callable[[], u32] | None = None
+    running_count: Callable[[], u32] | None = None  # threads that run or could
+    switch_count: Callable[[], u64] | None = None
+    fault_counts: Callable[[], FaultCounts] | None = None
+    anonymous_pages: Callable[[], u64] | None = None
+    committed_pages: Callable[[], u64] | None = None
+    open_files: Callable[[], u64] | None = None
+    busy_ns: Callable[[], u64] | None = None  # CPU time of all threads
     write_version: Callable[[TextBuffer], None] | None = None  # the line of /proc/version
     write_release: Callable[[TextBuffer], None] | None = None  # as uname -r
     write_build: Callable[[TextBuffer], None] | None = None  # as uname -v
-    write_cpu_times: Callable[[TextBuffer], None] | None = None  # user nice system idle … ticks
 
 
 processes = Processes()

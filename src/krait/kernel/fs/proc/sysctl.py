@@ -1,12 +1,128 @@
-"""/proc/sys: the few settings that programs read (sysctl(8)); none can be changed."""
+"""/proc/sys: the settings that programs read (sysctl(8)).
+
+Most are facts of this kernel and cannot be written. What can be changed is answered by whoever
+acts on it, through `source.processes`. A file that Linux has and that would say nothing true here
+is left out.
+"""
 
 from __future__ import annotations
 
+from typing import Final
+
 from krait.kernel.drivers import random
-from krait.kernel.fs.lazy_directory import LazyDirectory
+from krait.kernel.errno import EINVAL
+from krait.kernel.fs.lazy_directory import FixedFile, LazyDirectory, fixed_files
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.text_buffer import TextBuffer
-from krait.kernel.lang import Array, Struct, inline, text, u8, u64
+from krait.kernel.lang import Array, Errno, Struct, Text, inline, text, u8, u32, u64
+
+KERNEL_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "arch": "x86_64",
+        "cap_last_cap": "40",
+        "core_pattern": "core",  # no core is ever written
+        "core_uses_pid": "0",
+        "dmesg_restrict": "0",
+        "kptr_restrict": "0",
+        "msgmax": "8192",
+        "msgmnb": "16384",
+        "msgmni": "32000",
+        "ngroups_max": "65536",
+        "ostype": "Linux",
+        "overflowgid": "65534",
+        "overflowuid": "65534",
+        "panic": "0",
+        "perf_event_paranoid": "4",  # perf_event_open(2) is not there for anybody
+        "pid_max": "4194304",
+        "randomize_va_space": "2",
+        "sched_rr_timeslice_ms": "4",
+        "sched_rt_period_us": "1000000",
+        "sched_rt_runtime_us": "1000000",
+        "sem": "32000\t1024000000\t500\t32000",
+        "shmall": "18446744073692774399",
+        "shmmax": "18446744073692774399",
+        "shmmni": "4096",
+        "sysctl_writes_strict": "1",
+        "tainted": "0",
+        "threads-max": "65536",
+        "unprivileged_bpf_disabled": "2",
+    }
+)
+RANDOM_FILES: Final[list[FixedFile]] = fixed_files(
+    {"entropy_avail": "256", "poolsize": "256", "write_wakeup_threshold": "256"}
+)
+VM_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "admin_reserve_kbytes": "0",
+        "dirty_background_ratio": "10",
+        "dirty_ratio": "20",
+        "legacy_va_layout": "0",
+        "max_map_count": "65530",
+        "mmap_min_addr": "65536",
+        "mmap_rnd_bits": "28",
+        "nr_hugepages": "0",
+        "nr_overcommit_hugepages": "0",
+        "oom_kill_allocating_task": "1",
+        "overcommit_kbytes": "0",
+        "overcommit_memory": "0",
+        "overcommit_ratio": "50",
+        "page-cluster": "0",
+        "panic_on_oom": "0",
+        "swappiness": "0",
+        "unprivileged_userfaultfd": "0",
+        "user_reserve_kbytes": "0",
+        "vfs_cache_pressure": "100",
+        "zone_reclaim_mode": "0",
+    }
+)
+FS_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "aio-max-nr": "65536",
+        "file-max": "9223372036854775807",
+        "lease-break-time": "45",
+        "leases-enable": "0",
+        "mount-max": "32",
+        "nr_open": "1048576",
+        "overflowgid": "65534",
+        "overflowuid": "65534",
+        "pipe-max-size": "1048576",
+        "pipe-user-pages-hard": "0",
+        "pipe-user-pages-soft": "0",
+        "protected_fifos": "0",
+        "protected_hardlinks": "0",
+        "protected_regular": "0",
+        "protected_symlinks": "0",
+        "suid_dumpable": "0",
+    }
+)
+INOTIFY_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "max_queued_events": "16384",
+        "max_user_instances": "128",
+        "max_user_watches": "65536",
+    }
+)
+EPOLL_FILES: Final[list[FixedFile]] = fixed_files({"max_user_watches": "1048576"})
+QUEUE_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "msg_default": "10",
+        "msg_max": "10",
+        "msgsize_default": "8192",
+        "msgsize_max": "8192",
+        "queues_max": "256",
+    }
+)
+NET_CORE_FILES: Final[list[FixedFile]] = fixed_files(
+    {
+        "optmem_max": "131072",
+        "rmem_default": "212992",
+        "rmem_max": "212992",
+        "somaxconn": "4096",
+        "wmem_default": "212992",
+        "wmem_max": "212992",
+    }
+)
+NET_UNIX_FILES: Final[list[FixedFile]] = fixed_files({"max_dgram_qlen": "10"})
 
 
 class BootId(Struct):
@@ -29,61 +145,74 @@ def fill_sysctl(root: LazyDirectory) -> None:
 
 def fill_kernel(group: LazyDirectory) -> None:
     """Add sys/kernel."""
-    group.add_text(text(b"ostype"), write_system_type)
+    for index in range(u32(len(KERNEL_FILES))):
+        group.add_row(KERNEL_FILES[index].name, write_kernel_file, index)
     group.add_text(text(b"osrelease"), write_release)
     group.add_text(text(b"version"), write_build)
-    group.add_text(text(b"hostname"), write_host_name)
-    group.add_text(text(b"domainname"), write_domain_name)
-    group.add_text(text(b"pid_max"), write_pid_max)
-    group.add_text(text(b"threads-max"), write_threads_max)
-    group.add_text(text(b"ngroups_max"), write_ngroups_max)
-    group.add_text(text(b"cap_last_cap"), write_cap_last)
-    group.add_text(text(b"randomize_va_space"), write_two)
-    group.add_text(text(b"core_pattern"), write_core_pattern)
-    group.add_text(text(b"overflowuid"), write_overflow_id)
-    group.add_text(text(b"overflowgid"), write_overflow_id)
+    group.add_setting(text(b"hostname"), write_host_name, take_host_name)
+    group.add_setting(text(b"domainname"), write_domain_name, take_domain_name)
+    group.add_text(text(b"ns_last_pid"), write_last_pid)
     group.add_directory(text(b"random"), fill_random)
 
 
 def fill_random(group: LazyDirectory) -> None:
     """Add sys/kernel/random."""
+    for index in range(u32(len(RANDOM_FILES))):
+        group.add_row(RANDOM_FILES[index].name, write_random_file, index)
     group.add_text(text(b"boot_id"), write_boot_id)
     group.add_text(text(b"uuid"), write_uuid)
-    group.add_text(text(b"entropy_avail"), write_entropy)
-    group.add_text(text(b"poolsize"), write_entropy)
 
 
 def fill_vm(group: LazyDirectory) -> None:
     """Add sys/vm."""
-    group.add_text(text(b"overcommit_memory"), write_one)
-    group.add_text(text(b"overcommit_ratio"), write_fifty)
-    group.add_text(text(b"max_map_count"), write_map_count)
-    group.add_text(text(b"mmap_min_addr"), write_lowest_address)
-    group.add_text(text(b"swappiness"), write_zero)
+    for index in range(u32(len(VM_FILES))):
+        group.add_row(VM_FILES[index].name, write_vm_file, index)
 
 
 def fill_fs(group: LazyDirectory) -> None:
     """Add sys/fs."""
-    group.add_text(text(b"file-max"), write_file_max)
-    group.add_text(text(b"nr_open"), write_nr_open)
-    group.add_text(text(b"pipe-max-size"), write_pipe_max)
-    group.add_text(text(b"protected_hardlinks"), write_zero)
-    group.add_text(text(b"protected_symlinks"), write_zero)
+    for index in range(u32(len(FS_FILES))):
+        group.add_row(FS_FILES[index].name, write_fs_file, index)
+    group.add_text(text(b"file-nr"), write_file_count)
+    group.add_directory(text(b"inotify"), fill_inotify)
+    group.add_directory(text(b"epoll"), fill_epoll)
+    group.add_directory(text(b"mqueue"), fill_queues)
+
+
+def fill_inotify(group: LazyDirectory) -> None:
+    """Add sys/fs/inotify."""
+    for index in range(u32(len(INOTIFY_FILES))):
+        group.add_row(INOTIFY_FILES[index].name, write_inotify_file, index)
+
+
+def fill_epoll(group: LazyDirectory) -> None:
+    """Add sys/fs/epoll."""
+    for index in range(u32(len(EPOLL_FILES))):
+        group.add_row(EPOLL_FILES[index].name, write_epoll_file, index)
+
+
+def fill_queues(group: LazyDirectory) -> None:
+    """Add sys/fs/mqueue."""
+    for index in range(u32(len(QUEUE_FILES))):
+        group.add_row(QUEUE_FILES[index].name, write_queue_file, index)
 
 
 def fill_net(group: LazyDirectory) -> None:
     """Add sys/net."""
     group.add_directory(text(b"core"), fill_net_core)
+    group.add_directory(text(b"unix"), fill_net_unix)
 
 
 def fill_net_core(group: LazyDirectory) -> None:
     """Add sys/net/core."""
-    group.add_text(text(b"somaxconn"), write_somaxconn)
+    for index in range(u32(len(NET_CORE_FILES))):
+        group.add_row(NET_CORE_FILES[index].name, write_net_core_file, index)
 
 
-def write_system_type(out: TextBuffer) -> None:
-    """Write the name of the ABI."""
-    out.put(text(b"Linux\n"))
+def fill_net_unix(group: LazyDirectory) -> None:
+    """Add sys/net/unix."""
+    for index in range(u32(len(NET_UNIX_FILES))):
+        group.add_row(NET_UNIX_FILES[index].name, write_net_unix_file, index)
 
 
 def write_release(out: TextBuffer) -> None:
@@ -110,94 +239,42 @@ def write_host_name(out: TextBuffer) -> None:
     out.put(text(b"\n"))
 
 
+def take_host_name(data: Text) -> None:
+    """Rename the machine."""
+    take = processes.take_host_name
+    if take is None or data.length == 0:
+        raise Errno(EINVAL)
+    take(data.part(0, data.find(u8(0x0A))))
+
+
 def write_domain_name(out: TextBuffer) -> None:
-    """Write Linux's word for no NIS domain."""
-    out.put(text(b"(none)\n"))
+    """Write the NIS domain."""
+    write = processes.write_domain_name
+    if write is not None:
+        write(out)
+    out.put(text(b"\n"))
 
 
-def write_core_pattern(out: TextBuffer) -> None:
-    """Write the default; no core is ever written."""
-    out.put(text(b"core\n"))
+def take_domain_name(data: Text) -> None:
+    """Change the NIS domain."""
+    take = processes.take_domain_name
+    if take is None or data.length == 0:
+        raise Errno(EINVAL)
+    take(data.part(0, data.find(u8(0x0A))))
 
 
-def write_pid_max(out: TextBuffer) -> None:
-    """Write the number behind the highest pid."""
-    out.put(text(b"4194304\n"))
+def write_last_pid(out: TextBuffer) -> None:
+    """Write the number that was given to a thread last."""
+    last = processes.last_pid
+    out.put_decimal(u64(last()) if last is not None else u64(0))
+    out.put(text(b"\n"))
 
 
-def write_threads_max(out: TextBuffer) -> None:
-    """Write the limit of threads."""
-    out.put(text(b"65536\n"))
-
-
-def write_ngroups_max(out: TextBuffer) -> None:
-    """Write NGROUPS_MAX."""
-    out.put(text(b"65536\n"))
-
-
-def write_cap_last(out: TextBuffer) -> None:
-    """Write CAP_LAST_CAP."""
-    out.put(text(b"40\n"))
-
-
-def write_overflow_id(out: TextBuffer) -> None:
-    """Write the id of nobody."""
-    out.put(text(b"65534\n"))
-
-
-def write_map_count(out: TextBuffer) -> None:
-    """Write the limit of mappings."""
-    out.put(text(b"65530\n"))
-
-
-def write_lowest_address(out: TextBuffer) -> None:
-    """Write the lowest address that can be mapped."""
-    out.put(text(b"65536\n"))
-
-
-def write_file_max(out: TextBuffer) -> None:
-    """Write the limit of open files."""
-    out.put(text(b"9223372036854775807\n"))
-
-
-def write_nr_open(out: TextBuffer) -> None:
-    """Write the limit of descriptors."""
-    out.put(text(b"1048576\n"))
-
-
-def write_pipe_max(out: TextBuffer) -> None:
-    """Write the limit of a pipe's size."""
-    out.put(text(b"1048576\n"))
-
-
-def write_somaxconn(out: TextBuffer) -> None:
-    """Write the limit of a listen queue."""
-    out.put(text(b"4096\n"))
-
-
-def write_entropy(out: TextBuffer) -> None:
-    """Write the size of the random pool."""
-    out.put(text(b"256\n"))
-
-
-def write_fifty(out: TextBuffer) -> None:
-    """Write 50."""
-    out.put(text(b"50\n"))
-
-
-def write_zero(out: TextBuffer) -> None:
-    """Write 0."""
-    out.put(text(b"0\n"))
-
-
-def write_one(out: TextBuffer) -> None:
-    """Write 1: memory is given out without asking how much there is."""
-    out.put(text(b"1\n"))
-
-
-def write_two(out: TextBuffer) -> None:
-    """Write 2: stack, mappings and heap are randomised."""
-    out.put(text(b"2\n"))
+def write_file_count(out: TextBuffer) -> None:
+    """Write how many files are open, 0 as since Linux 2.6, and the limit."""
+    count = processes.open_files
+    out.put_decimal(count() if count is not None else u64(0))
+    out.put(text(b"\t0\t9223372036854775807\n"))
 
 
 def write_boot_id(out: TextBuffer) -> None:
@@ -224,3 +301,48 @@ def put_uuid(out: TextBuffer, raw: Array[u8]) -> None:
             out.put(text(b"-"))
         out.put_hex_padded(u64(raw[index]), u64(2))
     out.put(text(b"\n"))
+
+
+def write_kernel_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(KERNEL_FILES[index].content)
+
+
+def write_random_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(RANDOM_FILES[index].content)
+
+
+def write_vm_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(VM_FILES[index].content)
+
+
+def write_fs_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(FS_FILES[index].content)
+
+
+def write_inotify_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(INOTIFY_FILES[index].content)
+
+
+def write_epoll_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(EPOLL_FILES[index].content)
+
+
+def write_queue_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(QUEUE_FILES[index].content)
+
+
+def write_net_core_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(NET_CORE_FILES[index].content)
+
+
+def write_net_unix_file(index: u32, out: TextBuffer) -> None:
+    """Write a fixed file by its place in the table."""
+    out.put(NET_UNIX_FILES[index].content)

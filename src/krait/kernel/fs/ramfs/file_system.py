@@ -8,11 +8,20 @@ from __future__ import annotations
 
 from krait.kernel.errno import ENOSPC
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
-from krait.kernel.lang import Errno, Text, text, u64
+from krait.kernel.lang import Errno, Struct, Text, text, u64
 from krait.kernel.mm import frames
 
 MAGIC = u64(0x01021994)  # TMPFS_MAGIC, <linux/magic.h>
 NAME_MAX = u64(255)
+
+
+class RamPages(Struct):
+    """The pages of all file systems in memory."""
+
+    used: u64 = 0
+
+
+ram_pages = RamPages()
 
 
 class RamFileSystem(FileSystem):
@@ -45,10 +54,12 @@ class RamFileSystem(FileSystem):
         if self.pages_used >= self.pages_max:
             raise Errno(ENOSPC)
         self.pages_used += 1
+        ram_pages.used += 1
 
     def give_back_pages(self, count: u64) -> None:
         """Account for pages that are gone."""
         self.pages_used -= count
+        ram_pages.used -= count
 
     def take_file(self) -> u64:
         """Account for one more file and return its inode number; raises ENOSPC."""

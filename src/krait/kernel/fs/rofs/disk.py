@@ -10,7 +10,7 @@ Pages are not written, so nothing here is ever dirty.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.drivers.block_device import REQUEST_PAGES, BlockDevice, BlockRequest
 from krait.kernel.drivers.virtio import block
@@ -24,6 +24,7 @@ from krait.kernel.sched.mutex import Mutex
 
 REQUESTS: Final = 4
 WINDOW: Final = 16
+SECTORS_PER_PAGE: Final = 8
 
 
 class DiskSource(ImageSource):
@@ -36,6 +37,8 @@ class DiskSource(ImageSource):
     window: u64 = WINDOW
     expected: u64 = 0  # where the next miss is if reading goes on
     hand: u64 = 0
+    reads: u64 = 0
+    pages_read: u64 = 0
 
     def page(self, index: u64) -> Frame:
         """Return a page from the cache, or read it and what follows."""
@@ -103,6 +106,8 @@ class DiskSource(ImageSource):
             release_frames(request)
             raise
         self.requests[slot] = request
+        self.reads += 1
+        self.pages_read += request.count
         self.expected = first + request.count
         return slot
 
@@ -190,6 +195,29 @@ def shrink_cache(wanted: u64) -> u64:
     if source is None:
         return u64(0)
     return source.shrink(wanted)
+
+
+def cached_pages() -> u64:
+    """Return how many pages of the disk are in memory."""
+    source = root_disk.source
+    return u64(0) if source is None else source.cache.count
+
+
+class DiskFacts(NamedTuple):
+    """What /proc says about the disk; all 0 where there is none."""
+
+    sectors: u64
+    reads: u64
+    sectors_read: u64
+
+
+def disk_facts() -> DiskFacts:
+    """Return the size of the disk and how much was read."""
+    source = root_disk.source
+    if source is None:
+        return DiskFacts(u64(0), u64(0), u64(0))
+    sectors = source.page_count * SECTORS_PER_PAGE
+    return DiskFacts(sectors, source.reads, source.pages_read * SECTORS_PER_PAGE)
 
 
 def release_frames(request: BlockRequest) -> None:

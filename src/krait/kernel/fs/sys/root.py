@@ -1,10 +1,13 @@
-"""The files of /sys that programs read: CPUs, NUMA nodes, transparent huge pages."""
+"""The files of /sys that programs read: CPUs, NUMA nodes, huge pages, the control group."""
 
 from __future__ import annotations
 
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
 from krait.kernel.fs.lazy_directory import LazyDirectory, make_lazy_directory
-from krait.kernel.fs.text_buffer import TextBuffer
+from krait.kernel.fs.sys.cgroup import make_control_group
+from krait.kernel.fs.sys.cpus import fill_cpus
+from krait.kernel.fs.sys.huge_pages import fill_mm
+from krait.kernel.fs.sys.nodes import fill_nodes
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Text, text, u64
 
@@ -46,61 +49,11 @@ def fill_system(directory: LazyDirectory) -> None:
     directory.add_directory(text(b"node"), fill_nodes)
 
 
-def fill_cpus(directory: LazyDirectory) -> None:
-    """Add /sys/devices/system/cpu."""
-    directory.add_text(text(b"online"), write_first)
-    directory.add_text(text(b"possible"), write_first)
-    directory.add_text(text(b"present"), write_first)
-    directory.add_directory(text(b"cpu0"), fill_nothing)
-
-
-def fill_nodes(directory: LazyDirectory) -> None:
-    """Add /sys/devices/system/node."""
-    directory.add_text(text(b"online"), write_first)
-    directory.add_text(text(b"possible"), write_first)
-    directory.add_directory(text(b"node0"), fill_node)
-
-
-def fill_node(directory: LazyDirectory) -> None:
-    """Add the one node."""
-    directory.add_text(text(b"cpulist"), write_first)
-
-
 def fill_kernel(directory: LazyDirectory) -> None:
     """Add /sys/kernel."""
     directory.add_directory(text(b"mm"), fill_mm)
 
 
-def fill_mm(directory: LazyDirectory) -> None:
-    """Add /sys/kernel/mm."""
-    directory.add_directory(text(b"transparent_hugepage"), fill_huge_pages)
-
-
-def fill_huge_pages(directory: LazyDirectory) -> None:
-    """Add /sys/kernel/mm/transparent_hugepage."""
-    directory.add_text(text(b"enabled"), write_huge_pages)
-    directory.add_text(text(b"hpage_pmd_size"), write_huge_page_size)
-
-
 def fill_fs(directory: LazyDirectory) -> None:
     """Add /sys/fs."""
-    directory.add_directory(text(b"cgroup"), fill_nothing)
-
-
-def fill_nothing(directory: LazyDirectory) -> None:
-    """Leave a directory empty."""
-
-
-def write_first(out: TextBuffer) -> None:
-    """Write the list of the one CPU or node."""
-    out.put(text(b"0\n"))
-
-
-def write_huge_pages(out: TextBuffer) -> None:
-    """Write that programs do not get huge pages unasked."""
-    out.put(text(b"always madvise [never]\n"))
-
-
-def write_huge_page_size(out: TextBuffer) -> None:
-    """Write the size of a huge page."""
-    out.put(text(b"2097152\n"))
+    directory.add(text(b"cgroup"), make_control_group())
