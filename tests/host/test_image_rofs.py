@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from krait.image import rofs_writer
+from krait.image.checksum import checksum
 from krait.image.errors import ImageError
 from krait.image.listing import list_image
 from krait.image.manifest import Attributes, Entry, Manifest
@@ -205,7 +206,7 @@ def test_no_superblock_surprises_the_reader(field: int, value: int) -> None:
     values = list(rofs_writer.SUPERBLOCK.unpack(image[:PAGE]))
     values[field] = value % 2**32 if field in (1, 2, 17, 18) else value
     block = rofs_writer.SUPERBLOCK.pack(*values)[: PAGE - 4]
-    block += struct.pack("<I", rofs_writer.crc32c(block))
+    block += struct.pack("<I", checksum(block))
     check_or_refuse(block + image[PAGE:])
 
 
@@ -221,18 +222,16 @@ def rechecksummed(image: bytes, values: list[int]) -> bytes:
     """Make all checksums of a small image right again."""
     made = bytearray(image)
     page_count, level2, level1, first = values[3], values[4], values[6], values[8]
-    sums = [
-        rofs_writer.crc32c(image[page * PAGE : (page + 1) * PAGE]) for page in range(page_count)
-    ]
+    sums = [checksum(image[page * PAGE : (page + 1) * PAGE]) for page in range(page_count)]
     sums[:first] = [0] * first
     packed = struct.pack(f"<{page_count}I", *sums).ljust(PAGE, b"\0")
     made[level1 * PAGE : (level1 + 1) * PAGE] = packed
-    packed = struct.pack("<I", rofs_writer.crc32c(packed)).ljust(PAGE, b"\0")
+    packed = struct.pack("<I", checksum(packed)).ljust(PAGE, b"\0")
     made[level2 * PAGE : (level2 + 1) * PAGE] = packed
     at = offset_of(layout.Superblock, "level2_checksums")
-    made[at : at + 4] = struct.pack("<I", rofs_writer.crc32c(packed))
+    made[at : at + 4] = struct.pack("<I", checksum(packed))
     block = bytes(made[: PAGE - 4])
-    made[PAGE - 4 : PAGE] = struct.pack("<I", rofs_writer.crc32c(block))
+    made[PAGE - 4 : PAGE] = struct.pack("<I", checksum(block))
     return bytes(made)
 
 

@@ -13,12 +13,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import crc32c
 import pytest
 from fs_worker.images import PAGE, image_of, load
 from fs_worker.server import Died, FileSystemWorker
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from krait.image.checksum import checksum
 
 GLUE = "glue_ram"
 
@@ -213,4 +214,4 @@ def fix_checksums(image: bytearray, level2: int, level1: int, level1_count: int)
 
 def put(image: bytearray, offset: int, content: bytes | bytearray) -> None:
     """Write a checksum."""
-    struct.pack_into("<I", image, offset, crc32c.crc32c(bytes(content)))
+    struct.pack_into("<I", image, offset, checksum(bytes(content)))

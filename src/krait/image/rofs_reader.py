@@ -14,8 +14,7 @@ import struct
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
-from crc32c import crc32c
-
+from krait.image.checksum import checksum
 from krait.image.errors import ImageError
 from krait.image.rofs_writer import (
     DIRECTORY_ENTRY,
@@ -75,7 +74,7 @@ class RofsReader:
         self.superblock = dict(zip(_SUPERBLOCK_FIELDS, values, strict=True))
         if values[0] != layout.MAGIC:
             raise ImageError("not a Krait image")
-        if crc32c(self.image[:SELF_COVERED]) != self.superblock["checksum"]:
+        if checksum(self.image[:SELF_COVERED]) != self.superblock["checksum"]:
             raise _damaged(METADATA, 0)
         if self.superblock["version"] != layout.VERSION:
             raise ImageError(f"image version {self.superblock['version']} is not known")
@@ -103,7 +102,7 @@ class RofsReader:
         sums = struct.unpack(f"<{layout.LEVEL2_PAGES_MAX}I", superblock["level2_checksums"])
         for index in range(min(superblock["level2_page_count"], layout.LEVEL2_PAGES_MAX)):
             page = superblock["level2_first_page"] + index
-            if crc32c(self._raw(page)) != sums[index]:
+            if checksum(self._raw(page)) != sums[index]:
                 raise _damaged(METADATA, page)
 
     def _raw(self, page: int) -> memoryview:
@@ -118,7 +117,7 @@ class RofsReader:
             level1_index, slot = divmod(number, layout.CHECKSUMS_PER_PAGE)
             level1 = self._level1(level1_index)
             (expected,) = struct.unpack_from("<I", level1, slot * 4)
-            if crc32c(self._raw(number)) != expected:
+            if checksum(self._raw(number)) != expected:
                 raise _damaged(owner, number)
             self._verified.add(number)
         return self._raw(number)
@@ -134,7 +133,7 @@ class RofsReader:
                 raise ImageError("damaged image: it has too few checksums")
             level2 = self._raw(self.superblock["level2_first_page"] + level2_index)
             (expected,) = struct.unpack_from("<I", level2, slot * 4)
-            if crc32c(self._raw(page)) != expected:
+            if checksum(self._raw(page)) != expected:
                 raise _damaged(METADATA, page)
             self._level1_verified.add(index)
         return self._raw(page)

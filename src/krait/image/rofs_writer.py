@@ -15,8 +15,7 @@ import struct
 from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
-from crc32c import crc32c
-
+from krait.image.checksum import checksum
 from krait.image.errors import ImageError
 from krait.image.manifest import Entry, Manifest
 from krait.kernel.fs.rofs import layout
@@ -238,7 +237,7 @@ def write_rofs(
         0,
     )[:SELF_COVERED]
     output.seek(0)
-    output.write(superblock + struct.pack("<I", crc32c(superblock)))
+    output.write(superblock + struct.pack("<I", checksum(superblock)))
     output.truncate(page_count * PAGE)
     return Summary(page_count * PAGE, inode_count, build_id)
 
@@ -287,7 +286,7 @@ def _write_area(
     padded = memoryview(content + bytes(area.pages * PAGE - len(content)))
     output.seek(area.first * PAGE)
     output.write(padded)
-    sums = [crc32c(padded[at : at + PAGE]) for at in range(0, len(padded), PAGE)]
+    sums = [checksum(padded[at : at + PAGE]) for at in range(0, len(padded), PAGE)]
     if checksums is not None:
         checksums[area.first : area.end] = sums
     return sums
@@ -320,7 +319,7 @@ def _copy_file(path: str, entry: Entry, page: int, output: BinaryIO, checksums: 
                 view = memoryview(data)
                 output.write(view)
                 for at in range(0, len(view), PAGE):
-                    checksums[page] = crc32c(view[at : at + PAGE])
+                    checksums[page] = checksum(view[at : at + PAGE])
                     page += 1
     except OSError as error:
         raise ImageError(f"{entry.host}: {(error.strerror or str(error)).lower()}") from None

@@ -17,7 +17,6 @@ STAND_INS = {
     "krait.kernel.sched.mutex": "mutex",
     "krait.kernel.sched.spin_lock": "spin_lock",
     "krait.kernel.sched.wait_queue": "wait_queue",
-    "krait.kernel.arch.x86_64.crc32c": "crc32c",
 }
 
 

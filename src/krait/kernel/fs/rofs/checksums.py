@@ -7,10 +7,10 @@ costs what it uses. See `layout.py` for the two levels.
 
 from __future__ import annotations
 
-from krait.kernel.arch.x86_64.crc32c import crc32c
 from krait.kernel.errno import EIO
 from krait.kernel.fs.rofs.layout import CHECKSUMS_PER_PAGE
 from krait.kernel.fs.rofs.source import ImageSource
+from krait.kernel.fs.rofs.xxh64 import page_checksum
 from krait.kernel.lang import Buffer, Counted, Errno, u32, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
@@ -45,7 +45,8 @@ class Checksums(Counted):
                 if not self.verify_level1(level1, sums):
                     return False
                 self.mark(page_of_sums)
-            good = checksum_at(sums, page % CHECKSUMS_PER_PAGE) == crc32c(frames.bytes_of(frame))
+            wanted = checksum_at(sums, page % CHECKSUMS_PER_PAGE)
+            good = wanted == page_checksum(frames.bytes_of(frame))
         finally:
             frames.release(sums)
         if good:
@@ -57,7 +58,7 @@ class Checksums(Counted):
         sums = self.source.page(self.level2_first + level1 // CHECKSUMS_PER_PAGE)
         try:
             wanted = checksum_at(sums, level1 % CHECKSUMS_PER_PAGE)
-            return wanted == crc32c(frames.bytes_of(frame))
+            return wanted == page_checksum(frames.bytes_of(frame))
         finally:
             frames.release(sums)
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from krait.kernel.arch.x86_64.crc32c import crc32c
 from krait.kernel.errno import EINVAL, EIO
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
 from krait.kernel.fs.rofs import damage
@@ -26,6 +25,7 @@ from krait.kernel.fs.rofs.layout import (
     Superblock,
 )
 from krait.kernel.fs.rofs.source import ImageSource
+from krait.kernel.fs.rofs.xxh64 import page_checksum
 from krait.kernel.fs.vnode import PAGE_SHIFT, PAGE_SIZE
 from krait.kernel.lang import Buffer, Errno, Slice, Text, i64, text, u8, u32, u64, view
 from krait.kernel.mm import frames
@@ -230,12 +230,12 @@ def mount_image(source: ImageSource) -> RofsImage:
         if not raw.magic.equals(text(MAGIC)):
             damage.report_text(text(b"this is not a Krait image"))
             raise Errno(EINVAL)
-        if raw.checksum != crc32c(content.part(u64(0), u64(PAGE_SIZE - 4))):
-            damage.report_text(text(b"the superblock (page 0) does not match its checksum"))
-            raise Errno(EIO)
         if raw.version != VERSION or raw.page_size != PAGE_SIZE:
             damage.report_text(text(b"the image has a version that this kernel does not know"))
             raise Errno(EINVAL)
+        if raw.checksum != page_checksum(content.part(u64(0), u64(PAGE_SIZE - 4))):
+            damage.report_text(text(b"the superblock (page 0) does not match its checksum"))
+            raise Errno(EIO)
         if not is_consistent(raw, source.page_count):
             damage.report_text(text(b"the superblock (page 0) contradicts itself"))
             raise Errno(EINVAL)
@@ -279,7 +279,7 @@ def verify_level2(image: RofsImage, raw: Superblock) -> None:
     for index in range(raw.level2_page_count):
         page = image.checksums.level2_first + index
         frame = image.source.page(page)
-        good = raw.level2_checksums[index] == crc32c(frames.bytes_of(frame))
+        good = raw.level2_checksums[index] == page_checksum(frames.bytes_of(frame))
         frames.release(frame)
         if not good:
             damage.report(image, page, u32(0))

@@ -15,13 +15,12 @@ File data begins on a page and is contiguous, so that a page of an image that li
 mapped as it is, and a file on a disk is read with one request for a run of pages. The tail of a
 file's last page is zero.
 
-Every byte is covered by a CRC-32C (Castagnoli, reflected, initial value and final inversion
-0xffffffff: what the `crc32` instruction computes). Level 1 holds one checksum for each page, at the
-index of its page number; those of the superblock and of the two checksum areas themselves are zero
-and unused. Level 2 holds one checksum for each level 1 page, in order. The superblock holds one for
-each level 2 page, and its own, over the 4092 bytes before it. A reader checks the superblock and
-level 2 at mount and the rest page by page at first use, so mounting costs the same for an image of
-any size.
+Every byte is covered by a checksum: the low 32 bits of XXH64 (`xxh64.py`). Level 1 holds one
+checksum for each page, at the index of its page number; those of the superblock and of the two
+checksum areas themselves are zero and unused. Level 2 holds one checksum for each level 1 page, in
+order. The superblock holds one for each level 2 page, and its own, over the 4092 bytes before it. A
+reader checks the superblock and level 2 at mount and the rest page by page at first use, so
+mounting costs the same for an image of any size.
 
 The structure is ours; the idea of levels is dm-verity's (Linux, Documentation/admin-guide/device-
 mapper/verity.rst), with a checksum against decay where dm-verity has a hash against an attacker.
@@ -47,7 +46,7 @@ from krait.kernel.lang import (
 )
 
 MAGIC: Final = b"KRAITFS1"
-VERSION: Final = 1
+VERSION: Final = 2
 
 PAGE_SIZE: Final = 4096
 CHECKSUMS_PER_PAGE: Final = 1024
@@ -104,7 +103,7 @@ class Superblock(Packed):
     build_id: Array[u8] = inline(32)  # SHA-256 of what the image was made from
     unused: Array[u8] = inline(2900)
     level2_checksums: Array[u32] = inline(256)  # LEVEL2_PAGES_MAX
-    checksum: u32  # CRC-32C of the 4092 bytes before it
+    checksum: u32  # of the 4092 bytes before it
 
 
 class Inode(Packed):
