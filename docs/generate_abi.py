@@ -61,6 +61,13 @@ FLAGS: dict[str, dict[int, str]] = {
     "epoll_create1": {0o2000000: "EPOLL_CLOEXEC"},
     "eventfd2": {0x1: "EFD_SEMAPHORE", 0o4000: "EFD_NONBLOCK", 0o2000000: "EFD_CLOEXEC"},
     "futex": {0x80: "FUTEX_PRIVATE_FLAG", 0x100: "FUTEX_CLOCK_REALTIME"},
+    "membarrier": {
+        0x1: "GLOBAL", 0x2: "GLOBAL_EXPEDITED", 0x4: "REGISTER_GLOBAL_EXPEDITED",
+        0x8: "PRIVATE_EXPEDITED", 0x10: "REGISTER_PRIVATE_EXPEDITED",
+        0x20: "PRIVATE_EXPEDITED_SYNC_CORE", 0x40: "REGISTER_PRIVATE_EXPEDITED_SYNC_CORE",
+        0x200: "GET_REGISTRATIONS",
+    },
+    "sched_setattr": {0x1: "SCHED_FLAG_RESET_ON_FORK"},
     "futex_waitv": {0x2: "FUTEX2_SIZE_U32", 0x80: "FUTEX2_PRIVATE"},
     "preadv2": TRANSFER, "pwritev2": TRANSFER,
     "fallocate": {0x1: "FALLOC_FL_KEEP_SIZE", 0x2: "FALLOC_FL_PUNCH_HOLE"},

@@ -66,6 +66,17 @@ def test_futexes_as_on_the_host(build_program: Callable[..., str]) -> None:
 
 
 @pytest.mark.guest
+@pytest.mark.parametrize("source", ["cpu_time", "schedule"])
+def test_time_and_schedule_as_on_the_host(build_program: Callable[..., str], source: str) -> None:
+    """CPU clocks, timers and limits of threads; policies, nice values, barriers, names."""
+    program = build_program(f"guest/programs/{source}.c", "-pthread", "-static")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status
+
+
+@pytest.mark.guest
 def test_python_threads(same_as_host: Comparison) -> None:
     """Queues and a thread pool."""
     same_as_host("python3", "-c", PYTHON, switches=("-m", "256M"))

@@ -6,15 +6,23 @@ from typing import Final
 
 from krait.kernel.errno import EINVAL, EPERM, ESRCH
 from krait.kernel.lang import Errno, Packed, UserPointer, i32, i64, syscall, u32, u64
+from krait.kernel.linux.cpu_alarm import CpuAlarm
+from krait.kernel.linux.cpu_timers import cancel_alarm, set_alarm, set_alarm_again, time_of
 from krait.kernel.linux.limits import RESOURCE_COUNT, Limit, Resource
+from krait.kernel.linux.process import Process
+from krait.kernel.linux.send_signal import post_from_interrupt
+from krait.kernel.linux.signals import SIGKILL, SIGXCPU
 from krait.kernel.linux.task import current_process, current_task
-from krait.kernel.linux.threads import cpu_time_ns
+from krait.kernel.linux.threads import cpu_time_ns, switches
 from krait.kernel.sched import clock
 
 OPEN_FILES_CEILING: Final = 1 << 20  # fs.nr_open
 NS_PER_TICK: Final = 10_000_000  # sysconf(_SC_CLK_TCK) is 100
 NS_PER_MICROSECOND: Final = 1000
 MICROSECONDS: Final = 1_000_000
+SECOND_NS: Final = u64(1_000_000_000)
+LONGEST_SECONDS: Final = 9_000_000_000
+"""A longer limit is none."""
 CAPABILITY_RESOURCE: Final = 24
 
 USAGE_SELF: Final = 0
@@ -107,14 +115,23 @@ def getrusage(who: i32, into: UserPointer[Usage]) -> None:
     if who not in (USAGE_SELF, USAGE_CHILDREN, USAGE_THREAD):
         raise Errno(EINVAL)
     usage = Usage()
-    if who != USAGE_CHILDREN:
-        used_ns = current_task().cpu_time_ns() if who == USAGE_THREAD else task_time_ns()
-        usage.user_seconds = i64(used_ns // 1_000_000_000)
-        usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
-        usage.resident_kib = i64(current_process().space.resident_peak * 4)
-        usage.minor_faults = i64(current_process().space.faults)
-        usage.voluntary_switches = i64(current_task().switches)
+    process = current_process()
+    if who == USAGE_THREAD:
+        task = current_task()
+        put_usage(usage, task.cpu_time_ns(), process)
+        usage.voluntary_switches = i64(task.switches)
+    elif who == USAGE_SELF:
+        put_usage(usage, cpu_time_ns(process), process)
+        usage.voluntary_switches = i64(switches(process))
     into.copy_out(usage)
+
+
+def put_usage(usage: Usage, used_ns: u64, process: Process) -> None:
+    """Fill in time and memory, which threads share."""
+    usage.user_seconds = i64(used_ns // 1_000_000_000)
+    usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
+    usage.resident_kib = i64(process.space.resident_peak * 4)
+    usage.minor_faults = i64(process.space.faults)
 
 
 @syscall("times")
@@ -152,3 +169,36 @@ def set_limit(resource: u32, soft: u64, hard: u64) -> None:
         if not process.credentials.has(CAPABILITY_RESOURCE):
             raise Errno(EPERM)
     process.limits.table[resource] = Limit(soft, hard)
+    if resource == u32(Resource.CPU):
+        watch_cpu_limit(process)
+
+
+class LimitAlarm(CpuAlarm):
+    """RLIMIT_CPU has been reached."""
+
+    def ring(self) -> None:
+        """Send SIGXCPU each second from the soft limit on, SIGKILL at the hard one."""
+        process = self.process
+        limit = process.limits.table[u32(Resource.CPU)]
+        used = time_of(self) // SECOND_NS
+        if used >= limit.hard:
+            post_from_interrupt(process, SIGKILL)
+            return
+        post_from_interrupt(process, SIGXCPU)
+        set_alarm_again(self, (used + 1) * SECOND_NS)
+
+
+def watch_cpu_limit(process: Process) -> None:
+    """Let the alarm of RLIMIT_CPU ring when the limit is reached; raises ENOMEM."""
+    soft = max(process.limits.soft(Resource.CPU), u64(1))
+    alarm = process.timers.limit
+    if alarm is not None:
+        cancel_alarm(alarm)
+    if soft > LONGEST_SECONDS:
+        return
+    if alarm is None:
+        made = LimitAlarm(process=process)
+        process.timers.limit = made
+        set_alarm(made, soft * SECOND_NS)
+    else:
+        set_alarm(alarm, soft * SECOND_NS)

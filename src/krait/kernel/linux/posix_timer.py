@@ -1,25 +1,38 @@
 """A POSIX timer: sends a signal when it expires (timer_create(2)).
 
 The signal's queue entry is made with the timer, so that the clock's interrupt has nothing to
-allocate. While it is still pending, further expirations are overruns.
+allocate. A timer whose signal is pending does not run: only when the signal is taken are the
+intervals counted that have passed meanwhile, its overruns, and the next one begins. So a short
+interval of a blocked signal costs nothing (kernel/time/posix-timers.c does the same).
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from krait.kernel.lang import i32, u32, u64
+from krait.kernel.linux.cpu_alarm import CpuAlarm
+from krait.kernel.linux.cpu_timers import cancel_alarm, left_ns, set_alarm, set_alarm_again, time_of
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import is_dropped, notice
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
 from krait.kernel.linux.signals import SI_TIMER
+from krait.kernel.linux.task import WORK_EXIT, Task
 from krait.kernel.linux.threads import receiver
 from krait.kernel.sched import clock, timer
 from krait.kernel.sched.timer_queue import Timer
+
+OVERRUN_LIMIT: Final = u64(0x7FFF_FFFF)  # DELAYTIMER_MAX
+DROPPED_NS: Final = u64(1_000_000)
+"""How soon at the earliest a timer expires again whose signal is ignored."""
 
 
 class PosixTimer(Timer):
     """One timer."""
 
     process: Process
+    task: Task | None = None
+    """Who alone gets the signal; None: the process."""
     queued: QueuedSignal
     silent: bool
     clock: i32
@@ -27,66 +40,126 @@ class PosixTimer(Timer):
     number: u32
     signo: u32
     interval_ns: u64 = 0
-    overrun: u32 = 0
+    fired: bool = False
+    """Its signal is pending; the next interval begins when that is taken."""
+    expired_at_ns: u64 = 0
     last_overrun: u32 = 0
+    alarm: CpuAlarm | None = None
+    """What it is set by if its clock counts CPU time."""
+
+    def now_ns(self) -> u64:
+        """Read the clock that deadlines are kept by."""
+        if (alarm := self.alarm) is not None:
+            return time_of(alarm)
+        return clock.monotonic_ns()
 
     def left_ns(self) -> u64:
         """Give the time until the next expiration; 0 if the timer is stopped."""
-        if not self.armed:
+        if (alarm := self.alarm) is not None and alarm.is_set:
+            return left_ns(alarm)
+        now_ns = self.now_ns()
+        if self.armed:
+            return max(self.deadline_ns, now_ns + 1) - now_ns
+        if not self.fired or self.interval_ns == 0:
             return u64(0)
-        now_ns = clock.monotonic_ns()
-        return max(self.deadline_ns, now_ns + 1) - now_ns
+        passed_ns = now_ns - min(now_ns, self.expired_at_ns)
+        return self.interval_ns - passed_ns % self.interval_ns
 
     def set(self, deadline_ns: u64, interval_ns: u64) -> None:
         """Start anew; a deadline of 0 stops."""
-        timer.cancel(self)
+        stop(self)
         self.interval_ns = interval_ns
-        self.overrun = 0
-        if deadline_ns != 0:
+        if deadline_ns == 0:
+            return
+        if (alarm := self.alarm) is not None:
+            set_alarm(alarm, deadline_ns)
+        else:
             timer.arm(self, deadline_ns, expire)
+
+    def start_next(self) -> u64:
+        """Start the first interval that is not over; give how many are."""
+        now_ns = self.now_ns()
+        missed = (now_ns - min(now_ns, self.expired_at_ns)) // self.interval_ns
+        deadline_ns = self.expired_at_ns + (missed + 1) * self.interval_ns
+        if (alarm := self.alarm) is not None:
+            set_alarm_again(alarm, deadline_ns)
+        else:
+            timer.arm(self, deadline_ns, expire)
+        return missed
+
+
+class TimerAlarm(CpuAlarm):
+    """Lets a timer expire whose clock counts CPU time."""
+
+    owner: PosixTimer | None = None
+
+    def ring(self) -> None:
+        """Let it expire."""
+        if (owner := self.owner) is not None:
+            owner.expired_at_ns = self.expiry_ns
+            go_off(owner)
 
 
 def stop(stopped: PosixTimer) -> None:
-    """Stop a timer for good."""
+    """Stop a timer."""
+    stopped.fired = False
+    if (alarm := stopped.alarm) is not None:
+        cancel_alarm(alarm)
     timer.cancel(stopped)
 
 
 def expire(expired: Timer) -> None:
-    """Send the signal, and start the next interval; runs in the timer's interrupt."""
-    if not isinstance(expired, PosixTimer):
-        return
-    missed: u64 = 0
-    if expired.interval_ns != 0:
-        now_ns = clock.monotonic_ns()
-        late_ns = now_ns - min(now_ns, expired.deadline_ns)
-        missed = late_ns // expired.interval_ns
-    if not expired.silent:
-        send(expired, u32.truncate(missed))
-    if expired.interval_ns != 0:
-        timer.arm(expired, expired.deadline_ns + (missed + 1) * expired.interval_ns, expire)
+    """Serve the timer's interrupt."""
+    if isinstance(expired, PosixTimer):
+        expired.expired_at_ns = expired.deadline_ns
+        go_off(expired)
 
 
-def send(expired: PosixTimer, missed: u32) -> None:
-    """Queue the signal, or count an overrun while it is queued already."""
+def go_off(expired: PosixTimer) -> None:
+    """Send the signal; a timer that sends none goes on at once."""
+    if not expired.silent and send(expired):
+        expired.fired = True
+    elif expired.interval_ns != 0:
+        if not expired.silent:
+            # Nobody hears it: no need to be exact.
+            expired.expired_at_ns += DROPPED_NS - min(expired.interval_ns, DROPPED_NS)
+        expired.start_next()
+
+
+def send(expired: PosixTimer) -> bool:
+    """Queue the signal; False if it is ignored."""
     process = expired.process
-    task = receiver(process, expired.signo)
-    if task is None or is_dropped(process, task, expired.signo):
-        return
+    target = expired.task
+    task = target if target is not None else receiver(process, expired.signo)
+    if task is None or task.work & WORK_EXIT != 0 or is_dropped(process, task, expired.signo):
+        return False
     with process.signal_lock:
         queued = expired.queued
-        if queued.waiting or not process.pending.wants(expired.signo):
-            expired.overrun = expired.overrun.wrapping_add(missed + 1)
-        else:
-            expired.last_overrun = expired.overrun.wrapping_add(missed)
-            expired.overrun = 0
+        if not queued.waiting:
             queued.info = SignalInfo(
-                expired.signo,
-                0,
-                SI_TIMER,
-                u64(expired.number) | u64(expired.last_overrun) << 32,
-                expired.value,
-                0,
+                expired.signo, 0, SI_TIMER, u64(expired.number), expired.value, 0
             )
-            process.pending.add(queued)
+            if target is not None:
+                target.signals.pending.add(queued)
+            else:
+                process.pending.add(queued)
             process.signal_arrival.wake_all()
             notice(task, process)
+    return True
+
+
+def signal_taken(process: Process, info: SignalInfo) -> SignalInfo:
+    """Let the timer go on whose signal was taken; tell how many intervals were over."""
+    number = u32.truncate(info.word0)
+    made = process.timers.made
+    if made is None or u64(number) >= made.length:
+        return info
+    found = made[u64(number)]
+    if not isinstance(found, PosixTimer) or not found.fired or found.queued.waiting:
+        return info
+    found.fired = False
+    found.last_overrun = 0
+    if found.interval_ns != 0:
+        found.last_overrun = u32(min(found.start_next(), OVERRUN_LIMIT))
+    overrun = u64(found.last_overrun) << 32
+    return SignalInfo(info.signo, 0, info.code, u64(number) | overrun, info.word1, info.word2)

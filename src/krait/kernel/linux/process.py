@@ -15,6 +15,7 @@ from krait.kernel.lang import Array, Counted, i64, inline, u32, u64
 from krait.kernel.linux.credentials import Credentials
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.limits import Limits
+from krait.kernel.linux.process_timers import ProcessTimers
 from krait.kernel.linux.signal_state import PendingSignals, SignalActions
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.sched.spin_lock import SpinLock
@@ -61,6 +62,8 @@ class Process(Counted):
     """Who waits for a signal to become pending: signalfd(2)."""
     actions: SignalActions = inline()
     pending: PendingSignals = inline()
+
+    timers: ProcessTimers = inline()
 
     executable: Dentry | None = None
     code_start: u64 = 0

@@ -11,7 +11,7 @@ from krait.kernel.errno import EAGAIN
 from krait.kernel.lang import Errno, interrupt, u32, u64
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
+from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo, make_queued, queued_signals
 from krait.kernel.linux.signals import (
     DEFAULT_IGNORED,
     SI_KERNEL,
@@ -94,16 +94,21 @@ def is_dropped(process: Process, task: Task, signo: u32) -> bool:
 
 
 def enqueue_room(process: Process, info: SignalInfo) -> QueuedSignal | None:
-    """Make the queue entry. None: keep the bit alone; EAGAIN for a real-time signal too many."""
-    if u64(process.pending.count) >= process.limits.soft(Resource.SIGPENDING):
-        if info.signo >= SIGRTMIN and info.code != SI_KERNEL:
+    """Make the queue entry. None: keep the bit alone; EAGAIN for a real-time signal too many.
+
+    Standard signals of the kernel and of kill(2) are never counted too many, since there is only
+    one of each (kernel/signal.c, __send_signal_locked).
+    """
+    uncounted = info.signo < SIGRTMIN and info.code >= 0
+    if not uncounted and queued_signals.count >= process.limits.soft(Resource.SIGPENDING):
+        if info.signo >= SIGRTMIN and info.code != SI_USER:
             raise Errno(EAGAIN)
         return None
     try:
-        return QueuedSignal(info=info)
+        return make_queued(info)
     except Errno:
-        if info.signo >= SIGRTMIN:
-            raise
+        if info.signo >= SIGRTMIN and info.code != SI_USER:
+            raise Errno(EAGAIN)
         return None
 
 

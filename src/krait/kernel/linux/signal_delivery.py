@@ -33,6 +33,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.death import die_by_signal
+from krait.kernel.linux.posix_timer import signal_taken
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import deliverable, notice
 from krait.kernel.linux.signal_frame import (
@@ -56,6 +57,7 @@ from krait.kernel.linux.signals import (
     DEFAULT_STOPS,
     HANDLER_DEFAULT,
     SI_KERNEL,
+    SI_TIMER,
     SIGKILL,
     SIGSEGV,
     SYNCHRONOUS,
@@ -95,10 +97,12 @@ initial_vector_state = InitialVectorState()
 
 
 def next_signal(task: Task, process: Process) -> u32:
-    """Give the signal to take now, 0 if there is none: faults first, then by number."""
+    """Give the signal to take now, 0 if there is none: SIGKILL, faults, then by number."""
     waiting = deliverable(task, process)
     if waiting == 0:
         return 0
+    if waiting & signal_bit(SIGKILL) != 0:
+        return SIGKILL
     if waiting & SYNCHRONOUS != 0:
         waiting &= SYNCHRONOUS
     return u32.truncate(count_trailing_zeros(waiting)) + 1
@@ -112,6 +116,8 @@ def take_signal(task: Task, process: Process, signo: u32) -> SignalInfo:
         else:
             info = process.pending.take(signo)
         notice(task, process)
+    if info.code == SI_TIMER:
+        return signal_taken(process, info)
     return info
 
 

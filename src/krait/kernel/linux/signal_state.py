@@ -43,6 +43,26 @@ class QueuedSignal(Counted):
     """It is in a queue; a timer's own entry is used again after it has been taken."""
     next: QueuedSignal | None = None
 
+    def __del__(self) -> None:
+        """Give its place under RLIMIT_SIGPENDING back."""
+        queued_signals.count -= 1
+
+
+class QueuedSignals(Struct):
+    """How many entries there are, which RLIMIT_SIGPENDING limits: in queues and with timers."""
+
+    count: u64 = 0
+
+
+queued_signals = QueuedSignals()
+
+
+def make_queued(info: SignalInfo) -> QueuedSignal:
+    """Make an entry; raises ENOMEM."""
+    made = QueuedSignal(info=info)
+    queued_signals.count += 1
+    return made
+
 
 class PendingSignals(Struct):
     """Signals sent and not taken, in the order in which they were sent."""

@@ -14,6 +14,7 @@ from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, inline, log, t
 from krait.kernel.lang.syscalls import REGISTERED
 from krait.kernel.linux import (
     attribute_calls,
+    barrier_calls,
     descriptor_calls,
     directory_calls,
     event_calls,
@@ -22,6 +23,7 @@ from krait.kernel.linux import (
     futex_calls,
     futex_vector,
     identity_calls,
+    interval_calls,
     io_calls,
     limit_calls,
     lock_calls,
@@ -45,6 +47,7 @@ from krait.kernel.linux.task import current_task
 
 FAMILIES: Final = (
     attribute_calls,
+    barrier_calls,
     descriptor_calls,
     directory_calls,
     event_calls,
@@ -53,6 +56,7 @@ FAMILIES: Final = (
     futex_calls,
     futex_vector,
     identity_calls,
+    interval_calls,
     io_calls,
     limit_calls,
     lock_calls,

@@ -66,6 +66,8 @@ class Task(Thread):
     policy: u32 = 0
     real_time_priority: u32 = 0
     nice: i32 = 0
+    resets_on_fork: bool = False
+    io_priority: u32 = 0
     path_buffer: Buffer[u8] | None = None
     second_path_buffer: Buffer[u8] | None = None
     """Where paths of system calls are copied to (paths.py)."""

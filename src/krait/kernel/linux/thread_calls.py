@@ -17,12 +17,23 @@ from krait.kernel.arch.x86_64 import context, per_cpu
 from krait.kernel.arch.x86_64.cpu import read_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, EPERM
-from krait.kernel.lang import Errno, Packed, UserPointer, size_of, static_assert, syscall, u32, u64
+from krait.kernel.lang import (
+    Errno,
+    Packed,
+    UserPointer,
+    i32,
+    size_of,
+    static_assert,
+    syscall,
+    u32,
+    u64,
+)
 from krait.kernel.linux.exit_calls import end_process
 from krait.kernel.linux.futex_exit import clear_tid, release_futexes
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import notice
+from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import WORK_EXIT, WORK_TRACE, Task, current_process, current_task
 from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
@@ -149,11 +160,21 @@ def new_task(maker: Task, process: Process) -> Task:
     task.tid = free_tid(process)
     task.rename(maker.name_text())
     task.signals.blocked = maker.signals.blocked
-    task.policy = maker.policy
-    task.nice = maker.nice
-    task.real_time_priority = maker.real_time_priority
+    inherit_schedule(task, maker)
     task.work = maker.work & WORK_TRACE
     return task
+
+
+def inherit_schedule(task: Task, maker: Task) -> None:
+    """Take over policy and priorities, unless the maker's are not to be inherited (sched(7))."""
+    task.io_priority = maker.io_priority
+    if maker.resets_on_fork:
+        task.nice = max(maker.nice, i32(0))
+    else:
+        task.policy = maker.policy
+        task.nice = maker.nice
+        task.real_time_priority = maker.real_time_priority
+    task.weight = share_of(task)
 
 
 def copy_registers(to: TrapFrame, source: TrapFrame) -> None:

@@ -104,3 +104,13 @@ def cpu_time_ns(process: Process) -> u64:
         total_ns += task.cpu_time_ns()
         task = task.next_task
     return total_ns
+
+
+def switches(process: Process) -> u64:
+    """Give how often its threads were switched to."""
+    total = process.ended_switches
+    task = process.first_task
+    while task is not None:
+        total += task.switches
+        task = task.next_task
+    return total

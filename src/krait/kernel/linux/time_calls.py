@@ -1,4 +1,4 @@
-"""Clocks, sleeping and interval timers: clock_gettime(2), nanosleep(2), setitimer(2)."""
+"""Clocks and sleeping: clock_gettime(2), nanosleep(2)."""
 
 from __future__ import annotations
 
@@ -7,21 +7,15 @@ from typing import Final
 from krait.kernel.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM
 from krait.kernel.lang import (
     Errno,
-    Packed,
-    Struct,
     UserPointer,
     i32,
     i64,
-    inline,
     syscall,
     u32,
     u64,
 )
-from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import post_from_interrupt
-from krait.kernel.linux.signals import SIGALRM
-from krait.kernel.linux.task import current_process, current_task
-from krait.kernel.linux.threads import cpu_time_ns
+from krait.kernel.linux.task import Task, current_process, current_task
+from krait.kernel.linux.threads import cpu_time_ns, find_task
 from krait.kernel.linux.time_values import (
     SECOND_NS,
     TimeSpec,
@@ -32,9 +26,8 @@ from krait.kernel.linux.time_values import (
     write_time_spec,
     write_time_val,
 )
-from krait.kernel.sched import clock, timer
+from krait.kernel.sched import clock
 from krait.kernel.sched.sleep import sleep_interruptible_until
-from krait.kernel.sched.timer_queue import Timer
 
 REALTIME: Final = 0
 MONOTONIC: Final = 1
@@ -54,8 +47,12 @@ LATEST_NS: Final = 8_277_292_036 * 1_000_000_000
 """TIME_SETTOD_SEC_MAX of Linux: what leaves 30 years of uptime before the clock ends."""
 CAPABILITY_TIME: Final = 25
 
-TIMER_REAL: Final = 0
-TIMER_PROFILE: Final = 2
+CLOCK_KIND: Final = 3  # CPUCLOCK_*, include/linux/posix-timers.h
+CLOCK_OF_FILE: Final = 3
+CLOCK_OF_THREAD: Final = 4
+CLOCK_ID_SHIFT: Final = 3
+CPU_SLEEP_NS: Final = u64(1_000_000)
+"""How long a sleep on a CPU clock waits at least before it looks again."""
 
 
 @syscall("clock_gettime")
@@ -128,66 +125,14 @@ def clock_nanosleep(
         raise Errno(EOPNOTSUPP if which != THREAD_CPU else EINVAL)
     now_ns = clock_ns(which)
     given_ns = read_time_spec(wanted)
+    if which == PROCESS_CPU or which < 0:
+        sleep_on_cpu_clock(which, given_ns if flags & ABSOLUTE != 0 else now_ns + given_ns)
+        return
     if flags & ABSOLUTE == 0:
         sleep_for(given_ns, left)
         return
     if given_ns > now_ns:
         sleep_until_deadline(deadline_after(given_ns - now_ns))
-
-
-@syscall("alarm")
-def alarm(seconds: u32) -> u32:
-    """Send SIGALRM after a time; gives the seconds that were left of the last one."""
-    timers = interval_timers(current_process())
-    left_ns = timers.set_real(u64(seconds) * SECOND_NS, 0)
-    left = left_ns // SECOND_NS
-    if left_ns % SECOND_NS >= SECOND_NS // 2 or (left == 0 and left_ns != 0):
-        left += 1
-    return u32.truncate(left)
-
-
-class IntervalValue(Packed):
-    """`struct itimerval`."""
-
-    interval: TimeVal = inline()
-    value: TimeVal = inline()
-
-
-@syscall("setitimer")
-def setitimer(
-    which: u32, given: UserPointer[IntervalValue], old: UserPointer[IntervalValue]
-) -> None:
-    """Set an interval timer; those that count CPU time are not there yet."""
-    if which > TIMER_PROFILE:
-        raise Errno(EINVAL)
-    interval_ns: u64 = 0
-    value_ns: u64 = 0
-    if not given.is_null:
-        interval_ns = read_time_val(UserPointer[TimeVal](given.address))
-        value_ns = read_time_val(UserPointer[TimeVal](given.address.wrapping_add(16)))
-    if which != TIMER_REAL:
-        if value_ns != 0:
-            raise Errno(EOPNOTSUPP)
-        if not old.is_null:
-            give_interval(old, 0, 0)
-        return
-    timers = interval_timers(current_process())
-    before_interval_ns = timers.interval_ns
-    left_ns = timers.set_real(value_ns, interval_ns)
-    if not old.is_null:
-        give_interval(old, before_interval_ns, left_ns)
-
-
-@syscall("getitimer")
-def getitimer(which: u32, into: UserPointer[IntervalValue]) -> None:
-    """Give what is left of an interval timer."""
-    if which > TIMER_PROFILE:
-        raise Errno(EINVAL)
-    if which != TIMER_REAL:
-        give_interval(into, 0, 0)
-        return
-    timers = interval_timers(current_process())
-    give_interval(into, timers.interval_ns, timers.left_ns())
 
 
 def clock_ns(which: i32) -> u64:
@@ -208,15 +153,34 @@ def clock_ns(which: i32) -> u64:
 
 
 def dynamic_clock_ns(which: i32) -> u64:
-    """Read a CPU clock by process or thread id (clock_getcpuclockid(3))."""
-    if which >= 0:
-        raise Errno(EINVAL)
+    """Read a CPU clock by process or thread id (clock_getcpuclockid(3)); EINVAL."""
+    owner = cpu_clock_owner(which)
+    if owner is not None:
+        return owner.cpu_time_ns()
+    return cpu_time_ns(current_process())
+
+
+def cpu_clock_owner(which: i32) -> Task | None:
+    """Find the thread whose CPU clock this is; None for the process's, EINVAL for no CPU clock."""
+    if which == PROCESS_CPU:
+        return None
+    if which == THREAD_CPU:
+        return current_task()
     bits = u32.truncate(which)
-    owner = ~bits >> 3
-    task = current_task()
-    if bits & 3 != 2 or (owner != 0 and owner != task.tid and owner != task.process.pid):
+    if which >= 0 or bits & CLOCK_KIND == CLOCK_OF_FILE:
         raise Errno(EINVAL)
-    return task.cpu_time_ns()
+    tid = ~bits >> CLOCK_ID_SHIFT
+    task = current_task()
+    if bits & CLOCK_OF_THREAD == 0:
+        if tid not in (0, task.process.pid):
+            raise Errno(EINVAL)
+        return None
+    if tid != 0 and tid != task.tid:
+        found = find_task(task.process, tid)
+        if found is None:
+            raise Errno(EINVAL)
+        return found
+    return task
 
 
 def set_wall_clock(now_ns: u64) -> None:
@@ -243,66 +207,19 @@ def sleep_for(length_ns: u64, left: UserPointer[TimeSpec]) -> None:
         raise Errno(EINTR)
 
 
+def sleep_on_cpu_clock(which: i32, until_ns: u64) -> None:
+    """Sleep until others have used so much CPU time; EINTR when a signal comes first."""
+    owner = cpu_clock_owner(which)
+    if owner is current_task():
+        raise Errno(EINVAL)
+    while True:
+        now_ns = clock_ns(which)
+        if now_ns >= until_ns:
+            return
+        sleep_until_deadline(deadline_after(max((until_ns - now_ns) // 2, CPU_SLEEP_NS)))
+
+
 def sleep_until_deadline(deadline_ns: u64) -> None:
     """Sleep until a time on the monotonic clock; raises EINTR when a signal comes first."""
     while not sleep_interruptible_until(deadline_ns):
         pass
-
-
-class AlarmTimer(Timer):
-    """Sends SIGALRM."""
-
-    process: Process
-
-
-class IntervalTimers(Struct):
-    """The real interval timer of the one process, which alarm(2) shares."""
-
-    alarm: AlarmTimer | None = None
-    interval_ns: u64 = 0
-
-    def left_ns(self) -> u64:
-        """Give the time until it expires; 0 if it is not running."""
-        alarm = self.alarm
-        if alarm is None or not alarm.armed:
-            return 0
-        now_ns = clock.monotonic_ns()
-        return max(alarm.deadline_ns, now_ns + 1) - now_ns
-
-    def set_real(self, value_ns: u64, interval_ns: u64) -> u64:
-        """Start or stop it, and give what was left."""
-        before_ns = self.left_ns()
-        if value_ns == 0:
-            if (alarm := self.alarm) is not None:
-                timer.cancel(alarm)
-        else:
-            alarm = self.alarm
-            if alarm is None:
-                alarm = AlarmTimer(process=current_process())
-                self.alarm = alarm
-            timer.arm(alarm, deadline_after(value_ns), ring)
-        self.interval_ns = interval_ns
-        return before_ns
-
-
-real_timer = IntervalTimers()
-
-
-def interval_timers(process: Process) -> IntervalTimers:
-    """Give the timers of a process; there is one process."""
-    return real_timer
-
-
-def ring(expired: Timer) -> None:
-    """Send SIGALRM, in interrupt context, and start the next interval."""
-    if not isinstance(expired, AlarmTimer):
-        return
-    post_from_interrupt(expired.process, SIGALRM)
-    if real_timer.interval_ns != 0:
-        timer.arm(expired, clock.monotonic_ns() + max(real_timer.interval_ns, u64(1000)), ring)
-
-
-def give_interval(into: UserPointer[IntervalValue], interval_ns: u64, value_ns: u64) -> None:
-    """Copy out an interval timer's state."""
-    write_time_val(UserPointer[TimeVal](into.address), interval_ns)
-    write_time_val(UserPointer[TimeVal](into.address.wrapping_add(16)), value_ns)

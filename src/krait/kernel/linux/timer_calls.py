@@ -9,10 +9,9 @@ from krait.kernel.errno import EAGAIN, EINVAL, EOPNOTSUPP
 from krait.kernel.fs.open_flags import READ_WRITE
 from krait.kernel.fs.timer_file import CountingTimer, TimerFile
 from krait.kernel.lang import (
-    Array,
+    Buffer,
     Errno,
     Packed,
-    Struct,
     UserPointer,
     i32,
     i64,
@@ -21,23 +20,36 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.cpu_timers import time_of
 from krait.kernel.linux.descriptor_calls import install
+from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.paths import open_file
-from krait.kernel.linux.posix_timer import PosixTimer, stop
+from krait.kernel.linux.posix_timer import PosixTimer, TimerAlarm, stop
+from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_file import SignalFile
-from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
+from krait.kernel.linux.signal_state import SignalInfo, make_queued, queued_signals
 from krait.kernel.linux.signals import SI_TIMER, SIGALRM, UNBLOCKABLE, is_valid
-from krait.kernel.linux.task import current_process, current_task
-from krait.kernel.linux.time_calls import REALTIME, TAI, clock_ns
+from krait.kernel.linux.task import Task, current_process
+from krait.kernel.linux.threads import find_task
+from krait.kernel.linux.time_calls import (
+    PROCESS_CPU,
+    REALTIME,
+    TAI,
+    THREAD_CPU,
+    clock_ns,
+    cpu_clock_owner,
+)
 from krait.kernel.linux.time_values import SECOND_NS, TimeSpec, deadline_after, spec_ns
 from krait.kernel.sched import clock
+from krait.kernel.sched.timer_queue import Timer
 
-TIMERS: Final = 64
+TIMERS_AT_FIRST: Final = u64(16)
 ABSOLUTE: Final = 1
 CANCEL_ON_SET: Final = 2
 NOTIFY_SIGNAL: Final = 0
 NOTIFY_NONE: Final = 1
-NOTIFY_THREAD: Final = 4
+NOTIFY_THREAD: Final = 2
+NOTIFY_THREAD_ID: Final = 4
 MASK_SIZE: Final = 8
 
 
@@ -64,43 +76,52 @@ class SignalEvent(Packed):
     tid: u32 = 0
 
 
-class PosixTimers(Struct):
-    """The timers of the process by their ids."""
-
-    table: Array[PosixTimer | None] = inline(TIMERS)
-
-
-posix_timers = PosixTimers()
-
-
 @syscall("timer_create")
 def timer_create(which: i32, event: UserPointer[SignalEvent], into: UserPointer[u32]) -> None:
     """Make a timer that sends a signal."""
     check_clock(which)
+    process = current_process()
     wanted = SignalEvent()
-    number = free_number()
+    number = free_number(process)
     wanted.signo = SIGALRM
     wanted.value = u64(number)
     if not event.is_null:
         event.copy_in(wanted)
-    if wanted.notify not in (NOTIFY_SIGNAL, NOTIFY_NONE, NOTIFY_THREAD):
-        raise Errno(EINVAL)
-    if wanted.notify != NOTIFY_NONE and not is_valid(wanted.signo):
-        raise Errno(EINVAL)
-    if wanted.notify == NOTIFY_THREAD and wanted.tid != current_task().tid:
-        raise Errno(EINVAL)
+    target = target_of(process, wanted)
+    if queued_signals.count >= process.limits.soft(Resource.SIGPENDING):
+        raise Errno(EAGAIN)
     info = SignalInfo(wanted.signo, 0, SI_TIMER, u64(number), wanted.value, 0)
     made = PosixTimer(
-        process=current_process(),
-        queued=QueuedSignal(info=info),
+        process=process,
+        task=target,
+        queued=make_queued(info),
         silent=wanted.notify == NOTIFY_NONE,
         clock=which,
         value=wanted.value,
         number=number,
         signo=wanted.signo,
     )
+    if counts_cpu_time(which):
+        made.alarm = TimerAlarm(process=process, task=cpu_clock_owner(which), owner=made)
     into.store(number)
-    posix_timers.table[number] = made
+    if (table := process.timers.made) is not None:
+        table[u64(number)] = made
+
+
+def target_of(process: Process, wanted: SignalEvent) -> Task | None:
+    """Find the thread that the signal is for, None: the process; EINVAL."""
+    if wanted.notify not in (NOTIFY_SIGNAL, NOTIFY_NONE, NOTIFY_THREAD, NOTIFY_THREAD_ID):
+        raise Errno(EINVAL)
+    if wanted.notify == NOTIFY_NONE:
+        return None
+    if not is_valid(wanted.signo):
+        raise Errno(EINVAL)
+    if wanted.notify != NOTIFY_THREAD_ID:
+        return None
+    target = find_task(process, wanted.tid)
+    if target is None:
+        raise Errno(EINVAL)
+    return target
 
 
 @syscall("timer_settime", flags=ABSOLUTE)
@@ -117,7 +138,12 @@ def timer_settime(
     found = timer_of(number)
     before_left_ns = found.left_ns()
     before_interval_ns = found.interval_ns
-    found.set(deadline_of(found.clock, value_ns, absolute=flags & ABSOLUTE != 0), interval_ns)
+    is_absolute = flags & ABSOLUTE != 0
+    if (alarm := found.alarm) is not None:
+        start_ns = u64(0) if is_absolute or value_ns == 0 else time_of(alarm)
+        found.set(start_ns + value_ns, interval_ns)
+    else:
+        found.set(deadline_of(found.clock, value_ns, absolute=is_absolute), interval_ns)
     if not old.is_null:
         give_value(old, before_interval_ns, before_left_ns)
 
@@ -138,8 +164,8 @@ def timer_getoverrun(number: u32) -> u32:
 @syscall("timer_delete")
 def timer_delete(number: u32) -> None:
     """Stop and forget a timer."""
-    stop(timer_of(number))
-    posix_timers.table[number] = None
+    found = timer_of(number)
+    forget_timer(found)
 
 
 @syscall("timerfd_create", flags=DescriptorFlags.NONBLOCK | DescriptorFlags.CLOEXEC)
@@ -206,29 +232,63 @@ def signalfd(descriptor: i32, mask: UserPointer[u64], size: u64) -> u32:
     return signalfd4(descriptor, mask, size, DescriptorFlags(0))
 
 
+def counts_cpu_time(which: i32) -> bool:
+    """Say whether a clock is that of a process or thread."""
+    return which < 0 or which in (PROCESS_CPU, THREAD_CPU)
+
+
 def check_clock(which: i32) -> None:
-    """Accept clocks that run by themselves; EINVAL, EOPNOTSUPP for CPU clocks."""
+    """Accept clocks that run by themselves and those of CPU time; EINVAL, EOPNOTSUPP."""
     clock_ns(which)
-    if which not in (0, 1, 7, 8, 9, 11):
-        raise Errno(EOPNOTSUPP if which in (2, 3) else EINVAL)
+    if not counts_cpu_time(which) and which not in (0, 1, 7, 8, 9, 11):
+        raise Errno(EOPNOTSUPP)
 
 
-def free_number() -> u32:
-    """Find a free id; EAGAIN."""
-    for number in range(u32(TIMERS)):
-        if posix_timers.table[number] is None:
-            return number
-    raise Errno(EAGAIN)
+def free_number(process: Process) -> u32:
+    """Find a free id, making room for more; ENOMEM."""
+    table = process.timers.made
+    if table is None:
+        process.timers.made = Buffer[Timer | None](length=TIMERS_AT_FIRST)
+        return 0
+    for index in range(table.length):
+        if table[index] is None:
+            return u32(index)
+    larger = Buffer[Timer | None](length=table.length * 2)
+    for index in range(table.length):
+        larger[index] = table[index]
+    process.timers.made = larger
+    return u32(table.length)
 
 
 def timer_of(number: u32) -> PosixTimer:
     """Find a timer; EINVAL."""
-    if number >= TIMERS:
+    table = current_process().timers.made
+    if table is None or u64(number) >= table.length:
         raise Errno(EINVAL)
-    found = posix_timers.table[number]
-    if found is None:
+    found = table[u64(number)]
+    if not isinstance(found, PosixTimer):
         raise Errno(EINVAL)
     return found
+
+
+def forget_timer(found: PosixTimer) -> None:
+    """Stop a timer for good; its number is free."""
+    stop(found)
+    if (alarm := found.alarm) is not None and isinstance(alarm, TimerAlarm):
+        alarm.owner = None
+    if (table := found.process.timers.made) is not None:
+        table[u64(found.number)] = None
+
+
+def forget_all(process: Process) -> None:
+    """Stop all timers of a process, as execve(2) does."""
+    table = process.timers.made
+    if table is None:
+        return
+    for index in range(table.length):
+        found = table[index]
+        if isinstance(found, PosixTimer):
+            forget_timer(found)
 
 
 def timer_file(descriptor: i32) -> TimerFile:
