@@ -131,6 +131,7 @@ int main(void)
 {
     pthread_t thread;
     setvbuf(stdout, NULL, _IOLBF, 0);
+    setpriority(PRIO_PROCESS, 0, 0);
     going = 1;
     pthread_create(&thread, NULL, idler, NULL);
     while (!other)

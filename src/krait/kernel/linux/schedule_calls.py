@@ -1,4 +1,4 @@
-"""Scheduling as programs see it (sched(7)): what is asked for becomes a share of the CPU (shares.py).
+"""Scheduling as programs see it (sched(7)): what they ask for becomes a share of the CPU.
 
 Linux's calls name threads, not processes, and so do these.
 """
