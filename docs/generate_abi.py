@@ -13,6 +13,7 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -171,7 +172,8 @@ def page() -> str:
             missing=len(missing),
         )
     ]  # fmt: skip
-    for module in table.FAMILIES:
+    for name in (*table.FAMILIES, *table.IPC_FAMILIES):
+        module = import_module(f"krait.kernel.linux.{name}")
         family = [
             call
             for call in calls

@@ -127,7 +127,10 @@ def plan(request: Request) -> Plan:
     if memory_bytes < _KERNEL_RESERVE_BYTES:
         least = _KERNEL_RESERVE_BYTES // MEBIBYTE
         raise UserError(f"the kernel alone needs {least} MiB of memory; try -m {2 * least}M")
-    on_disk = _is_on_disk(request.root, image.size, memory_bytes)
+    root = request.root
+    if root == "auto" and request.configuration == "least":  # it has no disks
+        root = "initrd"
+    on_disk = _is_on_disk(root, image.size, memory_bytes)
     if not on_disk and image.size + _KERNEL_RESERVE_BYTES > memory_bytes:
         needed = -(-(image.size + _KERNEL_RESERVE_BYTES) // MEBIBYTE)
         raise UserError(

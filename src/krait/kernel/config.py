@@ -17,6 +17,8 @@ class Config:
     pci: bool = True  # PCI besides virtio-mmio
     net: bool = False  # networking
     disk: bool = True  # virtio-blk and the page cache behind it
+    proc: bool = True  # /proc and /sys
+    ipc: bool = True  # sockets, queues, extended attributes and other calls beyond files and memory
     console: bool = True  # virtio-console ports
     bootchart: bool = True  # phases of the boot
 

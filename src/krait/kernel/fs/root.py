@@ -63,8 +63,9 @@ def mount() -> None:
     shrinking.start(overlay)
     mounts.table.set_root(upper, text(b"overlay"), text(READ_WRITE))
     context = first_context()
-    mount_on(context, text(b"/proc"), make_proc_root, text(b"proc"), text(NO_DEVICES))
-    mount_on(context, text(b"/sys"), make_sys_root, text(b"sysfs"), text(NO_DEVICES))
+    if config.proc:
+        mount_on(context, text(b"/proc"), make_proc_root, text(b"proc"), text(NO_DEVICES))
+        mount_on(context, text(b"/sys"), make_sys_root, text(b"sysfs"), text(NO_DEVICES))
     mount_on(context, text(b"/dev"), make_dev_root, text(b"devtmpfs"), text(READ_WRITE))
 
 

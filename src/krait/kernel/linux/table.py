@@ -6,75 +6,52 @@ number that no one registered answers ENOSYS and is logged once, by name.
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Final
 
 from krait.kernel.config import config
 from krait.kernel.errno import ENOSYS
 from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, inline, log, text, u32, u64
 from krait.kernel.lang.syscalls import REGISTERED
-from krait.kernel.linux import (
-    attribute_calls,
-    barrier_calls,
-    descriptor_calls,
-    directory_calls,
-    event_calls,
-    exec_calls,
-    exit_calls,
-    futex_calls,
-    futex_vector,
-    identity_calls,
-    interval_calls,
-    io_calls,
-    limit_calls,
-    lock_calls,
-    memory_calls,
-    open_calls,
-    process_calls,
-    random_calls,
-    schedule_calls,
-    signal_calls,
-    socket_calls,
-    system_calls,
-    task_calls,
-    thread_calls,
-    time_calls,
-    timer_calls,
-    transfer_calls,
-    xattr_calls,
-)
 from krait.kernel.linux.numbers import CALL_NAMES, LIMIT, NUMBERS
 from krait.kernel.linux.task import current_task
 
 FAMILIES: Final = (
-    attribute_calls,
-    barrier_calls,
-    descriptor_calls,
-    directory_calls,
-    event_calls,
-    exec_calls,
-    exit_calls,
-    futex_calls,
-    futex_vector,
-    identity_calls,
-    interval_calls,
-    io_calls,
-    limit_calls,
-    lock_calls,
-    memory_calls,
-    open_calls,
-    process_calls,
-    random_calls,
-    schedule_calls,
-    signal_calls,
-    socket_calls,
-    system_calls,
-    task_calls,
-    thread_calls,
-    time_calls,
-    timer_calls,
-    transfer_calls,
-    xattr_calls,
+    "attribute_calls",
+    "barrier_calls",
+    "descriptor_calls",
+    "directory_calls",
+    "event_calls",
+    "exec_calls",
+    "exit_calls",
+    "futex_calls",
+    "futex_vector",
+    "identity_calls",
+    "interval_calls",
+    "io_calls",
+    "limit_calls",
+    "lock_calls",
+    "memory_calls",
+    "open_calls",
+    "process_calls",
+    "random_calls",
+    "schedule_calls",
+    "signal_calls",
+    "system_calls",
+    "task_calls",
+    "thread_calls",
+    "time_calls",
+    "timer_calls",
 )
+IPC_FAMILIES: Final = (
+    "socket_calls",
+    "transfer_calls",
+    "xattr_calls",
+)
+"""What the least kernel does without."""
+
+for family in FAMILIES + (IPC_FAMILIES if config.ipc else ()):
+    import_module(f"krait.kernel.linux.{family}")
 
 
 class UnknownCalls(Struct):
