@@ -28,7 +28,7 @@ KERNEL_LAYERS = (
     ("api",),
     ("boot",),
 )
-HOST_LAYERS = (("kernel",), ("compiler",), ("image", "machine"), ("cli",))
+HOST_LAYERS = (("kernel",), ("compiler",), ("image", "machine"), ("apps",), ("cli",))
 # What host tools may import of the kernel: definitions that both sides share.
 SHARED_WITH_HOST = ("lang", "errno", "config", "protocol", "fs.rofs", "linux.numbers")
 FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "misc", "common", "base", "manager")

@@ -56,6 +56,12 @@ class Request:
         self.environment: dict[str, str] = {}
         self.volumes: list[str] = []
         """`HOST:GUEST`: a host directory to copy and its path in the guest."""
+        self.files: list[str] = []
+        """Host paths to add under their own names, as if the command line named them."""
+        self.finder: str | None = None
+        """The language of a program whose name does not tell it."""
+        self.traces_files = False
+        self.traces_again = False
         self.directory: str | None = None
         self.timeout_s: float | None = None
         self.machine = "microvm"
@@ -190,7 +196,7 @@ class _Image:
         if request.image is not None:
             self._take_given(request, request.image)
             return
-        prepared = _prepare(request)
+        prepared = prepare(request)
         self.path = str(prepared.path)
         self.size = prepared.size
         self.program = prepared.program_guest_path
@@ -214,13 +220,18 @@ class _Image:
         self.least_memory = 0
 
 
-def _prepare(request: Request) -> PreparedImage:
+def prepare(request: Request) -> PreparedImage:
+    """Find or build the image of a request: all that `krait build -- PROGRAM` does."""
+    trace = _trace(request)
     wanted = ImageRequest(
         request.program,
         request.arguments,
         request.environment,
         volumes=request.volumes,
         workdir=request.directory,
+        extra_files=request.files,
+        finder=request.finder,
+        trace=trace,
     )
     if (prepared := find_prepared(wanted)) is not None:
         return prepared
@@ -236,6 +247,32 @@ def _prepare(request: Request) -> PreparedImage:
         environment=request.environment,
         volumes=request.volumes,
         workdir=request.directory,
+        extra_files=request.files,
+        finder=request.finder,
+        trace=trace,
+    )
+
+
+def _trace(request: Request) -> str | None:
+    """The list of files that a run on the host used, if one is wanted."""
+    if not (request.traces_files or request.traces_again):
+        return None
+    import shutil
+
+    from krait.image.tracing import trace_of
+
+    if shutil.which("strace") is None:
+        from krait.installation.packages import install_packages
+
+        install_packages(["strace"])
+    return trace_of(
+        request.program,
+        request.arguments,
+        request.environment,
+        request.directory or os.getcwd(),
+        again=request.traces_again,
+        seconds=request.timeout_s,
+        announce=request.announce,
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from krait import running
-from krait.cli.messages import note
+from krait.cli.messages import note, say
 from krait.errors import UserError
 from krait.kernels import find_kernel
 from krait.machine.symbols import python_name
@@ -22,6 +22,9 @@ Examples:
   krait build --dump c krait.kernel.fs.path    the C code of one module
   krait build -- python3 -c 'print(1)'         the image of a program; prints its path
   krait build --list IMAGE                     what is in an image
+  krait build --app ruby                       the image of an app (krait apps lists them)
+  krait build image=ruby                       the same, as OSv's scripts/build spells it
+  krait build --trace-files -- ./server        with what it opens in one run on the host
 """
 
 _STAGES = ("ast", "typed", "linear", "c")
@@ -33,6 +36,9 @@ _STAGES = ("ast", "typed", "linear", "c")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print a module at this stage.")
 @click.option("--list", "listed", metavar="IMAGE", help="List the files of an image.")
 @click.option("-v", "--volume", "volumes", multiple=True, metavar="HOST:GUEST")
+@click.option("--app", metavar="APP", help="Build a ready-made image.")
+@click.option("--trace-files", is_flag=True, help="Add what the program opens on the host.")
+@click.option("--trace-again", is_flag=True, help="Run it on the host again, and add to that.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
 def build(
@@ -41,6 +47,9 @@ def build(
     dump: str | None,
     listed: str | None,
     volumes: tuple[str, ...],
+    app: str | None,
+    trace_files: bool,
+    trace_again: bool,
     as_json: bool,
     arguments: tuple[str, ...],
 ) -> None:
@@ -52,8 +61,10 @@ def build(
         _dump(dump, arguments, configuration)
     elif listed is not None:
         _list(listed)
-    elif arguments:
-        _build_image(list(arguments), volumes, as_json=as_json)
+    elif app is not None or arguments:
+        request = _request(app, list(arguments))
+        request.traces_files, request.traces_again = trace_files, trace_again
+        _build_image(request, volumes, as_json=as_json)
     else:
         _build_kernel(configuration, as_json=as_json)
 
@@ -113,17 +124,26 @@ def _facts(kernel: str) -> dict[str, Any]:
     return facts if isinstance(facts, dict) else {}
 
 
-def _build_image(command: list[str], volumes: tuple[str, ...], *, as_json: bool) -> None:
-    from krait.cli.run import parse_volume
-    from krait.image.prepare import prepare_image
+def _request(app: str | None, words: list[str]) -> running.Request:
+    """Make a request of an app or of a program; `image=APP` is OSv's spelling of the former."""
+    if app is None and len(words) == 1 and words[0].startswith("image="):
+        app, words = words[0].removeprefix("image="), []
+    if app is None:
+        request = running.Request(words[0], words[1:])
+        request.environment = running.host_environment()
+        return request
+    from krait.apps.catalogue import find_app
+    from krait.apps.starting import request_of
 
-    prepared = prepare_image(
-        command[0],
-        command[1:],
-        environment=running.host_environment(),
-        volumes=[parse_volume(volume) for volume in volumes],
-        workdir=None,
-    )
+    return request_of(find_app(app), words, note)
+
+
+def _build_image(request: running.Request, volumes: tuple[str, ...], *, as_json: bool) -> None:
+    from krait.cli.run import parse_volume
+
+    request.volumes += [parse_volume(volume) for volume in volumes]
+    request.announce = say if request.traces_files or request.traces_again else note
+    prepared = running.prepare(request)
     if as_json:
         facts = {"image": str(prepared.path), "bytes": prepared.size}
         facts |= {"program": prepared.program_guest_path, "cached": prepared.from_cache}

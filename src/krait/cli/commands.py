@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from krait import __version__
+from krait.cli.apps import apps
 from krait.cli.bench import bench
 from krait.cli.build import build
 from krait.cli.clean import clean
@@ -55,7 +56,7 @@ def show_help(context: click.Context, command: str | None) -> None:
             click.echo(found.get_help(inner))
 
 
-for _command in (build, test, bench, doctor, clean):
+for _command in (build, apps, test, bench, doctor, clean):
     commands.add_command(_command)
 
 

@@ -26,7 +26,7 @@ def main(arguments: list[str]) -> int:
     if chosen.get("help"):
         print(help_text())
         return 0
-    if not rest:
+    if not rest and "app" not in chosen:
         raise UserError("run: which program? See: krait run --help")
     _check_directory()
     request = _request(chosen, rest)
@@ -111,13 +111,16 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
     text = {key: value for key, value in chosen.items() if isinstance(value, str)}
     _check(text.get("arch"), "architecture", _ARCHITECTURES)
     _check(text.get("vmm"), "monitor", _MONITORS)
-    request = Request(rest[0], rest[1:])
+    request = _app_request(text["app"], rest) if "app" in text else _program_request(rest)
     if "memory" in text:
         request.memory_bytes = running.parse_memory(text["memory"])
-    request.cpus = _count(text.get("cpus", "1"))
-    request.environment = _environment(_listed(chosen, "env"))
-    request.volumes = [parse_volume(volume) for volume in _listed(chosen, "volumes")]
-    request.directory = text.get("workdir")
+    if "cpus" in text:
+        request.cpus = _count(text["cpus"])
+    request.environment = _environment(_listed(chosen, "env"), request.environment)
+    request.volumes += [parse_volume(volume) for volume in _listed(chosen, "volumes")]
+    request.directory = text.get("workdir", request.directory)
+    request.traces_files = bool(chosen.get("trace_files"))
+    request.traces_again = bool(chosen.get("trace_again"))
     if "timeout" in text:
         request.timeout_s = _seconds(text["timeout"])
     request.machine = text.get("machine", request.machine)
@@ -131,8 +134,37 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
     for configuration in ("least", "debug"):
         if chosen.get(configuration):
             request.configuration = configuration
-    request.announce = note
+    traced = request.traces_files or request.traces_again
+    request.announce = say if traced else note  # who asks for a trace wants to know what it added
     return request
+
+
+def _program_request(words: list[str]) -> Request:
+    """A program with its arguments, or the folder of an app with other arguments than its own."""
+    if "/" in words[0] and os.path.exists(os.path.join(words[0], "app.toml")):
+        return _app_request(words[0], words[1:])
+    request = Request(words[0], words[1:])
+    request.environment = running.host_environment()
+    return request
+
+
+def _app_request(wanted: str, arguments: list[str]) -> Request:
+    """The request of a ready-made image; imported where it is needed."""
+    from krait.site_packages import add_site_packages
+
+    add_site_packages()
+    from krait.apps.catalogue import find_app, missing_of
+    from krait.apps.starting import request_of
+
+    app = find_app(wanted)
+    try:
+        return request_of(app, arguments, note)
+    except UserError as error:
+        missing = missing_of(app.packages)
+        if not missing:
+            raise
+        needed = f"{error.message}; krait apps --install {app.name} installs {', '.join(missing)}"
+        raise UserError(needed, status=error.status) from None
 
 
 def _check_directory() -> None:
@@ -170,9 +202,9 @@ def _seconds(text: str) -> float:
     return seconds
 
 
-def _environment(changes: list[str]) -> dict[str, str]:
-    """The user's own environment with the changes asked for."""
-    environment = running.host_environment()
+def _environment(changes: list[str], environment: dict[str, str]) -> dict[str, str]:
+    """The environment with the changes asked for."""
+    environment = dict(environment)
     for change in changes:
         name, found, value = change.partition("=")
         if not name:

@@ -12,6 +12,9 @@ OPTIONS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     (("-c", "--cpus"), "cpus", VALUE, "CPUS", "number of CPUs (default 1)"),
     (("-e", "--env"), "env", LIST, "NAME=VALUE", "set an environment variable of the program"),
     (("-v", "--volume"), "volumes", LIST, "HOST:GUEST", "copy a host directory into the image"),
+    (("--app",), "app", VALUE, "APP", "run a ready-made image: a name of krait apps, or a folder"),
+    (("--trace-files",), "trace_files", FLAG, "", "add what PROGRAM opens in one run on the host"),
+    (("--trace-again",), "trace_again", FLAG, "", "run it there again, add what it opens now"),
     (("--workdir",), "workdir", VALUE, "D", "directory that the program starts in"),
     (("--timeout",), "timeout", VALUE, "SECONDS", "end the machine after so long, status 124"),
     (("--arch",), "arch", VALUE, "A", "architecture of the machine: x86_64"),
@@ -41,6 +44,8 @@ Examples:
   krait run -m 64M -e GREETING=hello -- sh -c 'echo $GREETING'
   krait run -- python3                  a terminal works; Ctrl-A X ends the machine
   krait run -v ./data:/data --workdir /data -- ls -l
+  krait run --app ruby                  a ready-made image; krait run apps/ruby is the same
+  krait run --trace-files -- ./server   what it opens on the host goes into the image
   krait run --strace -- cat /etc/hostname
   krait run --bootchart -- true
   krait run --json -- uname -a | jq .status

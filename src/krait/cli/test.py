@@ -8,6 +8,7 @@ import sys
 
 import click
 
+from krait.apps.catalogue import app_names, find_app, missing_of, packages_of
 from krait.checkout import checkout_folder
 from krait.cli.messages import say
 from krait.errors import UserError
@@ -43,10 +44,12 @@ def test(fast: bool, guest: bool, apps: bool, arguments: tuple[str, ...]) -> int
     """Run the checks and tests; the last line is pytest's summary."""
     root = checkout_folder()
     add_test_packages(root)
-    missing = missing_packages(BUILD_AND_RUN + TEST)
-    if missing:
-        install_packages(missing)
     everything = not (fast or guest or apps)
+    missing = missing_packages(BUILD_AND_RUN + TEST)
+    if apps or everything:
+        missing += missing_of(packages_of(map(find_app, app_names())))
+    if missing:
+        install_packages(list(dict.fromkeys(missing)))
     given = [argument for argument in arguments if os.path.exists(argument.split("::")[0])]
     failed = False
     if (fast or everything) and not given:

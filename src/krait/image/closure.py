@@ -28,6 +28,7 @@ from krait.image.finders import (
     python,
     ruby,
     shell,
+    traced_files,
 )
 from krait.image.library_search import LibrarySearch, is_musl
 from krait.image.manifest import Manifest, parse_manifest
@@ -78,6 +79,8 @@ class _Builder:
             elf = self.add_executable(path)
             own_data.add_own_data(path, self.manifest, self.environment)
             finder = _finder_of(path)
+            if depth == 0 and self.request.finder is not None and path == resolved.executables[-1]:
+                finder = _finder_named(self.request.finder)
             if finder is not None:
                 shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
                 finder(self, path, elf, shell_words)
@@ -183,7 +186,7 @@ def build_closure(request: Request) -> Closure:
     etc_files.add_folders(manifest, environment)
     program = builder.add_program(request.program, request.arguments)
     named = command_files.add_command_files(
-        request.arguments, manifest, request.workdir, builder.notes
+        [*request.arguments, *request.extra_files], manifest, request.workdir, builder.notes
     )
     for path in named:
         _add_named_elf(builder, path)
@@ -192,6 +195,8 @@ def build_closure(request: Request) -> Closure:
     etc_files.add_databases(manifest, environment)
     builder.add_files_of_environment()
     builder.add_volumes()
+    if request.trace is not None:
+        _add_traced(builder, request.trace)
     return Closure(
         manifest,
         program._replace(environment=builder.changes),
@@ -199,6 +204,17 @@ def build_closure(request: Request) -> Closure:
         builder.hlt_candidates(),
         builder.least_memory(),
     )
+
+
+def _add_traced(builder: _Builder, trace: str) -> None:
+    """Add the files that a run on the host opened, and say which were not there before."""
+    manifest = builder.manifest
+    manifest.lstat(trace)
+    before = {path for path, _ in manifest.files()}
+    for path in traced_files.add_traced(trace, manifest, builder.notes):
+        _add_named_elf(builder, path)
+    added = [path for path, _ in manifest.files() if path not in before]
+    builder.notes.append(traced_files.summary(added))
 
 
 def _add_named_elf(builder: _Builder, path: str) -> None:
@@ -228,6 +244,15 @@ def _finder_of(path: str) -> Callable[[_Builder, str, Elf, list[str]], None] | N
     return None
 
 
+def _finder_named(name: str) -> Callable[[_Builder, str, Elf, list[str]], None]:
+    """Choose a finder by the name that a definition gives."""
+    finder = FINDERS.get(FINDER_NAMES.get(name, name))
+    if finder is None:
+        known = ", ".join(sorted({*FINDER_NAMES, *FINDERS} - {*FINDER_NAMES.values()}))
+        raise ImageError(f"there is no finder '{name}'; there are: {known}")
+    return finder
+
+
 def _find_python(builder: _Builder, path: str, elf: Elf, arguments: list[str]) -> None:
     """Call Python's finder."""
     python.add_python(path, elf, builder.search, arguments, builder.environment, builder.notes)
@@ -255,3 +280,5 @@ FINDERS: Final[Mapping[str, Callable[[_Builder, str, Elf, list[str]], None]]] = 
     "escript": _language(erlang.add_erlang),
     "erlc": _language(erlang.add_erlang),
 }
+FINDER_NAMES: Final[Mapping[str, str]] = {"erlang": "erlexec"}
+"""Languages that are not called as their program is."""

@@ -82,9 +82,12 @@ class Request:
         "arguments",
         "cache_folder",
         "environment",
+        "extra_files",
         "extra_manifests",
+        "finder",
         "key",
         "program",
+        "trace",
         "volumes",
         "workdir",
     )
@@ -98,15 +101,25 @@ class Request:
         volumes: Sequence[str | tuple[str, str]] = (),
         workdir: str | None = None,
         extra_manifests: Sequence[str] = (),
+        extra_files: Sequence[str] = (),
+        finder: str | None = None,
+        trace: str | None = None,
         cache_folder: str | None = None,
     ) -> None:
-        """Collect what decides about the image."""
+        """Collect what decides about the image.
+
+        `extra_files` are taken as if the command line named them, `finder` names the language
+        where the program does not, `trace` is a list of files (`krait.image.traced_files`).
+        """
         self.program = program
         self.arguments = list(arguments)
         self.environment = environment
         self.volumes = [_pair(volume) for volume in volumes]
         self.workdir = workdir or os.getcwd()
         self.extra_manifests = list(extra_manifests)
+        self.extra_files = list(extra_files)
+        self.finder = finder
+        self.trace = trace
         self.cache_folder = cache_folder or default_cache_folder(os.environ)
         self.key = self._key()
 
@@ -137,6 +150,9 @@ class Request:
                 variables,
                 self.volumes,
                 self.extra_manifests,
+                self.extra_files,
+                self.finder,
+                self.trace,
             )
         )
 

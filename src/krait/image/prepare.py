@@ -19,6 +19,9 @@ def prepare_image(
     volumes: Sequence[str | tuple[str, str]] = (),
     workdir: str | None = None,
     extra_manifests: Sequence[str] = (),
+    extra_files: Sequence[str] = (),
+    finder: str | None = None,
+    trace: str | None = None,
     cache_folder: str | None = None,
     announce: Callable[[str], None] | None = None,
 ) -> PreparedImage:
@@ -26,7 +29,9 @@ def prepare_image(
 
     `environment` is the program's (its PATH is searched), the caller's own by default. `volumes`
     are (host, guest) paths, or `HOST:GUEST`, that are copied. `workdir` is the program's working
-    directory. `announce` is told when an image has to be made.
+    directory. `extra_files` are host paths to add, `finder` is the language of a program whose
+    name does not tell, `trace` a file that `krait.image.tracing` wrote. `announce` is told when an
+    image has to be made.
     """
     request = Request(
         program,
@@ -35,6 +40,9 @@ def prepare_image(
         volumes=volumes,
         workdir=workdir,
         extra_manifests=extra_manifests,
+        extra_files=extra_files,
+        finder=finder,
+        trace=trace,
         cache_folder=cache_folder,
     )
     prepared = find_prepared(request)

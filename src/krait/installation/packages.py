@@ -32,10 +32,7 @@ TEST = (
     Need("perl", ("/usr/share/perl/5.36/strict.pm", "/usr/share/perl5")),
     Need("mawk", ("mawk",)),
     Need("python3", ("/usr/bin/python3",)),
-    Need("ruby", ("ruby",)),
-    Need("php-cli", ("php",)),
-    Need("lua5.4", ("lua5.4",)),
-    Need("erlang-base", ("erl",)),
+    Need("strace", ("strace",)),
 )
 
 _OTHER_MANAGERS = (

@@ -1,0 +1,1 @@
+"""Ready-made images: a definition each, a file of about ten lines under `apps/`."""
