@@ -18,6 +18,7 @@ from krait.kernels import Kernel, find_kernel
 from krait.machine import accelerator
 from krait.machine.machine import MEBIBYTE, Guest, Machine
 from krait.machine.qemu import Qemu
+from krait.machine.registry import Registration
 from krait.machine.session import Session
 
 TYPE_CHECKING = False
@@ -73,13 +74,17 @@ class Request:
         self.kernel_words = ""
         self.traces_calls = False
         self.charts_boot = False
+        self.name: str | None = None
+        """What `krait ps` and the like call the machine."""
         self.announce: Callable[[str], None] = _say_nothing
 
 
 class Plan:
     """A request made concrete: what would be started."""
 
-    __slots__ = ("accelerator", "guest", "kernel", "machine", "program", "timeout_s")
+    __slots__ = (
+        "accelerator", "command", "guest", "kernel", "machine", "name", "program", "timeout_s",
+    )  # fmt: skip
 
     def __init__(
         self,
@@ -96,6 +101,10 @@ class Plan:
         self.machine = machine
         self.accelerator = choice
         self.timeout_s = timeout_s
+        self.command: list[str] = [program]
+        """The program and its arguments, for people."""
+        self.name: str | None = None
+        """What the machine is called; one is made if there is none."""
 
 
 def host_environment() -> dict[str, str]:
@@ -152,27 +161,55 @@ def plan(request: Request) -> Plan:
         words=_words(request, image, on_disk=on_disk),
         extra_words=request.kernel_words,
     )
-    return Plan(request.program, guest, kernel, machine, choice, request.timeout_s)
+    planned = Plan(request.program, guest, kernel, machine, choice, request.timeout_s)
+    planned.command = [request.program, *request.arguments]
+    planned.name = request.name
+    return planned
 
 
 def run(
     planned: Plan, standard: Standard, write_log: Callable[[bytes], None] | None = None
 ) -> Outcome:
     """Run what has been planned."""
-    outcome = Session(
-        planned.machine,
-        planned.guest,
-        accelerator=planned.accelerator.name,
-        standard=standard,
-        timeout_s=planned.timeout_s,
-        program=planned.program,
-        write_log=write_log,
-    ).run()
+    registration = _register(planned)
+    try:
+        outcome = Session(
+            planned.machine,
+            planned.guest,
+            accelerator=planned.accelerator.name,
+            standard=standard,
+            timeout_s=planned.timeout_s,
+            program=planned.program,
+            write_log=write_log,
+            registration=registration,
+        ).run()
+    finally:
+        if registration is not None:
+            registration.close()
     if outcome.kind == "panic":
         from krait.machine.symbols import explained
 
         outcome.message = explained(outcome.message, planned.kernel.symbols)
     return outcome
+
+
+def _register(planned: Plan) -> Registration | None:
+    """Let `krait ps` find the machine; without a name of its own that is no condition of a run."""
+    guest = planned.guest
+    facts = {
+        "program": planned.program,
+        "command": " ".join(" ".join(planned.command).split()),
+        "memory": str(guest.memory_bytes),
+        "cpus": str(guest.cpus),
+        "kernel": planned.kernel.symbols,
+        "image": guest.image or "",
+    }
+    try:
+        return Registration(planned.name, facts)
+    except OSError as error:
+        if planned.name is None:
+            return None
+        raise UserError(f"--name: {error.strerror}") from None
 
 
 def parse_memory(text: str) -> int:
@@ -283,7 +320,9 @@ def _kernel(request: Request) -> Kernel:
     if not os.path.isfile(chosen):
         raise UserError(f"{chosen}: no such kernel file")
     path = os.path.abspath(chosen)
-    return Kernel(path, path)
+    beside = os.path.join(os.path.dirname(path), "kernel.elf")
+    is_stripped = os.path.basename(path) == "kernel.stripped.elf" and os.path.exists(beside)
+    return Kernel(path, beside if is_stripped else path)
 
 
 def _is_on_disk(root: str, size: int, memory_bytes: int) -> bool:

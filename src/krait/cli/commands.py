@@ -10,9 +10,15 @@ from krait.cli.bench import bench
 from krait.cli.build import build
 from krait.cli.clean import clean
 from krait.cli.doctor import doctor
+from krait.cli.lsof import lsof
+from krait.cli.maps import maps
 from krait.cli.messages import say
+from krait.cli.ps import ps
 from krait.cli.run_options import help_text
+from krait.cli.stack import stack
 from krait.cli.test import test
+from krait.cli.threads import threads
+from krait.cli.top import top
 
 _EPILOG = """\b
 Examples:
@@ -56,7 +62,7 @@ def show_help(context: click.Context, command: str | None) -> None:
             click.echo(found.get_help(inner))
 
 
-for _command in (build, apps, test, bench, doctor, clean):
+for _command in (build, apps, test, bench, doctor, clean, ps, top, threads, lsof, maps, stack):
     commands.add_command(_command)
 
 

@@ -128,6 +128,7 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
     request.root = text.get("root", request.root)
     request.kernel = text.get("kernel")
     request.image = text.get("image")
+    request.name = text.get("name")
     request.kernel_words = text.get("kernel_args", "")
     request.traces_calls = bool(chosen.get("strace"))
     request.charts_boot = bool(chosen.get("bootchart"))

@@ -16,6 +16,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     (("--trace-files",), "trace_files", FLAG, "", "add what PROGRAM opens in one run on the host"),
     (("--trace-again",), "trace_again", FLAG, "", "run it there again, add what it opens now"),
     (("--workdir",), "workdir", VALUE, "D", "directory that the program starts in"),
+    (("--name",), "name", VALUE, "NAME", "what krait ps and the like call the machine"),
     (("--timeout",), "timeout", VALUE, "SECONDS", "end the machine after so long, status 124"),
     (("--arch",), "arch", VALUE, "A", "architecture of the machine: x86_64"),
     (("--vmm",), "vmm", VALUE, "V", "virtual machine monitor: qemu"),

@@ -18,8 +18,10 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.api import looking
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.config import config
 from krait.kernel.drivers import log, long_words, panic
 from krait.kernel.fs import root
 from krait.kernel.lang import Errno, export, text, u64
@@ -62,6 +64,8 @@ def start(start_info: u64) -> None:
     thread.rename(text(b"boot"))
     scheduler.become(thread)
     mark(BootPhase.SCHEDULER)
+    if config.look:
+        looking.start()
     root.mount()
     mark(BootPhase.ROOT)
     first_program.run()

@@ -20,6 +20,7 @@ class Config:
     proc: bool = True  # /proc and /sys
     ipc: bool = True  # sockets, queues, extended attributes and other calls beyond files and memory
     console: bool = True  # virtio-console ports
+    look: bool = True  # answers to `krait ps` and the like
     bootchart: bool = True  # phases of the boot
 
     def set(self, **switches: bool) -> None:

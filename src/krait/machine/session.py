@@ -24,12 +24,14 @@ from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.control import MessageType
 from krait.machine import outcome
 from krait.machine.boot_line import boot_line
+from krait.machine.control_link import ControlLink
 from krait.machine.descriptors import STANDARD_ERRORS, FileModes, Standard
 from krait.machine.errors import STATUS_SIGNAL, STATUS_TIMEOUT, MachineError
 from krait.machine.loop import BROKEN, READABLE, Loop
 from krait.machine.machine import Channel, Guest, Machine, Plumbing
 from krait.machine.outcome import Outcome
 from krait.machine.owned import OwnedDescriptors
+from krait.machine.questions import QuestionServer
 from krait.machine.signals import FORWARDED, SignalWatch
 from krait.machine.standard_input import InputForwarder
 from krait.machine.terminal import Escape, RawTerminal, window_size
@@ -37,6 +39,8 @@ from krait.machine.terminal import Escape, RawTerminal, window_size
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from krait.machine.registry import Registration
 
 _F_SETSIG = 10  # linux/fcntl.h; the fcntl module does not name it
 _READ_BYTES = 65536
@@ -60,6 +64,7 @@ class Session:
         timeout_s: float | None = None,
         program: str = "program",
         write_log: Callable[[bytes], None] | None = None,
+        registration: Registration | None = None,
     ) -> None:
         self._machine = machine
         self._guest = guest
@@ -68,6 +73,7 @@ class Session:
         self._timeout_s = timeout_s
         self._program = program
         self._write_log = write_log if write_log is not None else _write_errors
+        self._registration = registration
         self._loop = Loop()
         self._owned = OwnedDescriptors()
         self._inherited: list[int] = []
@@ -83,8 +89,9 @@ class Session:
         with contextlib.ExitStack() as stack:
             stack.callback(self._owned.close_all)
             stack.callback(FileModes(self._standard).restore)
-            self._control, theirs = socket.socketpair()
-            stack.callback(self._control.close)
+            control, theirs = socket.socketpair()
+            stack.callback(control.close)
+            self._control = ControlLink(control)
             plumbing = self._make_channels(self._owned.add(theirs.detach()))
             command = self._machine.command(self._guest, plumbing, self._accelerator)
             stack.callback(SignalWatch(self._loop, self._owned, self._take_signal).restore)
@@ -96,6 +103,7 @@ class Session:
             finally:
                 wait_status = self._reap()
             self._drain()
+            self._control.drain()
             return self._outcome(wait_status)
 
     def _take_terminal(self, stack: contextlib.ExitStack) -> None:
@@ -198,7 +206,9 @@ class Session:
         loop.on(self._owned.add(os.pidfd_open(self._pid)), READABLE, self._end)
         loop.on(self._log, READABLE, self._take_log)
         loop.on(self._complaint_reader, READABLE, self._take_complaints)
-        loop.on(self._control.fileno(), READABLE, self._take_control)
+        self._control.listen(loop)
+        if self._registration is not None:
+            QuestionServer(loop, self._registration.listener, self._control)
         if self._standard.has_reader_to_lose():
             loop.on(self._standard.output, 0, self._lose_reader)
         if self._input_sink >= 0:
@@ -288,19 +298,11 @@ class Session:
         if not data:
             self._loop.off(self._complaint_reader)
 
-    def _take_control(self, events: int) -> None:
-        try:
-            data = self._control.recv(_READ_BYTES)
-        except OSError:
-            data = b""
-        if not data:
-            self._loop.off(self._control.fileno())
-
     def _take_signal(self, number: int) -> None:
         if number == signal.SIGWINCH:
             if self._standard.terminals:
                 size = struct.pack("<HH", *window_size(self._standard.terminals[0]))
-                self._send(MessageType.WINDOW_SIZE, size)
+                self._control.send(MessageType.WINDOW_SIZE, size)
         elif number in FORWARDED:
             self._forward(number)
 
@@ -314,12 +316,7 @@ class Session:
         else:
             if number in (signal.SIGTERM, signal.SIGHUP) and self._grace is None:
                 self._grace = (now + _GRACE_S, number)
-            self._send(MessageType.SIGNAL, struct.pack("<I", number))
-
-    def _send(self, kind: MessageType, payload: bytes) -> None:
-        header = struct.pack("<HHI", kind, 0, len(payload))
-        with contextlib.suppress(OSError):
-            self._control.send(header + payload, socket.MSG_DONTWAIT)
+            self._control.send(MessageType.SIGNAL, struct.pack("<I", number))
 
 
 def _own_path(descriptor: int) -> str:

@@ -13,15 +13,14 @@ from typing import Final
 
 from krait.kernel.drivers import console
 from krait.kernel.drivers.console import ConsoleDevice
+from krait.kernel.drivers.message_parser import LONGEST_MESSAGE, MessageParser
 from krait.kernel.lang import (
     Array,
     Errno,
     Slice,
     Struct,
     inline,
-    size_of,
     sleeps,
-    static_assert,
     u8,
     u16,
     u32,
@@ -35,23 +34,21 @@ from krait.kernel.sched import clock, load, scheduler, timer
 from krait.kernel.sched.thread import DEFERRED, current
 from krait.kernel.sched.timer_queue import Timer
 
-static_assert(size_of(ControlHeader) == HEADER_BYTES)
-
 PATIENCE_NS: Final = u64(50_000_000)
-LONGEST_MESSAGE: Final = 64
-"""What the kernel understands is shorter; a longer one is skipped."""
 
 
 class Control(Struct):
-    """The message being received."""
+    """The channel, and who acts on what comes."""
 
     device: ConsoleDevice | None = None
     started: bool = False
     on_message: Callable[[u32, Slice[u8]], None] | None = None
     """Called in the interrupt with a message's type and payload."""
-    message: Array[u8] = inline(LONGEST_MESSAGE)
-    length: u64 = 0
-    skipping: u64 = 0
+    on_start: Callable[[], None] | None = None
+    """Called once, before the first message can come."""
+    on_question: Callable[[u32, Slice[u8]], None] | None = None
+    """Called in the interrupt with a `LookRequest`; the number is the message's type."""
+    parser: MessageParser = inline()
 
 
 control = Control()
@@ -77,11 +74,21 @@ def start_now() -> None:
     if device is None:
         return
     control.device = device
+    if (on_start := control.on_start) is not None:
+        on_start()
     device.on_arrival = _receive
     try:
         device.start_receiving()
     except Errno:
         control.device = None
+
+
+@sleeps
+def send_whole(message: Slice[u8]) -> None:
+    """Send a message that has its header already, of any length."""
+    device = console.get(Console.CONTROL)
+    if device is not None:
+        device.write(message)
 
 
 @sleeps
@@ -109,39 +116,16 @@ def _receive() -> None:
     device = control.device
     if device is None:
         return
+    parser = control.parser
     while device.has_input():
-        if control.skipping != 0:
-            room = min(control.skipping, u64(LONGEST_MESSAGE))
-            control.skipping -= device.take(control.message.part(0, room))
-        elif control.length < HEADER_BYTES:
-            control.length += device.take(control.message.part(control.length, HEADER_BYTES))
-            _look_at_header()
-        else:
-            end = HEADER_BYTES + u64(_header().length)
-            control.length += device.take(control.message.part(control.length, end))
-        if control.length >= HEADER_BYTES:
-            _look_at_message()
+        if parser.filled(device.take(parser.wanted())):
+            _hand_over(parser.kind(), parser.payload())
 
 
-def _header() -> ControlHeader:
-    """Give the header of the message."""
-    return view(ControlHeader, control.message)
-
-
-def _look_at_header() -> None:
-    """Skip a message that is longer than any that we know."""
-    if control.length == HEADER_BYTES:
-        length = u64(_header().length)
-        if length > LONGEST_MESSAGE - HEADER_BYTES:
-            control.skipping = length
-            control.length = 0
-
-
-def _look_at_message() -> None:
-    """Hand over a message that is complete."""
-    header = _header()
-    end = HEADER_BYTES + u64(header.length)
-    if control.length == end:
-        control.length = 0
-        if (on_message := control.on_message) is not None:
-            on_message(u32(header.type), control.message.part(HEADER_BYTES, end))
+def _hand_over(kind: u32, payload: Slice[u8]) -> None:
+    """Give a message to who acts on it."""
+    if kind == u32(MessageType.LOOK):
+        if (on_question := control.on_question) is not None:
+            on_question(kind, payload)
+    elif (on_message := control.on_message) is not None:
+        on_message(kind, payload)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from krait.kernel.fs import mount
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import path_of
 from krait.kernel.lang import Errno, Slice, Text, text, u8, u64
-from krait.kernel.linux.task import current_process
 from krait.kernel.mm.vma import MappingName
 
 
@@ -17,7 +17,7 @@ class FileMapping(MappingName):
     def write(self, into: Slice[u8]) -> u64:
         """Write the path, and ` (deleted)` behind that of an unlinked file."""
         try:
-            length = path_of(self.dentry, current_process().fs.root, into)
+            length = path_of(self.dentry, mount.table.root_dentry(), into)
         except Errno:
             return 0
         mark = text(b" (deleted)")

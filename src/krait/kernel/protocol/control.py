@@ -27,8 +27,13 @@ class MessageType(IntEnum):
     STOP = 3
     """Nothing: end the program as SIGTERM does; a second one ends the VM."""
 
+    LOOK = 4
+    """`LookRequest`: a question about the running machine (`look.py`)."""
+
     TERMINAL_MODE = 0x100
     """`TerminalMode` u32: what the program made of its terminal."""
+    LOOK_REPLY = 0x101
+    """`LookReply` and records: the answer to a question, or a part of it."""
 
 
 class TerminalMode(IntEnum):

@@ -1,0 +1,114 @@
+"""Looking into a machine that runs, by the commands that people use."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import MAIN, Run
+
+PROGRAM = str(Path(__file__).parent / "programs" / "looked_into.py")
+NAME = "looked-into"
+
+
+@pytest.fixture(scope="module")
+def machine() -> Iterator[str]:
+    """A machine with the program in it."""
+    command = [sys.executable, "-I", str(MAIN), "run", "--name", NAME, "--timeout", "100", "--"]
+    with subprocess.Popen(
+        [*command, "/usr/bin/python3", PROGRAM],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdin is not None
+        assert process.stdout.readline() == b"ready\n"
+        yield NAME
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
+@pytest.fixture
+def ask(machine: str, run_krait: Run) -> Any:
+    """Run a command on the machine and give its JSON."""
+
+    def run(command: str, *arguments: str) -> Any:
+        done = run_krait(command, machine, *arguments, "--json")
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_ps(ask: Any, run_krait: Run) -> None:
+    listed = json.loads(run_krait("ps", "--json").stdout)
+    assert NAME in [each["name"] for each in listed]
+    (process,) = ask("ps")
+    assert process["pid"] == 1
+    assert process["threads"] == 3
+    assert process["command"][-1] == PROGRAM
+    assert process["resident"] > 1 << 20
+
+
+def test_threads(ask: Any) -> None:
+    found = ask("threads")
+    assert [each["tid"] for each in found] == [1, 2, 3]
+    assert found[1]["state"] == "sleeping"
+    assert found[1]["call"] == "clock_nanosleep"
+    assert found[2]["call"] is None
+    assert found[2]["cpu_seconds"] > 0
+
+
+def test_top(ask: Any) -> None:
+    view = ask("top", "--interval", "0.5")
+    assert view["threads"][0]["tid"] == 3
+    assert view["threads"][0]["share"] > 50
+    assert view["cpus"][0]["busy"] > 50
+
+
+def test_lsof(ask: Any) -> None:
+    files = {each["path"]: each for each in ask("lsof")}
+    passwd = files["/etc/passwd"]
+    assert (passwd["kind"], passwd["access"], passwd["flags"]) == ("file", "r", ["O_CLOEXEC"])
+    assert {each["fd"] for each in files.values()} >= {0, 1, 2, 3}
+
+
+def test_maps(ask: Any) -> None:
+    names = [each["name"] for each in ask("maps")]
+    assert "[stack]" in names
+    assert any("libc.so" in name for name in names)
+
+
+def test_stack(ask: Any) -> None:
+    (sleeper,) = ask("stack", "2")
+    inside = [each["place"] for each in sleeper["frames"] if each["side"] == "kernel"]
+    assert any("linux_time_calls: clock_nanosleep" in place or "sleep" in place for place in inside)
+    program = [each["place"] for each in sleeper["frames"] if each["side"] == "program"]
+    assert program[0] == "clock_nanosleep (libc.so.6)"
+    assert [each["tid"] for each in ask("stack")] == [1, 2, 3]
+
+
+def test_refusals(machine: str, run_krait: Run) -> None:
+    for arguments, words in (
+        (("stack", machine, "99"), "no process or thread"),
+        (("ps", "nobody"), "no machine named nobody"),
+        (("run", "--name", machine, "--", "true"), "running already"),
+        (("run", "--name", "a b", "--", "true"), "is no name"),
+    ):
+        done = run_krait(*arguments)
+        assert done.returncode == 125
+        assert words in done.stderr
+        assert done.stderr.count("\n") == 1
+
+
+def test_a_table_is_for_people(machine: str, run_krait: Run) -> None:
+    done = run_krait("threads", machine)
+    assert done.stdout.splitlines()[0].split() == [
+        "TID", "STATE", "IN", "CPU", "TIME", "SWITCHES", "NAME",
+    ]  # fmt: skip
