@@ -31,7 +31,7 @@ def test_pthreads_as_on_the_host(build_program: Callable[..., str], flags: tuple
     program = build_program("guest/programs/threads.c", "-pthread", *flags)
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "32M"))
-    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
     assert there.status == here.status == 7
 
 
@@ -61,7 +61,7 @@ def test_futexes_as_on_the_host(build_program: Callable[..., str]) -> None:
     program = build_program("guest/programs/futexes.c", "-pthread", "-static")
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "32M"))
-    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
     assert there.status == here.status == 0
 
 
@@ -72,7 +72,7 @@ def test_time_and_schedule_as_on_the_host(build_program: Callable[..., str], sou
     program = build_program(f"guest/programs/{source}.c", "-pthread", "-static")
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M"))
-    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
     assert there.status == here.status
 
 

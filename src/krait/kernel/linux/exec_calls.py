@@ -12,7 +12,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.cpu import write_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.errno import EINVAL, ELOOP, ENOENT, ENOSYS
+from krait.kernel.errno import EAGAIN, EINVAL, ELOOP, ENOENT
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
@@ -27,7 +27,8 @@ from krait.kernel.linux.loader import (
 )
 from krait.kernel.linux.paths import AT_FDCWD, read_path, start_of
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.signal_stack import DISABLE
+from krait.kernel.linux.send_signal import notice
+from krait.kernel.linux.signal_stack import forget_stack
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import (
     HANDLER_DEFAULT,
@@ -37,6 +38,8 @@ from krait.kernel.linux.signals import (
     SIGNAL_LIMIT,
 )
 from krait.kernel.linux.task import WORK_RELOAD, Task, current_task
+from krait.kernel.linux.threads import take_tid
+from krait.kernel.linux.timer_calls import forget_all
 from krait.kernel.mm import address_space
 from krait.kernel.sched.scheduler import add_work, use_space
 
@@ -76,8 +79,6 @@ def execute(
     """Replace the calling process's program."""
     task = current_task()
     process = task.process
-    if process.task_count > 1:
-        raise Errno(ENOSYS)  # the other threads would have to end first
     path = read_path(pointer)
     if path.length == 0 and flags & AT_EMPTY_PATH == 0:
         raise Errno(ENOENT)
@@ -86,10 +87,36 @@ def execute(
         refuse_link(process, start, path)
     prepared = prepare_program(process, start, path, read_arguments(arguments, environment))
     space = address_space.create()
+    end_other_threads(task, process)
     leave_old_program(process)
     process.space = space
     use_space(space)
     become(task, process, prepared)
+
+
+def end_other_threads(task: Task, process: Process) -> None:
+    """Let all threads but this one end, which then is the process's first; EAGAIN.
+
+    Each gets SIGKILL for itself, which ends a sleep that a signal may end; it leaves on its way
+    back to the program. The process keeps its id: who is left takes it over.
+    """
+    if process.exec_task is not None:
+        raise Errno(EAGAIN)  # another thread does the same, and ends this one
+    process.exec_task = task
+    with process.signal_lock:
+        other = process.first_task
+        while other is not None:
+            if other is not task:
+                other.dying = True
+                other.signals.pending.mark(SIGKILL)
+                notice(other, process)
+            other = other.next_task
+        while process.task_count > 1:
+            process.thread_left.wait_spin(process.signal_lock)
+    process.exec_task = None
+    if task.tid != process.pid:
+        take_tid(process, task, process.pid)
+        process.leader = task
 
 
 def refuse_link(process: Process, start: Dentry, path: Slice[u8]) -> None:
@@ -117,6 +144,8 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     reset_signals(task, process)
     task.clear_child_tid = 0
     task.robust_list = 0
+    task.futex_waiter = None
+    forget_all(process)
     process.credentials.keep_capabilities = False
     process.dumpable = 1
     context.initialize_vector(task.vector_area)
@@ -137,9 +166,7 @@ def reset_signals(task: Task, process: Process) -> None:
         action.flags = 0
         action.mask = 0
         action.restorer = 0
-    task.signals.stack_flags = DISABLE
-    task.signals.stack_address = 0
-    task.signals.stack_size = 0
+    forget_stack(task.signals)
 
 
 def clear_registers(frame: TrapFrame) -> None:

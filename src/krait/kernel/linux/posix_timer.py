@@ -14,7 +14,7 @@ from krait.kernel.lang import i32, u32, u64
 from krait.kernel.linux.cpu_alarm import CpuAlarm
 from krait.kernel.linux.cpu_timers import cancel_alarm, left_ns, set_alarm, set_alarm_again, time_of
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import is_dropped, notice
+from krait.kernel.linux.send_signal import continue_if_asked, is_dropped, notice
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
 from krait.kernel.linux.signals import SI_TIMER
 from krait.kernel.linux.task import WORK_EXIT, Task
@@ -129,6 +129,7 @@ def go_off(expired: PosixTimer) -> None:
 def send(expired: PosixTimer) -> bool:
     """Queue the signal; False if it is ignored."""
     process = expired.process
+    continue_if_asked(process, expired.signo)
     target = expired.task
     task = target if target is not None else receiver(process, expired.signo)
     if task is None or task.work & WORK_EXIT != 0 or is_dropped(process, task, expired.signo):

@@ -60,6 +60,14 @@ class Process(Counted):
     """Guards `pending`, `actions` and the signal state of every task of this process."""
     signal_arrival: WaitQueue = inline()
     """Who waits for a signal to become pending: signalfd(2)."""
+    stopped: bool = False
+    """SIGSTOP: its threads stop on their way back to the program (stopping.py)."""
+    continued: WaitQueue = inline()
+    """Where they wait for SIGCONT or SIGKILL."""
+    exec_task: Task | None = None
+    """The thread that runs another program, which the others end for (exec_calls.py)."""
+    thread_left: WaitQueue = inline()
+    """Where it waits for them."""
     actions: SignalActions = inline()
     pending: PendingSignals = inline()
 

@@ -17,6 +17,7 @@ from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.signal_delivery import FaultDetails, deliver_one, force_signal, next_signal
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import SI_KERNEL, SIGSEGV, ActionFlags
+from krait.kernel.linux.stopping import wait_while_stopped
 from krait.kernel.linux.task import (
     NO_DEADLINE,
     WORK_EXIT,
@@ -24,9 +25,11 @@ from krait.kernel.linux.task import (
     WORK_RELOAD,
     WORK_RESTORE_MASK,
     WORK_SIGNAL,
+    WORK_STOP,
     WORK_TRACE,
     Task,
 )
+from krait.kernel.sched import scheduler
 from krait.kernel.sched.scheduler import clear_work, preempt
 from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
 
@@ -51,6 +54,8 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
             preempt()
         if task.work & DEFERRED != 0:
             start_deferred(task)
+        if task.work & WORK_STOP != 0:
+            wait_while_stopped(task)
         if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) == 0:
             continue
         signo = next_signal(task, task.process)
@@ -75,14 +80,22 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
 @export("krait_return_work")
 def return_work(frame: TrapFrame) -> None:
     """Prepare the return from a fault or an interrupt, with interrupts off at both ends."""
+    if needs_to_end(frame):
+        scheduler.exit_current()
+
+
+def needs_to_end(frame: TrapFrame) -> bool:
+    """Do what is asked for; say whether the thread does not go back. Holds no reference then."""
     thread = current()
     if thread.work & ~u32(WORK_TRACE | WORK_RELOAD) != 0 and isinstance(thread, Task):
         finish_trap(thread, frame)
+        return thread.work & WORK_EXIT != 0
+    return False
 
 
 def finish_trap(task: Task, frame: TrapFrame) -> None:
-    """Do what is asked for until nothing is."""
-    while task.work & ~u32(WORK_TRACE | WORK_RELOAD) != 0:
+    """Do what is asked for until nothing is, or the thread has left its process."""
+    while task.work & ~u32(WORK_TRACE | WORK_RELOAD) != 0 and task.work & WORK_EXIT == 0:
         enable_interrupts()
         if task.work & RESCHEDULE != 0:
             preempt()
@@ -90,6 +103,8 @@ def finish_trap(task: Task, frame: TrapFrame) -> None:
             start_deferred(task)
         if task.work & WORK_HALTED != 0:
             check_halt(task, frame)
+        if task.work & WORK_STOP != 0:
+            wait_while_stopped(task)
         if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) != 0:
             signo = next_signal(task, task.process)
             if signo == 0:

@@ -13,12 +13,16 @@ from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo, make_queued, queued_signals
 from krait.kernel.linux.signals import (
+    CONTINUE_BIT,
     DEFAULT_IGNORED,
     SI_KERNEL,
     SI_USER,
+    SIGCONT,
     SIGKILL,
     SIGPIPE,
     SIGRTMIN,
+    SIGSTOP,
+    STOPS,
     signal_bit,
 )
 from krait.kernel.linux.task import WORK_SIGNAL, Task
@@ -28,6 +32,9 @@ from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
 
 def post(process: Process, info: SignalInfo) -> None:
     """Send to the process; any task that does not block the signal takes it."""
+    if (STOPS | CONTINUE_BIT) & signal_bit(info.signo) != 0:
+        drop_opposites(process, info.signo)
+    continue_if_asked(process, info.signo)
     task = receiver(process, info.signo)
     if task is None or is_dropped(process, task, info.signo):
         return
@@ -46,6 +53,9 @@ def post(process: Process, info: SignalInfo) -> None:
 def post_to_task(task: Task, info: SignalInfo) -> None:
     """Send to this task alone, as tgkill(2) does."""
     process = task.process
+    if (STOPS | CONTINUE_BIT) & signal_bit(info.signo) != 0:
+        drop_opposites(process, info.signo)
+    continue_if_asked(process, info.signo)
     if is_dropped(process, task, info.signo):
         return
     if not task.signals.pending.wants(info.signo):
@@ -63,6 +73,7 @@ def post_to_task(task: Task, info: SignalInfo) -> None:
 @interrupt
 def post_from_interrupt(process: Process, signo: u32) -> None:
     """Send a standard signal from the kernel itself, where nothing may be allocated."""
+    continue_if_asked(process, signo)
     task = receiver(process, signo)
     if task is None or is_dropped(process, task, signo):
         return
@@ -70,6 +81,28 @@ def post_from_interrupt(process: Process, signo: u32) -> None:
         process.pending.mark(signo)
         process.signal_arrival.wake_all()
         notice(task, process)
+
+
+def drop_opposites(process: Process, signo: u32) -> None:
+    """Let a stop signal take back SIGCONT, and SIGCONT those (signal(7))."""
+    mask: u64 = CONTINUE_BIT
+    if signo == SIGCONT:
+        mask = STOPS
+    with process.signal_lock:
+        process.pending.drop(mask)
+        task = process.first_task
+        while task is not None:
+            task.signals.pending.drop(mask)
+            task = task.next_task
+
+
+@interrupt
+def continue_if_asked(process: Process, signo: u32) -> None:
+    """Let a stopped process go on, to continue or to die."""
+    if process.stopped and signo in (SIGCONT, SIGKILL):
+        with process.signal_lock:
+            process.stopped = False
+            process.continued.wake_all()
 
 
 def post_from_kernel(process: Process, signo: u32) -> None:
@@ -87,9 +120,11 @@ def is_dropped(process: Process, task: Task, signo: u32) -> bool:
     """Say whether nobody would ever see this signal."""
     if task.signals.blocked & signal_bit(signo) != 0:
         return False
+    if signo in (SIGKILL, SIGSTOP):
+        return False
     action = process.actions.of(signo)
     if action.is_ignored():
-        return signo != SIGKILL
+        return True
     return action.is_default() and DEFAULT_IGNORED & signal_bit(signo) != 0
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, EINTR, EINVAL, ENOMEM, EPERM, ESRCH
+from krait.kernel.errno import EAGAIN, EINTR, EINVAL, ESRCH
 from krait.kernel.lang import (
     Errno,
     Packed,
@@ -25,13 +25,7 @@ from krait.kernel.linux.signal_delivery import (
     take_from,
 )
 from krait.kernel.linux.signal_frame import SignalInformation, SignalStack
-from krait.kernel.linux.signal_stack import (
-    AUTODISARM,
-    DISABLE,
-    MINIMUM,
-    ON_STACK,
-    on_alternate_stack,
-)
+from krait.kernel.linux.signal_stack import change_stack, stack_flags
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import (
     DEFAULT_IGNORED,
@@ -256,24 +250,9 @@ def sigaltstack(given: UserPointer[SignalStack], old: UserPointer[SignalStack]) 
     before = SignalStack()
     before.address = signals.stack_address
     before.size = signals.stack_size
-    before.flags = signals.stack_flags
-    on_it = on_alternate_stack(signals, task.frame().rsp)
-    if on_it:
-        before.flags |= ON_STACK
+    before.flags = stack_flags(signals, task.frame().rsp)
     if not given.is_null:
-        if on_it:
-            raise Errno(EPERM)
-        mode = wanted.flags & ~u32(AUTODISARM)
-        if mode not in (0, ON_STACK, DISABLE):
-            raise Errno(EINVAL)
-        if mode == DISABLE:
-            wanted.address = 0
-            wanted.size = 0
-        elif wanted.size < MINIMUM:
-            raise Errno(ENOMEM)
-        signals.stack_address = wanted.address
-        signals.stack_size = wanted.size
-        signals.stack_flags = wanted.flags & ~u32(ON_STACK)
+        change_stack(signals, task.frame().rsp, wanted.address, wanted.size, wanted.flags)
     if not old.is_null:
         old.copy_out(before)
 

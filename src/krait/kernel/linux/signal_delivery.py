@@ -14,6 +14,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.errno import EFAULT
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -50,23 +51,32 @@ from krait.kernel.linux.signal_frame import (
     SignalFrame,
     SoftwareBytes,
 )
-from krait.kernel.linux.signal_stack import choose_stack, on_alternate_stack
+from krait.kernel.linux.signal_stack import (
+    AUTODISARM,
+    change_stack,
+    choose_stack,
+    forget_stack,
+    is_inside,
+)
 from krait.kernel.linux.signal_state import SignalAction, SignalInfo
 from krait.kernel.linux.signals import (
     DEFAULT_IGNORED,
-    DEFAULT_STOPS,
     HANDLER_DEFAULT,
     SI_KERNEL,
     SI_TIMER,
     SIGKILL,
     SIGSEGV,
+    SIGSTOP,
     SYNCHRONOUS,
+    TERMINAL_STOPS,
     UNBLOCKABLE,
     ActionFlags,
     name_of,
     signal_bit,
 )
+from krait.kernel.linux.stopping import stop_process
 from krait.kernel.linux.task import WORK_RESTORE_MASK, WORK_TRACE, Task
+from krait.kernel.linux.thread_end import leave
 from krait.kernel.sched.scheduler import clear_work
 
 unsafe: Final = True
@@ -158,10 +168,10 @@ no_fault = FaultDetails()
 def default_is_ignored(signo: u32) -> bool:
     """Whether nothing happens by default.
 
-    Nobody could continue the only process of a machine, so the terminal's stop signals do nothing:
-    POSIX wants that for an orphaned process group (2.4.3, "Signal Actions").
+    The process group of a machine's first process is orphaned: nobody could continue it from a
+    terminal, so the terminal's stop signals do nothing (POSIX, 2.4.3, "Signal Actions").
     """
-    return (DEFAULT_IGNORED | DEFAULT_STOPS) & signal_bit(signo) != 0
+    return (DEFAULT_IGNORED | TERMINAL_STOPS) & signal_bit(signo) != 0
 
 
 def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
@@ -171,8 +181,12 @@ def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
     action = process.actions.of(signo)
     if action.is_ignored() and signo != SIGKILL:
         return False
-    if action.is_default():
-        if not default_is_ignored(signo):
+    if action.is_default() or signo in (SIGKILL, SIGSTOP):
+        if signo == SIGSTOP:
+            stop_process(process)
+        elif signo == SIGKILL and task.dying:
+            leave(task)
+        elif not default_is_ignored(signo):
             die_by_signal(task, frame, info)
         return False
     run_handler(task, frame, action, info, no_fault)
@@ -228,11 +242,13 @@ def push_frame(
 ) -> None:
     """Write the frame, and point stack and argument registers at it; EFAULT changes nothing."""
     size = context.vector_area_size()
-    top = choose_stack(task.signals, frame.rsp, action.flags, RED_ZONE)
-    if top < size + 2 * size_of(SignalFrame) or top > PROGRAM_TOP:
-        raise Errno(14)
-    vectors = (top - size - MAGIC2_SIZE) & ~63
+    choice = choose_stack(task.signals, frame.rsp, action.flags, RED_ZONE)
+    if choice.top < size + 2 * size_of(SignalFrame) or choice.top > PROGRAM_TOP:
+        raise Errno(EFAULT)
+    vectors = (choice.top - size - MAGIC2_SIZE) & ~63
     place = ((vectors - size_of(SignalFrame)) & ~15) - 8
+    if choice.is_alternate and not is_inside(task.signals, place):
+        raise Errno(EFAULT)  # it would write below the alternate stack
 
     saved = SignalFrame()
     saved.restorer = action.restorer
@@ -241,8 +257,6 @@ def push_frame(
     user.stack.address = task.signals.stack_address
     user.stack.size = task.signals.stack_size
     user.stack.flags = task.signals.stack_flags
-    if on_alternate_stack(task.signals, frame.rsp):
-        user.stack.flags |= 1
     user.mask = mask
     machine = user.machine
     machine.r8 = frame.r8
@@ -281,6 +295,8 @@ def push_frame(
     write_vector_state(task, vectors, size)
     pointer = UserPointer[SignalFrame](place)
     pointer.copy_out(saved)
+    if task.signals.stack_flags & u32(AUTODISARM) != 0:
+        forget_stack(task.signals)
     frame.rsp = place
     frame.rsi = place + 312
     frame.rdx = place + 8
@@ -319,7 +335,7 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
     pointer.copy_in(saved)
     machine = saved.context.machine
     if machine.rip >= PROGRAM_TOP:
-        raise Errno(14)
+        raise Errno(EFAULT)
     read_vector_state(task, machine.vector_state)
     frame.r8 = machine.r8
     frame.r9 = machine.r9
@@ -344,9 +360,10 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
         task.signals.blocked = saved.context.mask & ~u64(UNBLOCKABLE)
         notice(task, task.process)
     stack = saved.context.stack
-    task.signals.stack_address = stack.address
-    task.signals.stack_size = stack.size
-    task.signals.stack_flags = stack.flags & ~u32(1)
+    try:
+        change_stack(task.signals, frame.rsp, stack.address, stack.size, stack.flags)
+    except Errno:
+        return  # the handler's own affair, as on Linux
 
 
 def read_vector_state(task: Task, address: u64) -> None:
@@ -358,12 +375,12 @@ def read_vector_state(task: Task, address: u64) -> None:
     area = task.vector_area
     image: Slice[u8] = slice_at(u8, area, size)
     if address & 63 != 0:
-        raise Errno(14)
+        raise Errno(EFAULT)
     software = SoftwareBytes()
     pointer = UserPointer[SoftwareBytes](address + SOFTWARE_BYTES)
     pointer.copy_in(software)
     present: u64 = 3
-    if software.magic1 == FP_XSTATE_MAGIC1 and u64(software.state_size) == size:
+    if is_extended(software, address, size):
         place = UserSlice[u8](address, size)
         place.copy_in(image)
         header = at(VectorHeader, area + LEGACY_SIZE)
@@ -376,6 +393,15 @@ def read_vector_state(task: Task, address: u64) -> None:
     control = at(MediaControl, area + MXCSR_OFFSET)
     control.value &= MXCSR_MASK
     context.restore_vector(area)
+
+
+def is_extended(software: SoftwareBytes, address: u64, size: u64) -> bool:
+    """Say whether more than the legacy part is there: both magic numbers and the right size."""
+    if software.magic1 != FP_XSTATE_MAGIC1 or u64(software.state_size) != size:
+        return False
+    if u64(software.extended_size) != size + MAGIC2_SIZE:
+        return False
+    return UserPointer[u32](address + size).load() == FP_XSTATE_MAGIC2
 
 
 class VectorHeader(Struct):

@@ -59,8 +59,10 @@ def mask_of(*signals: int) -> int:
 
 UNBLOCKABLE: Final = mask_of(SIGKILL, SIGSTOP)
 DEFAULT_IGNORED: Final = mask_of(SIGCHLD, SIGURG, SIGWINCH, SIGCONT)
-"""SIGCONT continues a stopped process besides; nothing is ever stopped here."""
-DEFAULT_STOPS: Final = mask_of(SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU)
+"""SIGCONT continues a stopped process besides, whatever its action."""
+TERMINAL_STOPS: Final = mask_of(SIGTSTP, SIGTTIN, SIGTTOU)
+STOPS: Final = TERMINAL_STOPS | mask_of(SIGSTOP)
+CONTINUE_BIT: Final = mask_of(SIGCONT)
 SYNCHRONOUS: Final = mask_of(SIGSEGV, SIGBUS, SIGILL, SIGTRAP, SIGFPE, SIGSYS)
 """Taken before all others: they belong to the instruction that was interrupted."""
 

@@ -35,6 +35,8 @@ WORK_RELOAD: Final = 8
 """The call has replaced the program's registers, so all of them are to be loaded."""
 WORK_HALTED: Final = 16
 """An interrupt found the program just behind what may be a `hlt`."""
+WORK_STOP: Final = 64
+"""SIGSTOP: wait for SIGCONT."""
 WORK_EXIT: Final = 32
 """The thread has left its process and does not go back to the program."""
 
@@ -53,6 +55,8 @@ class Task(Thread):
     previous_task: Task | None = None
     next_by_tid: Task | None = None
     signals: TaskSignals = inline()
+    dying: bool = False
+    """Another thread runs another program: SIGKILL ends this thread alone."""
     clear_child_tid: u64 = 0
     robust_list: u64 = 0
     restart_deadline_ns: u64 = NO_DEADLINE

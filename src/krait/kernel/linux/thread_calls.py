@@ -3,10 +3,6 @@
 A thread shares everything of its process; only that kind of clone exists so far, and the others
 answer ENOSYS. It begins behind the same `syscall` instruction as its maker, with its own stack
 pointer and thread pointer and a result of 0.
-
-A thread that ends cannot leave from within its system call: references are held on the way there.
-So exit(2) takes it out of its process and leaves a note, and the way back to the program, where
-nothing is held any more, goes to the scheduler instead (`syscall_entry`).
 """
 
 from __future__ import annotations
@@ -29,12 +25,11 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.exit_calls import end_process
-from krait.kernel.linux.futex_exit import clear_tid, release_futexes
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.shares import share_of
-from krait.kernel.linux.task import WORK_EXIT, WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.thread_end import leave
 from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
 from krait.kernel.mm import kernel_stack
@@ -101,7 +96,7 @@ def exit(status: u32) -> None:
     """End the calling thread; the last one ends its process."""
     if current_process().task_count == 1:
         end_process(status)
-    leave()
+    leave(current_task())
 
 
 def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tls: u64) -> u32:
@@ -203,24 +198,3 @@ def first_steps() -> NoReturn:
     """Begin on the new kernel stack; holds no reference, since it never returns."""
     scheduler.arrive()
     context.enter_program(context.program_frame(per_cpu.kernel_stack_top()))
-
-
-def leave() -> None:
-    """Take the calling thread out of its process, and let the way back end it."""
-    task = current_task()
-    process = task.process
-    release_futexes(task)
-    clear_tid(task)
-    remove_task(process, task)
-    if process.pending.bits != 0:
-        notice_all(process)
-    scheduler.add_work(task, WORK_EXIT)
-
-
-def notice_all(process: Process) -> None:
-    """Let every thread look for signals that another one will not take any more."""
-    with process.signal_lock:
-        task = process.first_task
-        while task is not None:
-            notice(task, process)
-            task = task.next_task

@@ -32,6 +32,15 @@ def add_task(process: Process, task: Task) -> None:
     process.tasks_by_tid[bucket] = task
 
 
+def take_tid(process: Process, task: Task, tid: u32) -> None:
+    """Give a thread another id, as execve(2) does."""
+    forget_tid(process, task)
+    task.tid = tid
+    bucket = tid % TID_BUCKETS
+    task.next_by_tid = process.tasks_by_tid[bucket]
+    process.tasks_by_tid[bucket] = task
+
+
 def remove_task(process: Process, task: Task) -> None:
     """Take a thread that ends out of its process."""
     process.ended_ns += task.cpu_time_ns()

@@ -329,12 +329,12 @@ def _choose(now: u64) -> Change:
     if following is None:
         following = _idle(now)
     following.state = ThreadState.RUNNING
+    if not run_queue.is_empty() and not slice_timer.armed:
+        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
     previous = current()
     if following is previous:
         return STAY
     following.switches += 1
-    if not run_queue.is_empty() and not slice_timer.armed:
-        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
     if following.vector_area != 0:
         _take_over_program_state(following)
     per_cpu.set_kernel_stack(following.kernel_stack_top)
