@@ -10,11 +10,12 @@ import pytest
 from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 
-@pytest.mark.parametrize("name", ["files", "events", "memory", "signals"])
+@pytest.mark.parametrize("name", ["files", "events", "unix_sockets", "memory", "signals"])
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     """Line by line the guest's answers are the host's."""
-    program = build_program(f"guest/programs/{name}.c", "-static")
-    shutil.rmtree("/tmp/kt", ignore_errors=True)  # of a run before
+    program = build_program(f"guest/programs/{name}.c", "-static", "-pthread")
+    for folder in ("/tmp/kt", "/tmp/krait-unix"):  # of a run before
+        shutil.rmtree(folder, ignore_errors=True)
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M"))
     assert there.output.decode().splitlines() == here.output.decode().splitlines()

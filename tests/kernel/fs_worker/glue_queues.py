@@ -8,7 +8,8 @@ from krait.kernel.fs.open_flags import NONBLOCK
 from krait.kernel.fs.pipe import make_pipe, pipe_of
 from krait.kernel.lang import Errno, Struct, UserSlice, u8, u32, u64
 from krait.kernel.net.socket import SocketType
-from krait.kernel.net.unix_socket import ReceiveQueue, make_pair
+from krait.kernel.net.unix_endpoint import make_endpoint
+from krait.kernel.net.unix_socket import make_pair
 
 
 class Ends(Struct):
@@ -30,8 +31,8 @@ def open_pipe() -> None:
 
 def open_pair(kind: SocketType) -> None:
     """Make a new socket pair."""
-    one = ReceiveQueue()
-    other = ReceiveQueue()
+    one = make_endpoint()
+    other = make_endpoint()
     ends.first = make_pair(kind, one, other, u32(NONBLOCK))
     ends.second = make_pair(kind, other, one, u32(NONBLOCK))
 

@@ -30,6 +30,7 @@ from krait.kernel.lang import (
     Counted,
     Errno,
     Packed,
+    Text,
     UserPointer,
     Weak,
     i32,
@@ -37,6 +38,7 @@ from krait.kernel.lang import (
     inline,
     size_of,
     static_assert,
+    text,
     u32,
     u64,
 )
@@ -115,6 +117,10 @@ class Epoll(File):
     first_ready: Interest | None = None
     last_ready: Interest | None = None
     sleepers: WaitQueue = inline()
+
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows."""
+        return text(b"anon_inode:[eventpoll]")
 
     def add(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
         """EPOLL_CTL_ADD: raises EEXIST, ELOOP, ENOMEM."""

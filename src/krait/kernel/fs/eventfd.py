@@ -11,7 +11,19 @@ from typing import TYPE_CHECKING, Final
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE, WRITABLE
-from krait.kernel.lang import Errno, UserPointer, UserSlice, i64, inline, u8, u32, u64, usize
+from krait.kernel.lang import (
+    Errno,
+    Text,
+    UserPointer,
+    UserSlice,
+    i64,
+    inline,
+    text,
+    u8,
+    u32,
+    u64,
+    usize,
+)
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
 from krait.kernel.sched.wait_queue import WaitQueue
@@ -29,6 +41,10 @@ class EventFile(File):
     changed: WaitQueue = inline()
     counter: u64 = 0
     semaphore: bool = False
+
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows."""
+        return text(b"anon_inode:[eventfd]")
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Take from the counter: 8 bytes.

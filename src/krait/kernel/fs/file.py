@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
 from krait.kernel.fs import file_locks
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
+from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
-from krait.kernel.lang import Counted, Errno, Slice, UserSlice, i64, u8, u32, u64, usize
+from krait.kernel.lang import Counted, Errno, Slice, Text, UserSlice, i64, text, u8, u32, u64, usize
 from krait.kernel.mm.pager import Pager
 
 if TYPE_CHECKING:
@@ -81,6 +82,41 @@ class File(Counted):
         """Write at the file's position and move it."""
         raise Errno(EINVAL)
 
+    def read_pieces(self, into: ScatterList) -> usize:
+        """Read into several pieces (readv); what may wait for bytes fills one a call."""
+        if into.total == 0:
+            return self.read(into.piece())
+        whole = (vnode := self.vnode) is not None and vnode.is_regular
+        while into.left != 0:
+            piece = into.piece()
+            try:
+                done = self.read(piece)
+            except Errno:
+                if into.left == into.total:
+                    raise
+                break
+            into.skip(done)
+            if done < piece.length or not whole:
+                break
+        return into.total - into.left
+
+    def write_pieces(self, data: ScatterList) -> usize:
+        """Write several pieces (writev)."""
+        if data.total == 0:
+            return self.write(data.piece())
+        while data.left != 0:
+            piece = data.piece()
+            try:
+                done = self.write(piece)
+            except Errno:
+                if data.left == data.total:
+                    raise
+                break
+            data.skip(done)
+            if done < piece.length:
+                break
+        return data.total - data.left
+
     def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
         """Read at an offset (pread); the position stays."""
         raise Errno(ESPIPE)
@@ -123,6 +159,10 @@ class File(Counted):
     def anonymous_mode(self) -> u32:
         """Return the mode that fstat(2) shows when there is no vnode to ask (anon_inodefs)."""
         return u32(0o600)
+
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows; behind a colon comes the inode number in brackets."""
+        return text(b"anon_inode:[file]")
 
     def close_descriptor(self, owner: u64) -> None:
         """Act on one descriptor being closed, while others may refer to the file.

@@ -44,7 +44,7 @@ def make_directory_at(context: FsContext, at: Dentry, path: Text, mode: u32) -> 
         dentries.become_present(free, vnode)
 
 
-def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u64) -> None:
+def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u64) -> Vnode:
     """Make a regular file, device, FIFO or socket (mknod)."""
     kind = modes.type_of(mode)
     if kind == modes.DIRECTORY:
@@ -72,6 +72,7 @@ def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u6
             vnode = directory.make_node(name, mode, rdev)
         take_ownership(context, directory, vnode)
         dentries.become_present(free, vnode)
+        return vnode
 
 
 def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None:

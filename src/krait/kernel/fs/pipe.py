@@ -16,15 +16,18 @@ from krait.kernel.fs import modes
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK, WRITE_ONLY
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
+from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import (
     Buffer,
     Counted,
     Errno,
+    Text,
     UserPointer,
     UserSlice,
     i32,
     i64,
     inline,
+    text,
     u8,
     u32,
     u64,
@@ -228,6 +231,10 @@ class PipeEnd(File):
         """Return a FIFO's mode."""
         return u32(modes.FIFO | 0o600)
 
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows."""
+        return text(b"pipe:")
+
     def control(self, command: u32, argument: u64) -> i64:
         """Answer FIONREAD with the number of bytes waiting."""
         if command != FIONREAD:
@@ -242,6 +249,18 @@ class PipeReader(PipeEnd):
     def read(self, into: UserSlice[u8]) -> usize:
         """Take bytes out."""
         return self.pipe.read(into, self.flags)
+
+    def read_pieces(self, into: ScatterList) -> usize:
+        """Take bytes out into several pieces, waiting only for the first."""
+        if into.total == 0:
+            return 0
+        into.skip(self.pipe.read(into.piece(), self.flags))
+        while into.left != into.total and into.left != 0 and self.pipe.count != 0:
+            try:
+                into.skip(self.pipe.read(into.piece(), self.flags))
+            except Errno:
+                break
+        return into.total - into.left
 
     def poll(self, table: PollTable | None) -> u32:
         """Readable when there are bytes; hung up when no writer is left."""

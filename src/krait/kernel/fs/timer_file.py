@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE
-from krait.kernel.lang import Errno, UserPointer, UserSlice, inline, u8, u32, u64, usize
+from krait.kernel.lang import (
+    Errno,
+    Text,
+    UserPointer,
+    UserSlice,
+    inline,
+    text,
+    u8,
+    u32,
+    u64,
+    usize,
+)
 from krait.kernel.sched import clock, timer
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
@@ -72,6 +83,10 @@ class TimerFile(File):
 
     timer: CountingTimer
     is_realtime: bool = False
+
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows."""
+        return text(b"anon_inode:[timerfd]")
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Take the number of expirations: 8 bytes. Raises EINVAL, EAGAIN, EINTR, EFAULT."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from enum import IntEnum, IntFlag
-from typing import Final, NamedTuple
+from typing import Final
 
-from krait.kernel.errno import EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
-from krait.kernel.fs.file import File
+from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
+from krait.kernel.fs.file import READABLE, WRITABLE, File
+from krait.kernel.fs.scatter_list import MOST_AT_ONCE, ScatterList, Vector
+from krait.kernel.fs.vnode import APPEND_OFFSET
 from krait.kernel.lang import (
     Errno,
     UserPointer,
@@ -23,16 +25,7 @@ from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.send_signal import post_broken_pipe
 from krait.kernel.linux.task import current_process
 
-MOST_AT_ONCE: Final = u64(0x7FFF_F000)  # read(2), NOTES: MAX_RW_COUNT
-VECTOR_MOST: Final = u32(1024)  # UIO_MAXIOV
 CURRENT_OFFSET: Final = i64(-1)  # of preadv2(2)
-
-
-class Vector(NamedTuple):
-    """struct iovec."""
-
-    base: u64
-    length: u64
 
 
 class TransferFlags(IntFlag):
@@ -43,6 +36,16 @@ class TransferFlags(IntFlag):
     SYNC = 4
     NOWAIT = 8
     APPEND = 16
+
+
+READING: Final = TransferFlags.HIPRI | TransferFlags.NOWAIT
+WRITING: Final = (
+    TransferFlags.HIPRI
+    | TransferFlags.DSYNC
+    | TransferFlags.SYNC
+    | TransferFlags.NOWAIT
+    | TransferFlags.APPEND
+)
 
 
 @syscall("read")
@@ -108,7 +111,7 @@ def preadv(
     return read_vectors(descriptor, vectors, count, i64(checked_offset(i64.truncate(low))))
 
 
-@syscall("preadv2", flags=TransferFlags.HIPRI)
+@syscall("preadv2", flags=READING)
 def preadv2(
     descriptor: i32,
     vectors: UserPointer[Vector],
@@ -117,10 +120,16 @@ def preadv2(
     _high: u64,
     flags: TransferFlags,
 ) -> usize:
-    """preadv2(2)."""
-    if flags & ~TransferFlags.HIPRI != TransferFlags(0):
+    """preadv2(2); RWF_NOWAIT asks first whether there is anything to read."""
+    if flags & ~READING != TransferFlags(0):
         raise Errno(EOPNOTSUPP)
-    return read_vectors(descriptor, vectors, count, vector_offset(low))
+    offset = vector_offset(low)
+    if TransferFlags.NOWAIT in flags:
+        file = open_file(descriptor)
+        file.check_readable()
+        if file.poll(None) & READABLE == 0:
+            raise Errno(EAGAIN)
+    return read_vectors(descriptor, vectors, count, offset)
 
 
 @syscall("writev")
@@ -137,7 +146,7 @@ def pwritev(
     return write_vectors(descriptor, vectors, count, i64(checked_offset(i64.truncate(low))))
 
 
-@syscall("pwritev2", flags=TransferFlags.HIPRI | TransferFlags.DSYNC | TransferFlags.SYNC)
+@syscall("pwritev2", flags=WRITING)
 def pwritev2(
     descriptor: i32,
     vectors: UserPointer[Vector],
@@ -146,11 +155,43 @@ def pwritev2(
     _high: u64,
     flags: TransferFlags,
 ) -> usize:
-    """pwritev2(2)."""
-    known = TransferFlags.HIPRI | TransferFlags.DSYNC | TransferFlags.SYNC
-    if flags & ~known != TransferFlags(0):
+    """pwritev2(2); RWF_NOWAIT asks first whether there is room."""
+    if flags & ~WRITING != TransferFlags(0):
         raise Errno(EOPNOTSUPP)
-    return write_vectors(descriptor, vectors, count, vector_offset(low))
+    offset = vector_offset(low)
+    if TransferFlags.NOWAIT in flags:
+        file = open_file(descriptor)
+        file.check_writable()
+        if file.poll(None) & WRITABLE == 0:
+            raise Errno(EAGAIN)
+    if TransferFlags.APPEND in flags:
+        return append_vectors(descriptor, vectors, count, offset)
+    return write_vectors(descriptor, vectors, count, offset)
+
+
+def append_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
+    """Write at the end of a file, wherever the offset points; a pipe has only an end."""
+    file = open_file(descriptor)
+    vnode = file.vnode
+    if vnode is None or not vnode.is_regular:
+        return write_vectors(descriptor, vectors, count, offset)
+    file.check_writable()
+    list = ScatterList()
+    list.load(vectors, count)
+    while list.left != 0:
+        piece = list.piece()
+        try:
+            done = vnode.write_user(u64(APPEND_OFFSET), piece)
+        except Errno:
+            if list.left == list.total:
+                raise
+            break
+        list.skip(done)
+        if done < piece.length:
+            break
+    if offset == CURRENT_OFFSET:
+        file.offset = vnode.size
+    return list.total - list.left
 
 
 def vector_offset(low: u64) -> i64:
@@ -186,56 +227,49 @@ def move_vectors(
     file: File, vectors: UserPointer[Vector], count: u32, offset: i64, direction: Direction
 ) -> usize:
     """Move vector after vector; an error behind the first bytes only ends the call."""
-    check_vectors(vectors, count)
-    total: u64 = 0
-    for index in range(count):
-        vector = vectors.load_at(u64(index))
-        if vector.length == 0:
-            continue
-        piece = UserSlice[u8](vector.base, min(vector.length, MOST_AT_ONCE))
+    list = ScatterList()
+    list.load(vectors, count)
+    try:
+        if offset == CURRENT_OFFSET:
+            if direction == Direction.READ:
+                return file.read_pieces(list)
+            return file.write_pieces(list)
+        return move_at(file, list, offset, direction)
+    except Errno as error:
+        if error.code == EPIPE:
+            broken_pipe()
+        raise
+
+
+def move_at(file: File, list: ScatterList, offset: i64, direction: Direction) -> usize:
+    """Move vector after vector at an explicit offset."""
+    if list.total == 0:
+        return move_piece(file, list.piece(), offset, u64(0), direction)
+    while list.left != 0:
+        piece = list.piece()
         try:
-            done = move_piece(file, piece, offset, total, direction)
-        except Errno as error:
-            if error.code == EPIPE:
-                broken_pipe()
-            if total == 0:
+            done = move_piece(file, piece, offset, list.total - list.left, direction)
+        except Errno:
+            if list.left == list.total:
                 raise
-            return total
-        total += done
-        if done < vector.length or total >= MOST_AT_ONCE or would_wait(file, direction):
             break
-    return total
-
-
-def would_wait(file: File, direction: Direction) -> bool:
-    """Say whether going on could wait for bytes when there are already some to return."""
-    return direction == Direction.READ and not is_regular(file)
-
-
-def move_piece(
-    file: File, piece: UserSlice[u8], offset: i64, done: u64, direction: Direction
-) -> usize:
-    """Move one vector's worth, at the file's offset or at an explicit one."""
-    if offset == CURRENT_OFFSET:
-        return file.read(piece) if direction == Direction.READ else file.write(piece)
-    at = u64(offset).checked_add(done, EINVAL)
-    return file.read_at(at, piece) if direction == Direction.READ else file.write_at(at, piece)
-
-
-def check_vectors(vectors: UserPointer[Vector], count: u32) -> None:
-    """Refuse too many vectors and lengths whose sum is no ssize_t, before anything is copied."""
-    if count > VECTOR_MOST:
-        raise Errno(EINVAL)
-    total: u64 = 0
-    for index in range(count):
-        total = total.checked_add(vectors.load_at(u64(index)).length, EINVAL)
-        if i64.truncate(total) < 0:
-            raise Errno(EINVAL)
+        list.skip(done)
+        if done < piece.length:
+            break
+    return list.total - list.left
 
 
 def is_regular(file: File) -> bool:
     """Say whether a regular file is open."""
     return (vnode := file.vnode) is not None and vnode.is_regular
+
+
+def move_piece(
+    file: File, piece: UserSlice[u8], offset: i64, done: u64, direction: Direction
+) -> usize:
+    """Move one vector's worth at an explicit offset."""
+    at = u64(offset).checked_add(done, EINVAL)
+    return file.read_at(at, piece) if direction == Direction.READ else file.write_at(at, piece)
 
 
 @syscall("lseek")

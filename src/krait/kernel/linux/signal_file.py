@@ -11,12 +11,14 @@ from krait.kernel.lang import (
     Array,
     Errno,
     Packed,
+    Text,
     UserPointer,
     UserSlice,
     i32,
     inline,
     size_of,
     static_assert,
+    text,
     u8,
     u32,
     u64,
@@ -63,6 +65,10 @@ class SignalFile(File):
     """A file that gives the reader's pending signals out of a set."""
 
     mask: u64
+
+    def anonymous_name(self) -> Text:
+        """Return what /proc/self/fd shows."""
+        return text(b"anon_inode:[signalfd]")
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Take signals, at least one; 128 bytes each. Raises EINVAL, EAGAIN, EINTR, EFAULT."""

@@ -1,27 +1,23 @@
-"""Sockets: socket(2) and its relatives.
+"""Sockets: socket(2) and its relatives; messages are in `message_calls.py`.
 
 There is no network stack in this configuration: an internet socket is refused with EAFNOSUPPORT, as
-by a Linux built without one. UNIX sockets exist as pairs and unconnected; connecting one to a name
-finds nobody listening.
+by a Linux built without one.
 """
 
 from __future__ import annotations
 
 from enum import IntFlag
-from typing import Final, NamedTuple
+from typing import Final
 
 from krait.kernel.errno import (
     EAFNOSUPPORT,
-    ECONNREFUSED,
     EINVAL,
     ENOTSOCK,
     EOPNOTSUPP,
-    EPIPE,
     EPROTONOSUPPORT,
     ESOCKTNOSUPPORT,
 )
 from krait.kernel.fs.open_flags import NONBLOCK
-from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -34,18 +30,25 @@ from krait.kernel.lang import (
     u8,
     u32,
     u64,
-    usize,
 )
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.event_calls import install_pair
-from krait.kernel.linux.io_calls import MOST_AT_ONCE, Vector, broken_pipe, check_vectors
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.task import current_process
-from krait.kernel.net.socket import AF_UNIX, MessageFlags, Shutdown, Socket, SocketType
-from krait.kernel.net.unix_socket import ReceiveQueue, UnixSocket, make_pair, make_unconnected
+from krait.kernel.net.socket import (
+    ADDRESS_MOST,
+    AF_UNIX,
+    Caller,
+    Shutdown,
+    Socket,
+    SocketType,
+    callers,
+)
+from krait.kernel.net.unix_endpoint import make_endpoint
+from krait.kernel.net.unix_socket import make_pair, make_unconnected
 
-ADDRESS_MOST: Final = 128  # sizeof(struct sockaddr_storage)
 TYPE_MASK: Final = u32(0xF)
+OPTION_MOST: Final = 32  # bytes
 
 
 class SocketFlags(IntFlag):
@@ -63,7 +66,23 @@ def socket(family: u32, kind: u32, protocol: u32) -> u32:
         raise Errno(EAFNOSUPPORT)
     if protocol not in (0, 1):
         raise Errno(EPROTONOSUPPORT)
-    return install(make_unconnected(unix_kind(kind), kind & NONBLOCK), kind)
+    plain = unix_kind(kind)
+    callers.ask = describe_caller
+    return install(make_unconnected(plain, kind & NONBLOCK), kind)
+
+
+def describe_caller() -> Caller:
+    """Say who makes the present call."""
+    process = current_process()
+    who = process.credentials
+    return Caller(
+        context=process.fs,
+        pid=process.pid,
+        uid=who.uid,
+        gid=who.gid,
+        effective_uid=who.euid,
+        effective_gid=who.egid,
+    )
 
 
 def kind_of(kind: u32) -> u32:
@@ -96,10 +115,14 @@ def socketpair(family: u32, kind: u32, protocol: u32, ends: UserPointer[i32]) ->
     if protocol not in (0, 1):
         raise Errno(EPROTONOSUPPORT)
     plain = unix_kind(kind)
-    first = ReceiveQueue()
-    second = ReceiveQueue()
+    callers.ask = describe_caller
+    first = make_endpoint()
+    second = make_endpoint()
     one = make_pair(plain, first, second, kind & NONBLOCK)
     other = make_pair(plain, second, first, kind & NONBLOCK)
+    caller = describe_caller()
+    one.remember_peer(caller)
+    other.remember_peer(caller)
     install_pair(one, other, kind, ends)
 
 
@@ -125,26 +148,7 @@ def connect(descriptor: i32, address: u64, length: u32) -> None:
     room: Array[u8] = inline(ADDRESS_MOST)
     found = socket_behind(descriptor)
     given = load_address(address, length, room)
-    if isinstance(found, UnixSocket):
-        connect_unix(given)
-        return
     found.connect(given)
-
-
-def connect_unix(address: Slice[u8]) -> None:
-    """Look for the socket that a UNIX address names.
-
-    ENOENT, or ECONNREFUSED since nobody can listen.
-    """
-    if address.length < 2 or address[0] != 1 or address[1] != 0:
-        raise Errno(EINVAL)
-    name = address.part(2, address.length)
-    end = name.find(0)
-    if end == 0 or name.length == 0:
-        raise Errno(ECONNREFUSED)
-    context = current_process().fs
-    walk(context, context.cwd, name.part(0, end), WalkFlags.FOLLOW)
-    raise Errno(ECONNREFUSED)
 
 
 def load_address(address: u64, length: u32, room: Slice[u8]) -> Slice[u8]:
@@ -216,128 +220,6 @@ def shutdown(descriptor: i32, how: u32) -> None:
     found.shut_down(Shutdown(how))
 
 
-@syscall("sendto", flags=MessageFlags.DONTWAIT | MessageFlags.NOSIGNAL)
-def sendto(
-    descriptor: i32,
-    address: u64,
-    length: u64,
-    flags: MessageFlags,
-    _to: u64,
-    _to_length: u32,
-) -> usize:
-    """sendto(2); a connected socket ignores the address."""
-    found = socket_behind(descriptor)
-    return send_piece(found, UserSlice[u8](address, min(length, MOST_AT_ONCE)), flags)
-
-
-def send_piece(socket: Socket, data: UserSlice[u8], flags: MessageFlags) -> usize:
-    """Send, and let EPIPE signal unless the program asked otherwise."""
-    try:
-        return socket.send(data, flags)
-    except Errno as error:
-        if error.code == EPIPE and MessageFlags.NOSIGNAL not in flags:
-            broken_pipe()
-        raise
-
-
-@syscall(
-    "recvfrom",
-    flags=MessageFlags.PEEK | MessageFlags.TRUNC | MessageFlags.DONTWAIT | MessageFlags.WAITALL,
-)
-def recvfrom(
-    descriptor: i32,
-    address: u64,
-    length: u64,
-    flags: MessageFlags,
-    source: u64,
-    source_length: UserPointer[u32],
-) -> usize:
-    """recvfrom(2); the peer of a pair has no name."""
-    found = socket_behind(descriptor)
-    taken = found.receive(UserSlice[u8](address, min(length, MOST_AT_ONCE)), flags)
-    if source != 0 and not source_length.is_null:
-        source_length.store(0)
-    return taken
-
-
-class MessageHeader(NamedTuple):
-    """struct msghdr."""
-
-    name: u64
-    name_length: u32
-    padding_0: u32
-    vectors: u64
-    vector_count: u64
-    control: u64
-    control_length: u64
-    flags: u32
-    padding_1: u32
-
-
-@syscall("sendmsg", flags=MessageFlags.DONTWAIT | MessageFlags.NOSIGNAL)
-def sendmsg(descriptor: i32, message: UserPointer[MessageHeader], flags: MessageFlags) -> usize:
-    """sendmsg(2); control messages are refused with EINVAL."""
-    found = socket_behind(descriptor)
-    header = message.load()
-    if header.control_length != 0 and header.control != 0:
-        raise Errno(EINVAL)
-    vectors = UserPointer[Vector](header.vectors)
-    if found.type != SocketType.STREAM and header.vector_count != 1:
-        raise Errno(EOPNOTSUPP)
-    check_vectors(vectors, u32.truncate(min(header.vector_count, 2000)))
-    total: u64 = 0
-    for index in range(header.vector_count):
-        vector = vectors.load_at(index)
-        try:
-            done = send_piece(found, UserSlice[u8](vector.base, vector.length), flags)
-        except Errno:
-            if total == 0:
-                raise
-            return total
-        total += done
-        if done < vector.length:
-            break
-    return total
-
-
-@syscall("recvmsg", flags=MessageFlags.PEEK | MessageFlags.TRUNC | MessageFlags.DONTWAIT)
-def recvmsg(descriptor: i32, message: UserPointer[MessageHeader], flags: MessageFlags) -> usize:
-    """recvmsg(2)."""
-    found = socket_behind(descriptor)
-    header = message.load()
-    vectors = UserPointer[Vector](header.vectors)
-    if found.type != SocketType.STREAM and header.vector_count != 1:
-        raise Errno(EOPNOTSUPP)
-    check_vectors(vectors, u32.truncate(min(header.vector_count, 2000)))
-    total: u64 = 0
-    for index in range(header.vector_count):
-        vector = vectors.load_at(index)
-        more = flags if total == 0 else flags | MessageFlags.DONTWAIT
-        try:
-            done = found.receive(UserSlice[u8](vector.base, vector.length), more)
-        except Errno:
-            if total == 0:
-                raise
-            break
-        total += done
-        if done < vector.length:
-            break
-    message.store(
-        MessageHeader(
-            name=header.name,
-            name_length=0,
-            padding_0=0,
-            vectors=header.vectors,
-            vector_count=header.vector_count,
-            control=header.control,
-            control_length=0,
-            flags=0,
-            padding_1=0,
-        )
-    )
-    return total
-
-
 @syscall("getsockopt")
 def getsockopt(
     descriptor: i32, level: u32, name: u32, value: u64, length: UserPointer[u32]
@@ -347,11 +229,8 @@ def getsockopt(
     room = length.load()
     if i32.truncate(u64(room)) < 0:
         raise Errno(EINVAL)
-    option: Array[u8] = inline(4)
-    number = found.option(level, name)
-    for index in range(4):
-        option[index] = u8.truncate(number >> u32(index * 8))
-    size = min(u64(room), 4)
+    option: Array[u8] = inline(OPTION_MOST)
+    size = min(u64(room), found.option(level, name, option))
     UserSlice[u8](value, size).copy_out(option.part(0, size))
     length.store(u32(size))
 
@@ -360,6 +239,9 @@ def getsockopt(
 def setsockopt(descriptor: i32, level: u32, name: u32, value: u64, length: u32) -> None:
     """setsockopt(2)."""
     found = socket_behind(descriptor)
-    if length < 4:
+    if length < 4 or i32.truncate(u64(length)) < 0:
         raise Errno(EINVAL)
-    found.set_option(level, name, UserPointer[u32](value).load())
+    option: Array[u8] = inline(OPTION_MOST)
+    size = min(u64(length), u64(OPTION_MOST))
+    UserSlice[u8](value, size).copy_in(option.part(0, size))
+    found.set_option(level, name, option.part(0, size))

@@ -44,6 +44,7 @@ FAMILIES: Final = (
     "timer_calls",
 )
 IPC_FAMILIES: Final = (
+    "message_calls",
     "socket_calls",
     "transfer_calls",
     "xattr_calls",

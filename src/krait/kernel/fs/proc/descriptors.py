@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import ENOENT
-from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.anonymous import vnode_of
+from krait.kernel.fs.dentry import Dentry, make_anonymous
 from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.modes import REGULAR, SYMBOLIC_LINK, entry_type
@@ -20,9 +21,11 @@ from krait.kernel.fs.proc.source import ProcessSource
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.fs.text_file import GeneratedVnode
 from krait.kernel.fs.vnode import END_OF_DIRECTORY, DirectoryEntry, Vnode
-from krait.kernel.lang import Errno, Slice, Text, text, u8, u32, u64, usize
+from krait.kernel.lang import Array, Errno, Slice, Text, inline, text, u8, u32, u64, usize
 
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
+NAME_ROOM: Final = 64
+COLON: Final = 0x3A
 NO_DESCRIPTOR: Final = 0xFFFFFFFF
 INODES_PER_DIRECTORY: Final = 1 << 16
 
@@ -78,20 +81,44 @@ class DescriptorLink(Vnode):
 
     def magic_target(self) -> Dentry | None:
         """Return what the descriptor refers to."""
-        dentry = self.file.dentry
-        if dentry is None:
-            raise Errno(ENOENT)
-        return dentry
+        file = self.file
+        if (dentry := file.dentry) is not None:
+            return dentry
+        name: Array[u8] = inline(NAME_ROOM)
+        return make_anonymous(vnode_of(file), name.part(0, anonymous_name(file, name)))
 
     def read_link(self, into: Slice[u8]) -> usize:
         """Write the path, marked when the file has been removed."""
         dentry = self.file.dentry
         if dentry is None:
-            name = text(b"anon_inode:[file]")
-            count = min(name.length, into.length)
+            name: Array[u8] = inline(NAME_ROOM)
+            count = min(anonymous_name(self.file, name), into.length)
             into.part(u64(0), count).copy_from(name.part(u64(0), count))
             return count
         return link_text(dentry, into)
+
+
+def anonymous_name(file: File, into: Slice[u8]) -> usize:
+    """Write what a file without a path is called, such as `pipe:[17]`; give the length."""
+    name = file.anonymous_name()
+    length = name.length
+    into.part(u64(0), length).copy_from(name)
+    if name[length - 1] != COLON:
+        return length
+    into[length] = u8(0x5B)
+    length += 1
+    number = vnode_of(file).ino
+    digits = u64(1)
+    rest = number
+    while rest >= 10:
+        rest = rest // 10
+        digits += 1
+    for index in range(digits):
+        into[length + digits - 1 - index] = u8.truncate(0x30 + number % 10)
+        number = number // 10
+    length += digits
+    into[length] = u8(0x5D)
+    return length + 1
 
 
 class DescriptorText(GeneratedVnode):

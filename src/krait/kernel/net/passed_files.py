@@ -1,0 +1,172 @@
+"""Open files on their way through a socket (SCM_RIGHTS of unix(7)), and who frees lost ones.
+
+A message holds references to the files that it carries. A socket may so be kept alive by a message
+in a queue that only that socket could read: counting references never frees such a ring. So every
+socket that is on its way is in a list, with the number of messages that carry it, and `collect`
+finds those that are reachable from nowhere else: a socket is suspect when it has no references but
+those of messages; suspects that lie in the queue of one which is not garbage are cleared; what is
+left is garbage, and its queues are emptied. This is cycle collection by trial deletion (Christopher
+1984); Linux did the same until 6.10.
+
+Invariant: `in_flight` of a socket is the number of times that it appears in `PassedFiles`; it is in
+the list exactly while that is not 0.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+
+from krait.kernel.fs.file import File
+from krait.kernel.lang import Buffer, Counted, Struct, reference_count, u32, u64
+from krait.kernel.net.socket import Socket
+
+LIST_AND_LOCAL = u64(2)  # references to a socket besides those of messages, while it is looked at
+
+
+class PassableSocket(Socket):
+    """A socket that can carry files and be carried."""
+
+    in_flight: u32 = 0
+    unexplained: u32 = 0  # while collecting: carried by a message that is not a suspect's
+    suspect: bool = False
+    next_in_flight: PassableSocket | None = None
+
+    @abstractmethod
+    def visit(self, action: Callable[[PassedFiles], None]) -> None:
+        """Call `action` for what each message that waits here carries."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Drop everything that waits here."""
+
+    @abstractmethod
+    def nesting(self) -> u32:
+        """Say how deep sockets in messages lie in here: 0 when there are none."""
+
+
+class PassedFiles(Counted):
+    """The files that one message carries."""
+
+    files: Buffer[File | None]
+    nesting: u32 = 0
+
+    def __del__(self) -> None:
+        """The files have arrived, or are lost."""
+        for index in range(self.files.length):
+            file = self.files[index]
+            if file is not None and isinstance(file, PassableSocket):
+                sockets_in_flight.leave(file)
+
+
+def pass_files(files: Buffer[File | None]) -> PassedFiles:
+    """Send files on their way. Raises ENOMEM."""
+    made = PassedFiles(files=files)
+    for index in range(files.length):
+        file = files[index]
+        if file is not None and isinstance(file, PassableSocket):
+            sockets_in_flight.enter(file)
+            made.nesting = max(made.nesting, file.nesting() + 1)
+    return made
+
+
+class SocketsInFlight(Struct):
+    """Every socket that some message carries."""
+
+    first: PassableSocket | None = None
+    count: u64 = 0
+    collecting: bool = False
+
+    def enter(self, socket: PassableSocket) -> None:
+        """A message carries a socket."""
+        self.count += 1
+        socket.in_flight += 1
+        if socket.in_flight == 1:
+            socket.next_in_flight = self.first
+            self.first = socket
+
+    def leave(self, socket: PassableSocket) -> None:
+        """A message that carried a socket is gone."""
+        self.count -= 1
+        socket.in_flight -= 1
+        if socket.in_flight == 0:
+            self._unlink(socket)
+
+    def _unlink(self, socket: PassableSocket) -> None:
+        before: PassableSocket | None = None
+        each = self.first
+        while each is not None:
+            following = each.next_in_flight
+            if each is socket:
+                if before is None:
+                    self.first = following
+                else:
+                    before.next_in_flight = following
+                each.next_in_flight = None
+                return
+            before = each
+            each = following
+
+    def collect(self) -> None:
+        """Free what nobody can receive any more; called when a socket goes."""
+        if self.collecting or self.first is None:
+            return
+        self.collecting = True
+        self._suspect()
+        self._clear()
+        while (garbage := self._next_suspect()) is not None:
+            garbage.suspect = False
+            garbage.discard()
+        self.collecting = False
+
+    def _suspect(self) -> None:
+        each = self.first
+        while each is not None:
+            each.suspect = reference_count(each) == u64(each.in_flight) + LIST_AND_LOCAL
+            each.unexplained = each.in_flight
+            each = each.next_in_flight
+        each = self.first
+        while each is not None:
+            if each.suspect:
+                each.visit(explain)
+            each = each.next_in_flight
+
+    def _clear(self) -> None:
+        """Clear suspects that lie in a queue which somebody can read, and what they carry."""
+        changed = True
+        while changed:
+            changed = False
+            each = self.first
+            while each is not None:
+                if each.suspect and each.unexplained != 0:
+                    each.suspect = False
+                    each.visit(take_back)
+                    changed = True
+                each = each.next_in_flight
+
+    def _next_suspect(self) -> PassableSocket | None:
+        each = self.first
+        while each is not None:
+            if each.suspect:
+                return each
+            each = each.next_in_flight
+        return None
+
+
+sockets_in_flight = SocketsInFlight()
+
+
+def explain(carried: PassedFiles) -> None:
+    """A suspect's message carries these."""
+    for index in range(carried.files.length):
+        file = carried.files[index]
+        if file is not None and isinstance(file, PassableSocket):
+            file.unexplained -= 1
+
+
+def take_back(carried: PassedFiles) -> None:
+    """The one whose message carries these is no suspect after all."""
+    for index in range(carried.files.length):
+        file = carried.files[index]
+        if file is not None and isinstance(file, PassableSocket):
+            file.unexplained += 1

@@ -1,0 +1,181 @@
+"""One end of a UNIX connection, as its peer sees it: a queue of messages, and how far it is shut.
+
+An endpoint outlives its socket, so that the peer finds out that it is closed. Whoever sends puts a
+message into the queue of the other endpoint, where there is room for a number of bytes; a datagram
+socket that hears many also limits how many messages wait (unix(7), net.unix.max_dgram_qlen).
+
+User memory is copied into a fresh message before any lock is taken, and out of one while the lock
+is held only by a copy that cannot fault.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import EAGAIN, ECONNREFUSED, EPIPE
+from krait.kernel.lang import Buffer, Counted, Errno, Slice, Struct, inline, u8, u32, u64
+from krait.kernel.net.passed_files import PassedFiles
+from krait.kernel.net.unix_names import UnixName
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.wait_queue import WaitQueue
+
+QUEUE_BYTES: Final = u64(212992)  # net.core.wmem_default
+MOST_MESSAGES: Final = u64(10)  # net.unix.max_dgram_qlen
+NOBODY: Final = u32(65534)  # overflowuid
+NOW: Final = u64(0)
+
+CANNOT_RECEIVE: Final = u32(1)  # RCV_SHUTDOWN
+CANNOT_SEND: Final = u32(2)  # SEND_SHUTDOWN
+
+
+class UnixMessage(Counted):
+    """One datagram, or a run of a stream's bytes; those before `start` have been read."""
+
+    content: Buffer[u8]
+    start: u64 = 0
+    following: UnixMessage | None = None
+    sender: UnixEndpoint | None = None  # of a datagram
+    files: PassedFiles | None = None
+    pid: u32 = 0
+    uid: u32 = NOBODY
+    gid: u32 = NOBODY
+
+    def unread(self) -> Slice[u8]:
+        """Give what has not been read."""
+        return self.content.slice.part(self.start, self.content.length)
+
+
+class UnixEndpoint(Counted):
+    """One end.
+
+    Invariant: `bytes` is the sum of the messages' unread bytes, `count` their number.
+    """
+
+    serial: u64
+    lock: SpinLock = inline()
+    changed: WaitQueue = inline()
+    first: UnixMessage | None = None
+    last: UnixMessage | None = None
+    bytes: u64 = 0
+    count: u64 = 0
+    shut: u32 = 0
+    closed: bool = False
+    error: u32 = 0  # told once
+    peer_serial: u64 = 0  # whom it is connected to; 0: nobody
+    name: UnixName | None = None
+    takes_credentials: bool = False  # SO_PASSCRED
+
+    def put(
+        self, message: UnixMessage, sender: UnixEndpoint, room: u64, most: u64, deadline_ns: u64
+    ) -> None:
+        """Append when there is room for bytes and messages.
+
+        Raises EPIPE, ECONNREFUSED when the socket is gone, EAGAIN, EINTR.
+        """
+        size = message.content.length
+        with self.lock:
+            while True:
+                if sender.shut & CANNOT_SEND != 0:
+                    raise Errno(EPIPE)
+                if self.closed:
+                    raise Errno(ECONNREFUSED)
+                if self.shut & CANNOT_RECEIVE != 0:
+                    raise Errno(EPIPE)
+                if self.has_room(size, room, most):
+                    break
+                if deadline_ns == NOW:
+                    raise Errno(EAGAIN)
+                if not self.changed.wait_spin_until(self.lock, deadline_ns):
+                    raise Errno(EAGAIN)
+            if (last := self.last) is not None:
+                last.following = message
+            else:
+                self.first = message
+            self.last = message
+            self.bytes += size
+            self.count += 1
+        self.changed.wake_all()
+
+    def has_room(self, size: u64, room: u64, most: u64) -> bool:
+        """Say whether a message may be put in; an empty queue takes any."""
+        return self.count == 0 or (self.bytes + size <= room and self.count <= most)
+
+    def wait_for_message(self, deadline_ns: u64) -> bool:
+        """Wait until there is something to read; False at the end.
+
+        The lock is held. Raises EAGAIN, EINTR, and a pending error.
+        """
+        while self.first is None:
+            self.raise_error()
+            if self.shut & CANNOT_RECEIVE != 0:
+                return False
+            if deadline_ns == NOW:
+                raise Errno(EAGAIN)
+            if not self.changed.wait_spin_until(self.lock, deadline_ns):
+                raise Errno(EAGAIN)
+        return True
+
+    def raise_error(self) -> None:
+        """Raise the pending error, once."""
+        code = self.error
+        if code != 0:
+            self.error = 0
+            raise Errno(code)
+
+    def consume(self, message: UnixMessage, count: u64) -> None:
+        """Note that the first bytes of the first message have been read; the lock is held."""
+        message.start += count
+        self.bytes -= count
+
+    def drop_first(self) -> None:
+        """Take the first message out; the lock is held, and the caller has the message."""
+        if (message := self.first) is not None:
+            self.bytes -= message.content.length - message.start
+            self.count -= 1
+            self.first = message.following
+            message.following = None
+            if self.first is None:
+                self.last = None
+
+    def shut_more(self, how: u32) -> None:
+        """Shut directions, and tell who waits."""
+        with self.lock:
+            self.shut |= how
+        self.changed.wake_all()
+
+    def clear(self) -> bool:
+        """Drop what waits, without the lock held; say whether there was anything."""
+        had = self.first is not None
+        while (message := self._take_first()) is not None:
+            message.sender = None
+        return had
+
+    def _take_first(self) -> UnixMessage | None:
+        with self.lock:
+            message = self.first
+            self.drop_first()
+            return message
+
+    def close(self) -> bool:
+        """The socket is gone; say whether it left anything unread."""
+        with self.lock:
+            self.closed = True
+            self.shut = CANNOT_RECEIVE | CANNOT_SEND
+        unread = self.clear()
+        self.changed.wake_all()
+        return unread
+
+
+class EndpointNumbers(Struct):
+    """Numbers that tell endpoints apart."""
+
+    last: u64 = 0
+
+
+endpoint_numbers = EndpointNumbers()
+
+
+def make_endpoint() -> UnixEndpoint:
+    """Make an endpoint. Raises ENOMEM."""
+    endpoint_numbers.last += 1
+    return UnixEndpoint(serial=endpoint_numbers.last)
