@@ -139,3 +139,22 @@ def test_nothing_leaks(queues: FileSystemWorker) -> None:
 def live_objects(worker: FileSystemWorker) -> int:
     """How many kernel objects exist."""
     return int(worker.call("live_objects"))
+
+
+@QUIET
+@given(st.lists(st.tuples(st.integers(0, 1), st.integers(0, 1)), max_size=6), st.booleans())
+def test_sockets_lost_in_their_own_queues_are_freed(
+    queues: FileSystemWorker, sent: list[tuple[int, int]], other_first: bool
+) -> None:
+    queues.call(f"{GLUE}:close", 0)
+    queues.call(f"{GLUE}:close", 1)
+    before = queues.call("live_objects")
+    queues.call(f"{GLUE}:open_pair", STREAM)
+    for through, carried in sent:
+        assert attempt(queues, "carry", through, carried, b"x") == 1
+    queues.call(f"{GLUE}:close", 1 if other_first else 0)
+    queues.call(f"{GLUE}:close", 0 if other_first else 1)
+    queues.call(f"{GLUE}:open_pair", STREAM)  # Linux too looks when some socket is closed
+    queues.call(f"{GLUE}:close", 0)
+    queues.call(f"{GLUE}:close", 1)
+    assert queues.call("live_objects") == before

@@ -6,8 +6,10 @@ from krait.kernel.errno import EBADF
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK
 from krait.kernel.fs.pipe import make_pipe, pipe_of
-from krait.kernel.lang import Errno, Struct, UserSlice, u8, u32, u64
-from krait.kernel.net.socket import SocketType
+from krait.kernel.fs.scatter_list import ScatterList
+from krait.kernel.lang import Array, Buffer, Errno, Struct, UserSlice, inline, u8, u32, u64
+from krait.kernel.net.passed_files import pass_files
+from krait.kernel.net.socket import MessageFlags, Outgoing, Socket, SocketType
 from krait.kernel.net.unix_endpoint import make_endpoint
 from krait.kernel.net.unix_socket import make_pair
 
@@ -72,4 +74,19 @@ def resize(size: u64) -> u64:
     """Set the pipe's capacity."""
     if (pipe := pipe_of(end(0))) is not None:
         return pipe.resize(size)
+    raise Errno(EBADF)
+
+
+def carry(number: u32, carried: u32, data: UserSlice[u8]) -> u64:
+    """Send an end of the pair through an end (SCM_RIGHTS)."""
+    files = Buffer[File | None](length=u64(1))
+    files[0] = end(carried)
+    extra = Outgoing()
+    extra.files = pass_files(files)
+    list = ScatterList()
+    list.set_one(data)
+    nowhere: Array[u8] = inline(1)
+    file = end(number)
+    if isinstance(file, Socket):
+        return file.send(list, MessageFlags(0), nowhere.part(0, 0), extra)
     raise Errno(EBADF)
