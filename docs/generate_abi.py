@@ -37,8 +37,9 @@ OPEN = {
 }  # fmt: skip
 SOCKET_TYPE = {0o4000: "SOCK_NONBLOCK", 0o2000000: "SOCK_CLOEXEC"}
 MESSAGE = {
-    0x2: "MSG_PEEK", 0x20: "MSG_TRUNC", 0x40: "MSG_DONTWAIT", 0x100: "MSG_WAITALL",
-    0x4000: "MSG_NOSIGNAL", 0x40000000: "MSG_CMSG_CLOEXEC",
+    0x2: "MSG_PEEK", 0x20: "MSG_TRUNC", 0x40: "MSG_DONTWAIT", 0x80: "MSG_EOR",
+    0x100: "MSG_WAITALL", 0x4000: "MSG_NOSIGNAL", 0x8000: "MSG_MORE", 0x10000: "MSG_WAITFORONE",
+    0x40000000: "MSG_CMSG_CLOEXEC",
 }  # fmt: skip
 TRANSFER = {
     0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
@@ -80,6 +81,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "getrandom": {0x1: "GRND_NONBLOCK", 0x2: "GRND_RANDOM", 0x4: "GRND_INSECURE"},
     "socket": SOCKET_TYPE, "socketpair": SOCKET_TYPE, "accept4": SOCKET_TYPE,
     "sendto": MESSAGE, "recvfrom": MESSAGE, "sendmsg": MESSAGE, "recvmsg": MESSAGE,
+    "sendmmsg": MESSAGE, "recvmmsg": MESSAGE,
     "clock_nanosleep": TIMER, "timer_settime": TIMER,
     "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
