@@ -13,7 +13,6 @@ import inspect
 import sys
 import textwrap
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -174,8 +173,7 @@ def page() -> str:
             missing=len(missing),
         )
     ]  # fmt: skip
-    for name in (*table.FAMILIES, *table.IPC_FAMILIES):
-        module = import_module(f"krait.kernel.linux.{name}")
+    for module in table.MODULES:
         family = [
             call
             for call in calls

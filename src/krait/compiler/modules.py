@@ -115,6 +115,15 @@ class SourceModule:
             return import_value(origin, attribute)
         return MISSING
 
+    def held_modules(self) -> list[str]:
+        """Modules in a tuple or list of this one's, imported by ordinary Python at build time."""
+        found: list[str] = []
+        for name in self.assigned:
+            value = self.module.__dict__.get(name)
+            if isinstance(value, tuple | list):
+                found += [each.__name__ for each in value if isinstance(each, ModuleType)]
+        return found
+
     def function_node(self, qualname: str, function: FunctionType | None) -> ast.FunctionDef | None:
         """The syntax of a function; of several definitions the one that CPython executed."""
         nodes = self.functions.get(qualname)
@@ -154,7 +163,7 @@ class ModuleTable:
         return self._modules[name]
 
     def load_all(self, entries: list[str]) -> list[SourceModule]:
-        """The entry modules and every kernel module that they import, in a fixed order."""
+        """The entry modules and every kernel module that they import or hold, in a fixed order."""
         order: list[SourceModule] = []
         seen: set[str] = set()
         waiting = list(reversed(entries))
@@ -165,7 +174,7 @@ class ModuleTable:
             seen.add(name)
             module = self.load(name)
             order.append(module)
-            for imported in reversed(module.imports):
+            for imported in reversed([*module.imports, *module.held_modules()]):
                 if imported not in seen and self._is_kernel_module(imported, module):
                     waiting.append(imported)
         return order

@@ -93,6 +93,7 @@ class Program:
         self.weak_roots: set[ClassInfo] = set()
         self.thunks: dict[Function, Thunk] = {}
         self.units: dict[str, str] = {}
+        self.known_modules: set[str] = set()
 
     # Loading and entries
 
@@ -128,6 +129,7 @@ class Program:
         """Import the modules and learn their classes."""
         try:
             self.order = self.modules.load_all(self.entry_modules)
+            self.known_modules = {module.name for module in self.order}
         except (Exception, Panic) as error:  # noqa: BLE001 - any Python may run at build time
             self.found.append(import_failure(error))
             return
@@ -282,6 +284,12 @@ class Program:
         """The class under these type arguments."""
         key = (cls, arguments)
         if key not in self.classes:
+            if cls.__module__ not in self.known_modules and self._is_object(cls):
+                raise CompileError(
+                    node or ast.Pass(),
+                    f"{cls.__name__} comes from {cls.__module__}, which nothing imports visibly",
+                    "import that module by a statement, or keep it in a tuple of modules",
+                )
             try:
                 info = ClassInfo(self, cls, self.modules.load(cls.__module__), arguments)
             except CompileError as error:

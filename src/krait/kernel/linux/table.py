@@ -51,8 +51,11 @@ IPC_FAMILIES: Final = (
 )
 """What the least kernel does without."""
 
-for family in FAMILIES + (IPC_FAMILIES if config.ipc else ()):
+MODULES: Final = tuple(
     import_module(f"krait.kernel.linux.{family}")
+    for family in FAMILIES + (IPC_FAMILIES if config.ipc else ())
+)
+"""The families; the compiler finds modules that a module holds as it finds those it imports."""
 
 
 class UnknownCalls(Struct):
