@@ -10,7 +10,6 @@ class.
 from __future__ import annotations
 
 import ast
-import sys
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -99,21 +98,6 @@ class ClassInfo:
                     raise CompileError(base, "a class has one base", "embed the other object")
                 self.base = found.cls
                 found.cls.subclasses.append(self)
-        if not self.arguments:
-            self._register_subclasses()
-
-    def _register_subclasses(self) -> None:
-        """Know every subclass in a module that is loaded, before any call is decided.
-
-        Whether a method is overridden must not depend on which function is compiled first.
-        """
-        subclasses: list[type] = self.cls.__subclasses__()
-        for each in subclasses:
-            module = sys.modules.get(each.__module__)
-            if is_lang(each.__module__) or len(getattr(each, "__parameters__", ())) != 0:
-                continue
-            if getattr(module, each.__name__, None) is each:
-                self.program.class_info(each, (), None)
 
     def _kind(self) -> str:
         if hasattr(self.cls, "_fields") and issubclass(self.cls, tuple):
