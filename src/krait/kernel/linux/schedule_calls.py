@@ -12,7 +12,6 @@ from krait.kernel.lang import (
     Errno,
     Packed,
     UserPointer,
-    UserSlice,
     i32,
     i64,
     size_of,
@@ -85,12 +84,12 @@ def sched_getaffinity(tid: i32, size: u32, mask: UserPointer[u64]) -> u32:
 
 
 @syscall("sched_setaffinity")
-def sched_setaffinity(tid: i32, mask: UserSlice[u8]) -> None:
+def sched_setaffinity(tid: i32, size: u32, mask: UserPointer[u8]) -> None:
     """Restrict a thread to CPUs; the only one must be among them."""
     check_thread(tid)
     first: u64 = 0
-    if mask.length != 0:
-        first = u64(UserPointer[u8](mask.address).load())
+    if size != 0:
+        first = u64(mask.load())
     if first & 1 == 0:
         raise Errno(EINVAL)
 
