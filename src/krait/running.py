@@ -74,6 +74,9 @@ class Request:
         self.kernel_words = ""
         self.traces_calls = False
         self.charts_boot = False
+        self.profile_path = ""
+        self.samples_hz = 0
+        """How often a second to look at what every CPU does; 0: never."""
         self.name: str | None = None
         """What `krait ps` and the like call the machine."""
         self.announce: Callable[[str], None] = _say_nothing
@@ -83,7 +86,8 @@ class Plan:
     """A request made concrete: what would be started."""
 
     __slots__ = (
-        "accelerator", "command", "guest", "kernel", "machine", "name", "program", "timeout_s",
+        "accelerator", "command", "guest", "kernel", "listeners", "machine", "name", "program",
+        "timeout_s",
     )  # fmt: skip
 
     def __init__(
@@ -105,6 +109,8 @@ class Plan:
         """The program and its arguments, for people."""
         self.name: str | None = None
         """What the machine is called; one is made if there is none."""
+        self.listeners: dict[int, Callable[[bytes], None]] = {}
+        """Who takes which messages of the guest's (`kernel/protocol/control.py`)."""
 
 
 def host_environment() -> dict[str, str]:
@@ -182,6 +188,7 @@ def run(
             program=planned.program,
             write_log=write_log,
             registration=registration,
+            listeners=planned.listeners,
         ).run()
     finally:
         if registration is not None:
@@ -347,6 +354,8 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     words.append((boot_words.TIME, b"%d" % time.time_ns()))
     if request.traces_calls:
         words.append((boot_words.TRACE_CALLS, b"1"))
+    if request.samples_hz:
+        words.append((boot_words.PROFILE, b"%d" % request.samples_hz))
     if request.charts_boot:
         words.append((boot_words.BOOT_CHART, b"1"))
     for name, value in image.environment.items():

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 _ARCHITECTURES = ("x86_64",)
 _MONITORS = ("qemu",)
+_SAMPLES_HZ = 997
+"""A prime, so that samples keep no step with a program's own timers."""
+_PROFILE_PATH = "profile.svg"
 
 
 def main(arguments: list[str]) -> int:
@@ -50,10 +53,21 @@ def _run(planned: Plan, request: Request, standard: Standard) -> int:
         from krait.cli.bootchart import count_instructions
 
         counters = count_instructions(planned)
+    profile = None
+    if request.samples_hz:
+        from krait.kernel.protocol.control import MessageType
+        from krait.machine.profile import Profile
+
+        profile = Profile()
+        planned.listeners[MessageType.PROFILE] = profile.take
     log = _Log(planned.kernel.symbols, terminal=bool(standard.terminals))
     outcome = running.run(planned, standard, log.write)
     log.end()
     _report(outcome)
+    if profile is not None:
+        from krait.cli.profile import write_profile
+
+        write_profile(profile, planned, request.profile_path)
     if request.charts_boot:
         from krait.cli.bootchart import print_chart
 
@@ -132,6 +146,10 @@ def _request(chosen: dict[str, object], rest: list[str]) -> Request:
     request.kernel_words = text.get("kernel_args", "")
     request.traces_calls = bool(chosen.get("strace"))
     request.charts_boot = bool(chosen.get("bootchart"))
+    if "profile" in text:
+        request.samples_hz = _SAMPLES_HZ
+        request.profile_path = text["profile"] or _PROFILE_PATH
+        _check_writable(request.profile_path)
     for configuration in ("least", "debug"):
         if chosen.get(configuration):
             request.configuration = configuration
@@ -174,6 +192,13 @@ def _check_directory() -> None:
         os.getcwd()
     except OSError:
         raise UserError("the current directory does not exist any more; cd to another") from None
+
+
+def _check_writable(path: str) -> None:
+    """The profile must have somewhere to go before the program runs."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if not os.path.isdir(folder) or not os.access(folder, os.W_OK) or os.path.isdir(path):
+        raise UserError(f"--profile: {path} cannot be written")
 
 
 def _check(value: str | None, what: str, known: tuple[str, ...]) -> None:

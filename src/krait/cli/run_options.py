@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krait.errors import UserError
 
-FLAG, VALUE, LIST = "flag", "value", "list"
+FLAG, VALUE, LIST, OPTIONAL = "flag", "value", "list", "optional"
 
 # names, key, kind, what the value is called, explanation
 OPTIONS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
@@ -30,6 +30,7 @@ OPTIONS: tuple[tuple[tuple[str, ...], str, str, str, str], ...] = (
     (("--kernel-args",), "kernel_args", VALUE, "S", "words to add to the kernel command line"),
     (("--bootchart",), "bootchart", FLAG, "", "print the phases of the boot"),
     (("--strace",), "strace", FLAG, "", "print the program's system calls"),
+    (("--profile",), "profile", OPTIONAL, "FILE", "draw a flame graph; .folded writes text"),
     (("--dry-run",), "dry_run", FLAG, "", "print the monitor's command and run nothing"),
     (("--json",), "json", FLAG, "", "capture the output and print one JSON object"),
     (("-h", "--help"), "help", FLAG, "", "print this text"),
@@ -49,6 +50,7 @@ Examples:
   krait run --trace-files -- ./server   what it opens on the host goes into the image
   krait run --strace -- cat /etc/hostname
   krait run --bootchart -- true
+  krait run --profile=out.svg -- python3 work.py
   krait run --json -- uname -a | jq .status
 
 The program's exit status is that of krait run; a signal N gives 128+N, a time limit 124, a failure
@@ -77,6 +79,9 @@ def parse(arguments: list[str]) -> tuple[dict[str, object], list[str]]:
                 raise _usage(f"option {name} takes no value")
             chosen[key] = True
             continue
+        if kind == OPTIONAL:
+            chosen[key] = value if value is not None else ""
+            continue
         if value is None:
             if position == len(arguments):
                 raise _usage(f"option {name} needs a value ({metavar})")
@@ -96,7 +101,7 @@ def help_text() -> str:
     lines = [f"Usage: {USAGE}", "", "Run an unmodified Linux program in a virtual machine.", ""]
     lines.append("Options:")
     for names, _, kind, metavar, explanation in OPTIONS:
-        spelled = ", ".join(names) + ("" if kind == FLAG else f" {metavar}")
+        spelled = ", ".join(names) + {FLAG: "", OPTIONAL: f"[={metavar}]"}.get(kind, f" {metavar}")
         lines.append(f"  {spelled:<26} {explanation}")
     return "\n".join([*lines, "", _EXAMPLES])
 

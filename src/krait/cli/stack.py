@@ -49,13 +49,24 @@ def chains(answer: Answer, kernel: str, image: str) -> list[dict[str, Any]]:
     wanted = sorted({each.address - 1 for each in inside})
     places = dict(zip(wanted, resolve(kernel, wanted), strict=True)) if wanted else {}
     spans = [
-        Span(each.start, each.end, each.offset, text_of(each.text))
+        Span(
+            each.start,
+            each.end,
+            each.offset,
+            text_of(each.text),
+            executable=bool(each.protection & 4),
+        )
         for each in answer.of(Record.MAPPING)
     ]
     symbols = ProgramSymbols(image, spans)
     found = []
     for record in answer.of(Record.THREAD):
-        own = [each for each in frames if each.tid == record.tid]
+        own = [
+            each
+            for place, each in enumerate(frames)
+            if each.tid == record.tid
+            and (each.side == Side.KERNEL or _is_frame(frames, place, symbols))
+        ]
         thread = described(record)
         thread["frames"] = [
             {
@@ -71,3 +82,10 @@ def chains(answer: Answer, kernel: str, image: str) -> list[dict[str, Any]]:
         ]
         found.append(thread)
     return found
+
+
+def _is_frame(frames: list[Any], place: int, symbols: ProgramSymbols) -> bool:
+    """Whether a frame of the program is one: the innermost, or a place in its code."""
+    before = frames[place - 1] if place else None
+    innermost = before is None or before.side == Side.KERNEL or before.tid != frames[place].tid
+    return innermost or symbols.is_code(frames[place].address)

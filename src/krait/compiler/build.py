@@ -32,7 +32,7 @@ SWITCHES: dict[str, dict[str, bool]] = {
     "debug": {"debug": True},
     "least": {
         "strace": False, "pci": False, "disk": False, "bootchart": False, "console": False,
-        "proc": False, "ipc": False, "look": False,
+        "proc": False, "ipc": False, "look": False, "profile": False,
     },
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.api import looking
+from krait.kernel.api import looking, profiling
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
 from krait.kernel.config import config
@@ -66,6 +66,8 @@ def start(start_info: u64) -> None:
     mark(BootPhase.SCHEDULER)
     if config.look:
         looking.start()
+    if config.profile:
+        profiling.start()
     root.mount()
     mark(BootPhase.ROOT)
     first_program.run()

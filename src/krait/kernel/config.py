@@ -21,6 +21,7 @@ class Config:
     ipc: bool = True  # sockets, queues, extended attributes and other calls beyond files and memory
     console: bool = True  # virtio-console ports
     look: bool = True  # answers to `krait ps` and the like
+    profile: bool = True  # sampling, for `krait run --profile`
     bootchart: bool = True  # phases of the boot
 
     def set(self, **switches: bool) -> None:

@@ -36,8 +36,9 @@ class LookError(MachineError):
 class Shape:
     """How a record lies in bytes: a structure and the names of its fields."""
 
-    def __init__(self, kind: type[Packed]) -> None:
-        fields = sorted(layout(kind).items(), key=lambda field: field[1])
+    def __init__(self, kind: type[Packed] | None) -> None:
+        places = layout(kind) if kind is not None else {}
+        fields = sorted(places.items(), key=lambda field: field[1])
         codes = "".join(_CODES[size] for _, (_, size) in fields)
         self.structure = struct.Struct("<" + codes)
         self.names = [name for name, _ in fields]
@@ -62,6 +63,9 @@ SHAPES = {
     Record.DESCRIPTOR: Shape(look_records.DescriptorRecord),
     Record.MAPPING: Shape(look_records.MappingRecord),
     Record.FRAME: Shape(look_records.FrameRecord),
+    Record.SAMPLE: Shape(look_records.SampleRecord),
+    Record.LOST: Shape(look_records.LostRecord),
+    Record.JIT_MAP: Shape(None),
 }
 
 

@@ -27,13 +27,16 @@ _JIT_LINE = re.compile(rb"(?:0x)?([0-9a-f]+) (?:0x)?([0-9a-f]+) (.+)")
 class Span:
     """A mapping of the program's."""
 
-    __slots__ = ("end", "name", "offset", "start")
+    __slots__ = ("end", "executable", "name", "offset", "start")
 
-    def __init__(self, start: int, end: int, offset: int, name: str) -> None:
+    def __init__(
+        self, start: int, end: int, offset: int, name: str, *, executable: bool = True
+    ) -> None:
         self.start = start
         self.end = end
         self.offset = offset
         self.name = name
+        self.executable = executable
 
 
 class SymbolTable:
@@ -115,20 +118,29 @@ class ProgramSymbols:
         self._jit = sorted(_jit_symbols(jit_map))
         self._jit_starts = [start for start, _, _ in self._jit]
 
+    def is_code(self, address: int) -> bool:
+        """Whether a return address may lie there; what frame pointers lead to need not be one."""
+        span = self._span_at(address)
+        return span is not None and span.executable
+
     def name(self, address: int) -> str:
         """`function (object)`, or `[object]` where the function is not known."""
         if (jitted := self._jit_name(address)) is not None:
             return jitted
-        index = bisect.bisect_right(self._starts, address) - 1
-        if index < 0 or address >= self._spans[index].end:
+        if (span := self._span_at(address)) is None:
             return f"{address:#x}"
-        span = self._spans[index]
         base = os.path.basename(span.name) or "anonymous"
         if span.name.startswith("/"):
             name = self._table(span.name).name_at(address - span.start + span.offset)
             if name is not None:
                 return f"{name} ({base})"
         return f"[{base.strip('[]')}]"
+
+    def _span_at(self, address: int) -> Span | None:
+        index = bisect.bisect_right(self._starts, address) - 1
+        if index < 0 or address >= self._spans[index].end:
+            return None
+        return self._spans[index]
 
     def _jit_name(self, address: int) -> str | None:
         index = bisect.bisect_right(self._jit_starts, address) - 1

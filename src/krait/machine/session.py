@@ -65,6 +65,7 @@ class Session:
         program: str = "program",
         write_log: Callable[[bytes], None] | None = None,
         registration: Registration | None = None,
+        listeners: dict[int, Callable[[bytes], None]] | None = None,
     ) -> None:
         self._machine = machine
         self._guest = guest
@@ -74,6 +75,7 @@ class Session:
         self._program = program
         self._write_log = write_log if write_log is not None else _write_errors
         self._registration = registration
+        self._listeners = listeners if listeners is not None else {}
         self._loop = Loop()
         self._owned = OwnedDescriptors()
         self._inherited: list[int] = []
@@ -92,6 +94,8 @@ class Session:
             control, theirs = socket.socketpair()
             stack.callback(control.close)
             self._control = ControlLink(control)
+            for kind, listener in self._listeners.items():
+                self._control.on(kind, listener)
             plumbing = self._make_channels(self._owned.add(theirs.detach()))
             command = self._machine.command(self._guest, plumbing, self._accelerator)
             stack.callback(SignalWatch(self._loop, self._owned, self._take_signal).restore)

@@ -104,6 +104,35 @@ def resolve(symbols: str, addresses: list[int]) -> list[str]:
     return [_place(*lines[2 * index : 2 * index + 2]) for index in range(len(addresses))]
 
 
+def resolve_inlined(symbols: str, addresses: list[int]) -> list[list[str]]:
+    """For each address the functions that are inlined into one another there, outermost first."""
+    unknown = [[f"{address:#x}"] for address in addresses]
+    tool = shutil.which("addr2line")
+    if tool is None or not os.path.exists(symbols) or not addresses:
+        return unknown
+    import subprocess
+
+    listed = "".join(f"{address:#x}\n" for address in addresses)
+    command = [tool, "-a", "-i", "-f", "-e", symbols]
+    output = subprocess.run(command, input=listed, capture_output=True, text=True, check=False)
+    found: list[list[str]] = []
+    lines = output.stdout.splitlines()
+    position = 0
+    while position < len(lines):
+        if lines[position].startswith("0x"):
+            found.append([])
+            position += 1
+        elif found and position + 1 < len(lines):
+            if place := _place(lines[position], lines[position + 1]):
+                found[-1].insert(0, place)
+            position += 2
+        else:
+            break
+    if len(found) != len(addresses):
+        return unknown
+    return [names or unnamed for names, unnamed in zip(found, unknown, strict=True)]
+
+
 def python_name(symbol: str) -> str:
     """`krait_fs_path__Dentry_lookup` as `fs.path: Dentry.lookup`, as far as can be told."""
     if not symbol.startswith(_PREFIX) or _MODULE_END not in symbol:

@@ -9,7 +9,20 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.drivers import control
-from krait.kernel.lang import Buffer, Counted, Slice, Text, size_of, u8, u16, u32, u64, view
+from krait.kernel.lang import (
+    Array,
+    Buffer,
+    Counted,
+    Slice,
+    Text,
+    inline,
+    size_of,
+    u8,
+    u16,
+    u32,
+    u64,
+    view,
+)
 from krait.kernel.protocol.control import HEADER_BYTES, MessageType
 from krait.kernel.protocol.look import LAST, VERSION, Record
 from krait.kernel.protocol.look_records import LookReply, RecordHeader
@@ -26,6 +39,7 @@ class RecordWriter(Counted):
 
     storage: Buffer[u8]
     number: u32
+    type: MessageType = MessageType.LOOK_REPLY
     length: u64 = FIRST_RECORD
     record: u64 = 0
     """Where the record being written begins."""
@@ -54,6 +68,13 @@ class RecordWriter(Counted):
         self.length = end
         header.length += u16.truncate(count)
 
+    def put_word(self, word: u64) -> None:
+        """Append eight bytes, the lowest first."""
+        bytes: Array[u8] = inline(8)
+        for index in range(u64(8)):
+            bytes[index] = u8.truncate(word >> index * 8)
+        self.put(bytes)
+
     def room(self) -> Slice[u8]:
         """Give the place where more of the text can be written; `add` says how much was."""
         return self.storage.slice.part(self.length, self.length + TEXT_MAX)
@@ -68,7 +89,7 @@ class RecordWriter(Counted):
         """Send what there is, and begin the next message."""
         message = self.storage.slice.part(0, self.length)
         header = view(ControlHeader, message)
-        header.type = u16(u32(MessageType.LOOK_REPLY))
+        header.type = u16(u32(self.type))
         header.flags = 0
         header.length = u32(self.length - HEADER_BYTES)
         reply = view(LookReply, message, HEADER_BYTES)

@@ -35,6 +35,8 @@ PATH_LIMIT: Final = 512
 class Ending(Struct):
     """What the end of a run depends on."""
 
+    report: Callable[[], None] | None = None
+    """Sends the host what it is still to know; set by who has something to say."""
     flush: Callable[[], None] | None = None
     """Waits until the consoles have taken everything; set when the first of them starts."""
     report_phases: bool = False
@@ -104,6 +106,9 @@ def stop_machine() -> NoReturn:
 def _finish(type: RecordType, payload: Text) -> NoReturn:
     """Flush, report, end."""
     mark(BootPhase.EXIT)
+    if (report := ending.report) is not None:
+        ending.report = None
+        report()
     if (flush := ending.flush) is not None:
         flush()
     disable_interrupts()

@@ -29,7 +29,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux import host_messages, proc_process
+from krait.kernel.linux import host_messages, proc_process, profile
 from krait.kernel.linux.arguments import Arguments, empty_arguments
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.elf import refusals
@@ -144,6 +144,8 @@ def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[
         first_program.host_listens = reader.is_on()
     elif key.equals(text(boot_words.BOOT_CHART)):
         read_chart_word(reader)
+    elif config.profile and key.equals(text(boot_words.PROFILE)):
+        profile.start(reader.number())
     elif key.equals(text(boot_words.TRACE_CALLS)) and reader.is_on():
         if config.strace:
             task.work |= WORK_TRACE

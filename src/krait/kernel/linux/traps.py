@@ -15,6 +15,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import exceptions, interrupts
 from krait.kernel.arch.x86_64.cpu import enable_interrupts, read_cr2
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.config import config
 from krait.kernel.drivers import outcome, panic
 from krait.kernel.lang import (
     export,
@@ -24,7 +25,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux import vsyscall
+from krait.kernel.linux import profile, vsyscall
 from krait.kernel.linux.floating_faults import media_fault_code, x87_fault_code
 from krait.kernel.linux.halt_sites import may_have_halted
 from krait.kernel.linux.signal_delivery import FaultDetails, force_signal
@@ -209,6 +210,8 @@ def raise_fault(
 def interrupt(frame: TrapFrame) -> None:
     """Serve an interrupt; interrupts are off, and stay so."""
     interrupts.dispatch(u32.truncate(frame.orig_rax))
+    if config.profile and profile.sampler.due:
+        profile.take(frame)
     if not is_kernel(frame.rip) and frame.rip < PROGRAM_TOP:
         if may_have_halted(frame):
             add_work(current(), WORK_HALTED)

@@ -34,6 +34,8 @@ class MessageType(IntEnum):
     """`TerminalMode` u32: what the program made of its terminal."""
     LOOK_REPLY = 0x101
     """`LookReply` and records: the answer to a question, or a part of it."""
+    PROFILE = 0x102
+    """The same with number 0: samples and what names them, unasked (`boot_words.PROFILE`)."""
 
 
 class TerminalMode(IntEnum):

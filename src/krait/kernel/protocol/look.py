@@ -50,6 +50,10 @@ class Record(IntEnum):
     DESCRIPTOR = 5
     MAPPING = 6
     FRAME = 7
+    SAMPLE = 8
+    LOST = 9
+    JIT_MAP = 10
+    """No fields: a piece of /tmp/perf-PID.map, as its text."""
 
 
 class State(IntEnum):

@@ -112,3 +112,19 @@ class FrameRecord(Packed):
     tid: u32
     side: u32
     address: u64
+
+
+class SampleRecord(Packed):
+    """`Record.SAMPLE`; the text is addresses of 8 bytes, the kernel's frames, then the program's.
+
+    The head has the tid in its lower 32 bits, the CPU above them, the number of frames of the
+    kernel from bit 48 on and of the program from bit 56 on.
+    """
+
+    head: u64
+
+
+class LostRecord(Packed):
+    """`Record.LOST`: so many samples found no room."""
+
+    count: u64

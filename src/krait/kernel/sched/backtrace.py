@@ -37,10 +37,10 @@ class Backtrace(Struct):
         self.frame = load(u64, pointer + SAVED_FRAME)
         self.stand_at(load(u64, pointer + SAVED_RETURN))
 
-    def begin_interrupted(self, rip: u64, frame: u64, stack: u64) -> None:
-        """Stand where an interrupt hit code of the kernel; `stack` is its stack pointer."""
+    def begin_interrupted(self, thread: Thread, rip: u64, frame: u64, stack: u64) -> None:
+        """Stand where an interrupt hit the kernel on a thread's stack, at this stack pointer."""
         self.bottom = stack
-        self.top = stack + STACK_SPAN
+        self.top = thread.kernel_stack_top
         self.frame = frame
         self.stand_at(rip)
 
