@@ -257,8 +257,9 @@ static void to_threads(void)
     while (!going)
         usleep(1000);
     usleep(20000);
-    VALUE(pthread_sigqueue(thread, SIGUSR1, (union sigval){ .sival_int = 31 }));
+    int sent = pthread_sigqueue(thread, SIGUSR1, (union sigval){ .sival_int = 31 });
     pthread_join(thread, NULL);
+    printf("sent %d\n", sent);
     siginfo_t info = { .si_code = SI_QUEUE };
     VALUE(syscall(SYS_rt_tgsigqueueinfo, getpid(), 99999, SIGUSR1, &info));
     VALUE(syscall(SYS_rt_tgsigqueueinfo, 0, 1, SIGUSR1, &info));
