@@ -31,7 +31,7 @@ _STAGES = ("ast", "typed", "linear", "c")
 
 
 @click.command(epilog=_EPILOG)
-@click.option("--debug", is_flag=True, help="For debuggers: -O1.")
+@click.option("--debug", is_flag=True, help="For debuggers: -O1, checks of heap and counts.")
 @click.option("--least", is_flag=True, help="Only what a static program needs.")
 @click.option("--dump", type=click.Choice(_STAGES), help="Print a module at this stage.")
 @click.option("--list", "listed", metavar="IMAGE", help="List the files of an image.")

@@ -3,6 +3,9 @@
 With one CPU a count changes by one instruction, written as assembly: the C compiler might keep the
 count in a register across an interrupt that changes it.
 
+With `KRAIT_DEBUG` each change of a count is preceded by a look at it: a freed object has none
+(`kernel/mm/heap_checks.py` overwrites it).
+
 `KRAIT_HOST` selects the host's versions, for modules that are compiled into a test worker: a failed
 check then calls `krait_fail`, and there is one CPU without `%gs`.
 """
@@ -25,12 +28,19 @@ __attribute__((noreturn)) void krait_fail(const char *file, const char *line, co
 extern u64 krait_percpu_base;
 #define KRAIT_PERCPU_ADDRESS(name) ((void *)(KRAIT_PERCPU(u64, krait_percpu_base) + (u64)&(name)))
 #endif
+#ifdef KRAIT_DEBUG
+#define KRAIT_TEXT_OF(x) #x
+#define KRAIT_LINE(x) KRAIT_TEXT_OF(x)
+#define KRAIT_CHECK_COUNT(p) do { u32 krait_count = *(u32 *)(void *)(p); if (KRAIT_UNLIKELY(krait_count == 0 || krait_count > 0x90000000u)) KRAIT_FAIL(__FILE__, KRAIT_LINE(__LINE__), "the object has been freed"); } while (0)
+#else
+#define KRAIT_CHECK_COUNT(p) do { } while (0)
+#endif
 #ifdef KRAIT_SMP
-#define KRAIT_COUNT_UP(p) ((void)__atomic_fetch_add((u32 *)(void *)(p), 1, __ATOMIC_RELAXED))
-#define KRAIT_COUNT_DOWN(p) (__atomic_sub_fetch((u32 *)(void *)(p), 1, __ATOMIC_ACQ_REL) == 0)
+#define KRAIT_COUNT_UP(p) ({ KRAIT_CHECK_COUNT(p); (void)__atomic_fetch_add((u32 *)(void *)(p), 1, __ATOMIC_RELAXED); })
+#define KRAIT_COUNT_DOWN(p) ({ KRAIT_CHECK_COUNT(p); __atomic_sub_fetch((u32 *)(void *)(p), 1, __ATOMIC_ACQ_REL) == 0; })
 #elif defined(__x86_64__) && !defined(KRAIT_HOST)
-#define KRAIT_COUNT_UP(p) ({ __asm__ volatile("incl %0" : "+m"(*(u32 *)(void *)(p)) : : "cc"); })
-#define KRAIT_COUNT_DOWN(p) ({ bool krait_zero; __asm__ volatile("decl %0" : "+m"(*(u32 *)(void *)(p)), "=@ccz"(krait_zero)); krait_zero; })
+#define KRAIT_COUNT_UP(p) ({ KRAIT_CHECK_COUNT(p); __asm__ volatile("incl %0" : "+m"(*(u32 *)(void *)(p)) : : "cc"); })
+#define KRAIT_COUNT_DOWN(p) ({ KRAIT_CHECK_COUNT(p); bool krait_zero; __asm__ volatile("decl %0" : "+m"(*(u32 *)(void *)(p)), "=@ccz"(krait_zero)); krait_zero; })
 #else
 #define KRAIT_COUNT_UP(p) ((void)++*(u32 *)(void *)(p))
 #define KRAIT_COUNT_DOWN(p) (--*(u32 *)(void *)(p) == 0)

@@ -338,9 +338,12 @@ class UnitWriter:
         path = self.program.modules.load(name).path if name != "krait.generated" else "generated"
         from krait.kernel.config import config
 
-        smp = "#define KRAIT_SMP\n" if config.smp else ""
+        switches = "#define KRAIT_SMP\n" if config.smp else ""
+        switches += "#define KRAIT_DEBUG\n" if config.debug else ""
         return (
-            f'{smp}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n' + "\n".join(definitions) + "\n"
+            f'{switches}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n'
+            + "\n".join(definitions)
+            + "\n"
         )
 
 

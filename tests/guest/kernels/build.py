@@ -13,12 +13,13 @@ SCRIPT = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from krait.compiler.build import build_kernel
-build_kernel("default", sys.argv[3], entry=sys.argv[4])
+build_kernel(sys.argv[5], sys.argv[3], entry=sys.argv[4])
 """
 
 
-def build(name: str, folder: Path) -> Path:
+def build(name: str, folder: Path, configuration: str = "default") -> Path:
     """Build the kernel whose entry is `tests.guest.kernels.NAME`; gives the file with symbols."""
     words = [str(ROOT / "src"), str(ROOT), str(folder / name), f"tests.guest.kernels.{name}"]
-    subprocess.run([sys.executable, "-c", SCRIPT, *words], check=True, timeout=LIMIT_S)
+    command = [sys.executable, "-c", SCRIPT, *words, configuration]
+    subprocess.run(command, check=True, timeout=LIMIT_S)
     return folder / name / "kernel.elf"

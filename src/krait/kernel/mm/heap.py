@@ -17,6 +17,7 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import direct_map
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
+from krait.kernel.config import config
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -34,7 +35,7 @@ from krait.kernel.lang import (
     u16,
     u64,
 )
-from krait.kernel.mm import frames
+from krait.kernel.mm import frames, heap_checks
 from krait.kernel.mm.frames import Frame
 
 unsafe: Final = True
@@ -122,7 +123,10 @@ class Heap(Struct):
         size = u64(slab.size)
         taken = slab.free
         if taken != 0:
-            slab.free = load(u64, taken)
+            if config.debug:
+                slab.free = heap_checks.take(taken, size)
+            else:
+                slab.free = load(u64, taken)
             slice_at(u64, taken, size // 8).fill(0)
         else:
             taken = address + u64(slab.carved)
@@ -137,7 +141,10 @@ class Heap(Struct):
         slab = at(Slab, address)
         if slab.free == 0 and u64(slab.carved) + u64(slab.size) > PAGE_SIZE:
             self.link(address)
-        store(u64, taken, slab.free)
+        if config.debug:
+            heap_checks.give(taken, u64(slab.size), slab.free)
+        else:
+            store(u64, taken, slab.free)
         slab.free = taken
         slab.used -= 1
         if slab.used == 0 and (slab.next != 0 or slab.previous != 0):
@@ -178,6 +185,11 @@ def allocate_large(size: u64) -> u64:
 def free(address: u64, size: u64) -> None:
     """Free what `allocate` returned for this size."""
     if size <= LARGEST:
+        if config.debug:
+            slab = at(Slab, address & ~u64(PAGE_SIZE - 1))
+            offset = (address & (PAGE_SIZE - 1)) - HEAD_SIZE
+            kind = CLASS_OF[(size + (GRAIN - 1)) // GRAIN]
+            heap_checks.check_place(offset, u64(slab.size), u64(slab.kind), u64(kind))
         heap.give(address)
         return
     pages = (size + (PAGE_SIZE - 1)) // PAGE_SIZE

@@ -14,7 +14,8 @@ from typing import Final
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import ADDRESS, GLOBAL, NO_EXECUTE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE, STACK_AREA
-from krait.kernel.lang import Errno, Struct, load, store, u64
+from krait.kernel.config import config
+from krait.kernel.lang import Errno, Struct, load, panic, store, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.thread import Thread
@@ -62,6 +63,8 @@ def allocate() -> u64:
 
 def release(top: u64) -> None:
     """Take back a stack on which nobody runs."""
+    if config.debug and load(u64, top - STACK_SIZE) != 0:
+        panic("the kernel stack below {:x} was used to its end", top)
     if area.kept_count < KEPT_MAX:
         store(u64, top - 8, area.kept)
         area.kept = top
