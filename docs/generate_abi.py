@@ -43,6 +43,7 @@ MESSAGE = {
 TRANSFER = {
     0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
 }  # fmt: skip
+IPC = {0o1000: "IPC_CREAT", 0o2000: "IPC_EXCL"}
 TIMER = {0x1: "TIMER_ABSTIME"}
 CLONE = {
     0x100: "CLONE_VM", 0x200: "CLONE_FS", 0x400: "CLONE_FILES", 0x800: "CLONE_SIGHAND",
@@ -81,6 +82,13 @@ FLAGS: dict[str, dict[int, str]] = {
     "socket": SOCKET_TYPE, "socketpair": SOCKET_TYPE, "accept4": SOCKET_TYPE,
     "sendto": MESSAGE, "recvfrom": MESSAGE, "sendmsg": MESSAGE, "recvmsg": MESSAGE,
     "sendmmsg": MESSAGE, "recvmmsg": MESSAGE,
+    "mq_open": OPEN, "shmget": IPC, "semget": IPC, "msgget": IPC, "msgsnd": {0o4000: "IPC_NOWAIT"},
+    "shmat": {
+        0o10000: "SHM_RDONLY", 0o20000: "SHM_RND", 0o40000: "SHM_REMAP", 0o100000: "SHM_EXEC",
+    },
+    "msgrcv": {
+        0o4000: "IPC_NOWAIT", 0o10000: "MSG_NOERROR", 0o20000: "MSG_EXCEPT", 0o40000: "MSG_COPY",
+    },
     "clock_nanosleep": TIMER, "timer_settime": TIMER,
     "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},

@@ -45,6 +45,10 @@ FAMILIES: Final = (
 )
 IPC_FAMILIES: Final = (
     "message_calls",
+    "posix_queue_calls",
+    "queue_calls",
+    "segment_calls",
+    "semaphore_calls",
     "socket_calls",
     "transfer_calls",
     "xattr_calls",

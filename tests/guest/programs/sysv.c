@@ -1,0 +1,211 @@
+/* System V IPC: shared memory, semaphores, message queues. */
+#include "show.h"
+#include <pthread.h>
+#include <signal.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/msg.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/time.h>
+#include <time.h>
+
+#define KEY 0x6b726974
+
+union value { int val; struct semid_ds *buf; unsigned short *array; };
+
+static void segments(void)
+{
+    struct shmid_ds ds;
+    SHOW(shmget(KEY, 4096, 0));
+    int id = shmget(KEY, 10000, IPC_CREAT | IPC_EXCL | 0640);
+    SHOW(id);
+    SHOW(shmget(KEY, 10000, IPC_CREAT | IPC_EXCL | 0640));
+    SHOW(shmget(KEY, 20000, 0));
+    VALUE(shmget(KEY, 0, 0) == id);
+    SHOW(shmget(IPC_PRIVATE, 0, 0600));
+    VALUE(shmctl(id, IPC_STAT, &ds));
+    printf("size %ld attached %ld mode %o me %d\n", (long)ds.shm_segsz, (long)ds.shm_nattch, ds.shm_perm.mode, ds.shm_cpid == getpid());
+    char *a = shmat(id, NULL, 0), *b = shmat(id, NULL, SHM_RDONLY);
+    SHOW(a == (void *)-1 ? -1 : 0);
+    strcpy(a + 9000, "shared");
+    printf("%s\n", b + 9000);
+    VALUE(shmctl(id, IPC_STAT, &ds));
+    printf("attached %ld\n", (long)ds.shm_nattch);
+    VALUE(mprotect(b, 4096, PROT_READ | PROT_WRITE));
+    SHOW((long)shmat(id, a + 1, 0));
+    SHOW((long)shmat(id, a, 0));
+    VALUE((char *)shmat(id, a + 5, SHM_RND | SHM_REMAP) == a);
+    SHOW((long)shmat(id, NULL, SHM_REMAP));
+    SHOW((long)shmat(999999, NULL, 0));
+    VALUE(shmdt(a + 4096));
+    VALUE(munmap(b, 4096));
+    VALUE(shmdt(b));
+    VALUE(munmap(b + 4096, 8192));
+    VALUE(shmctl(id, IPC_STAT, &ds));
+    printf("attached %ld\n", (long)ds.shm_nattch);
+    ds.shm_perm.mode = 0600;
+    VALUE(shmctl(id, IPC_SET, &ds));
+    VALUE(shmctl(id, SHM_LOCK, NULL));
+    VALUE(shmctl(id, SHM_UNLOCK, NULL));
+    VALUE(shmctl(id, 99, NULL));
+    VALUE(shmctl(id, IPC_STAT, (void *)8));
+    VALUE(shmctl(id, IPC_RMID, NULL));
+    SHOW(shmget(KEY, 0, 0));
+    VALUE(shmctl(id, IPC_STAT, &ds));
+    printf("mode %o key %d\n", ds.shm_perm.mode, ds.shm_perm.__key);
+    b = shmat(id, NULL, 0);
+    printf("%s\n", b + 9000);
+    VALUE(shmdt(a));
+    VALUE(shmdt(b));
+    VALUE(shmdt(b));
+    VALUE(shmctl(id, IPC_STAT, &ds));
+    struct shminfo limits;
+    VALUE(shmctl(0, IPC_INFO, (void *)&limits) >= 0);
+    printf("least %ld\n", (long)limits.shmmin);
+}
+
+static int set;
+
+static void *raise_later(void *unused)
+{
+    struct sembuf up = { 0, 2, 0 };
+    usleep(30000);
+    semop(set, &up, 1);
+    return NULL;
+}
+
+static void *remove_later(void *unused)
+{
+    usleep(30000);
+    semctl(set, 0, IPC_RMID);
+    return NULL;
+}
+
+static void semaphores(void)
+{
+    unsigned short values[3] = { 1, 2, 3 };
+    union value v = { .array = values };
+    struct sembuf ops[3] = { { 0, -1, 0 }, { 1, 5, 0 }, { 2, 0, IPC_NOWAIT } };
+    SHOW(semget(KEY, 3, 0));
+    SHOW(semget(KEY, 0, IPC_CREAT | 0600));
+    SHOW(semget(KEY, -1, IPC_CREAT | 0600));
+    set = semget(KEY, 3, IPC_CREAT | 0600);
+    SHOW(set);
+    SHOW(semget(KEY, 4, 0));
+    VALUE(semctl(set, 0, SETALL, v));
+    VALUE(semctl(set, 2, GETVAL));
+    VALUE(semctl(set, 3, GETVAL));
+    VALUE(semop(set, ops, 3));
+    VALUE(semctl(set, 0, GETVAL));
+    VALUE(semop(set, ops, 2));
+    values[0] = values[1] = values[2] = 0;
+    VALUE(semctl(set, 0, GETALL, v));
+    printf("%d %d %d\n", values[0], values[1], values[2]);
+    VALUE(semctl(set, 0, GETPID) == getpid());
+    ops[0].sem_op = 32767;
+    VALUE(semop(set, ops, 1));
+    VALUE(semop(set, ops, 1));
+    v.val = 40000;
+    VALUE(semctl(set, 0, SETVAL, v));
+    v.val = 0;
+    VALUE(semctl(set, 0, SETVAL, v));
+    ops[0] = (struct sembuf){ 7, 1, 0 };
+    VALUE(semop(set, ops, 1));
+    VALUE(semop(set, ops, 0));
+    VALUE(semop(set, ops, 501));
+    ops[0] = (struct sembuf){ 0, -2, 0 };
+    struct timespec brief = { 0, 20000000 }, bad = { 0, -1 };
+    VALUE(semtimedop(set, ops, 1, &brief));
+    VALUE(semtimedop(set, ops, 1, &bad));
+    pthread_t t;
+    pthread_create(&t, NULL, raise_later, NULL);
+    VALUE(semop(set, ops, 1));
+    pthread_join(t, NULL);
+    VALUE(semctl(set, 0, GETNCNT));
+    ops[0] = (struct sembuf){ 0, 3, SEM_UNDO };
+    VALUE(semop(set, ops, 1));
+    struct semid_ds ds;
+    v.buf = &ds;
+    VALUE(semctl(set, 0, IPC_STAT, v));
+    printf("count %ld mode %o\n", (long)ds.sem_nsems, ds.sem_perm.mode);
+    ds.sem_perm.mode = 0644;
+    VALUE(semctl(set, 0, IPC_SET, v));
+    ops[0] = (struct sembuf){ 0, -100, 0 };
+    pthread_create(&t, NULL, remove_later, NULL);
+    VALUE(semop(set, ops, 1));
+    pthread_join(t, NULL);
+    VALUE(semctl(set, 0, GETVAL));
+    SHOW(semop(set, ops, 1));
+}
+
+struct message { long type; char text[9000]; };
+
+static int queue;
+
+static void *receive_later(void *unused)
+{
+    static struct message m;
+    usleep(30000);
+    msgrcv(queue, &m, sizeof m.text, 0, 0);
+    return NULL;
+}
+
+static void queues(void)
+{
+    static struct message m = { 5, "five" };
+    struct msqid_ds ds;
+    SHOW(msgget(KEY, 0));
+    queue = msgget(KEY, IPC_CREAT | 0600);
+    SHOW(queue);
+    VALUE(msgsnd(queue, &m, 5, 0));
+    m.type = 3;
+    VALUE(msgsnd(queue, &m, 0, 0));
+    m.type = 9;
+    VALUE(msgsnd(queue, &m, 100, IPC_NOWAIT));
+    m.type = 0;
+    VALUE(msgsnd(queue, &m, 1, 0));
+    m.type = 1;
+    VALUE(msgsnd(queue, &m, 8193, 0));
+    VALUE(msgsnd(queue, (void *)8, 1, 0));
+    VALUE(msgctl(queue, IPC_STAT, &ds));
+    printf("%ld messages %ld bytes room %ld\n", (long)ds.msg_qnum, (long)ds.__msg_cbytes, (long)ds.msg_qbytes);
+    VALUE(msgrcv(queue, &m, 100, -6, 0));
+    printf("type %ld\n", m.type);
+    VALUE(msgrcv(queue, &m, 100, 9, MSG_EXCEPT));
+    printf("type %ld %s\n", m.type, m.text);
+    VALUE(msgrcv(queue, &m, 10, 0, 0));
+    VALUE(msgrcv(queue, &m, 10, 0, MSG_COPY | IPC_NOWAIT));
+    VALUE(msgrcv(queue, &m, 10, 0, MSG_NOERROR));
+    VALUE(msgrcv(queue, &m, 10, 0, IPC_NOWAIT));
+    m.type = 1;
+    VALUE(msgsnd(queue, &m, 8000, IPC_NOWAIT));
+    VALUE(msgsnd(queue, &m, 8000, IPC_NOWAIT));
+    VALUE(msgsnd(queue, &m, 8000, IPC_NOWAIT));
+    pthread_t t;
+    pthread_create(&t, NULL, receive_later, NULL);
+    VALUE(msgsnd(queue, &m, 8000, 0));
+    pthread_join(t, NULL);
+    ds.msg_qbytes = 100;
+    VALUE(msgctl(queue, IPC_SET, &ds));
+    VALUE(msgsnd(queue, &m, 1, IPC_NOWAIT));
+    VALUE(msgctl(queue, IPC_RMID, NULL));
+    VALUE(msgrcv(queue, &m, 10, 0, 0));
+    VALUE(msgctl(queue, 77, NULL));
+}
+
+int main(void)
+{
+    int id;
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if ((id = shmget(KEY, 0, 0)) >= 0) /* of a run before */
+        shmctl(id, IPC_RMID, NULL);
+    if ((id = semget(KEY, 0, 0)) >= 0)
+        semctl(id, 0, IPC_RMID);
+    if ((id = msgget(KEY, 0)) >= 0)
+        msgctl(id, IPC_RMID, NULL);
+    segments();
+    semaphores();
+    queues();
+    return 0;
+}
