@@ -10,7 +10,9 @@ import pytest
 from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 
-@pytest.mark.parametrize("name", ["files", "events", "unix_sockets", "sysv", "posix_queues", "memory", "signals"])
+@pytest.mark.parametrize(
+    "name", ["files", "events", "unix_sockets", "sysv", "posix_queues", "memory", "signals"]
+)
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     """Line by line the guest's answers are the host's."""
     program = build_program(f"guest/programs/{name}.c", "-static", "-pthread")
