@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -41,7 +42,10 @@ def test_report_of_a_fault(build_program: Callable[..., str]) -> None:
     """A fault leaves registers, a backtrace and the mappings; ending by SIGTERM leaves nothing."""
     program = build_program("guest/programs/deaths.c", "-static")
     fault = run_in_guest([program, "null"], b"", ENVIRONMENT).errors.decode()
-    assert "program killed by SIGSEGV" in fault
+    assert "program killed by SIGSEGV in thread 1 (" in fault
+    assert "it wrote to 0x0, where nothing is mapped" in fault
+    assert re.search(r"^  at 0x\w+ in /\S+\+0x\w+  main$", fault, re.M)
+    assert re.search(r"^  (perhaps )?from 0x\w+ in /\S+\+0x\w+  \w+$", fault, re.M)
     assert "  rip " in fault
     assert "r-x " + program in fault
     assert "[stack]" in fault

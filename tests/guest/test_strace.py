@@ -55,3 +55,13 @@ def test_signals_and_the_end(build_program: Callable[..., str]) -> None:
     assert "PROT_READ|PROT_WRITE, MAP_PRIVATE|MAP_ANONYMOUS, -1, 0) = 0x" in trace
     assert "exit_group(3) = ?" in trace
     assert "+++ exited with 3 +++" in trace
+
+
+@pytest.mark.guest
+def test_lines_name_their_thread(build_program: Callable[..., str]) -> None:
+    """As long as there is more than one."""
+    program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")
+    trace = run_in_guest([program, "leader-first"], b"", ENVIRONMENT, ("--strace",)).errors.decode()
+    assert re.search(r"^clone3?\(.* = 2$|^\[pid 1\] clone3?\(.* = 2$", trace, re.M), trace
+    assert re.search(r"^\[pid 2\] set_robust_list\(", trace, re.M), trace
+    assert re.search(r'^write\(1, "outlived', trace, re.M), trace

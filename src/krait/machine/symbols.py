@@ -1,5 +1,8 @@
 """Turns kernel addresses in the log into Python functions, files and lines.
 
+A program's death is reported with lines `  from 0x55d0c0ffee in /usr/bin/program+0x1234`; the
+symbol tables of that file, if it has any, name the function.
+
 The kernel prints a backtrace as lines `  at 0xffffffff80012345`: it has no tables of its own, they
 would be larger than it is. The unstripped ELF beside it has them (DWARF, by way of `#line`), and
 binutils' addr2line reads them; it is started only when there is an address to resolve.
@@ -15,7 +18,12 @@ import re
 import shutil
 import struct
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from krait.machine.program_symbols import SymbolTable
+
 _ADDRESS = re.compile(rb"^\s+at 0x(ffffffff[0-9a-f]{8})\s*$")
+_PROGRAM = re.compile(rb"^  (at|from|perhaps from) 0x[0-9a-f]+ in (/.+)\+0x([0-9a-f]+)$")
 _FAILED_CHECK = re.compile(r"a check failed at 0x(ffffffff[0-9a-f]{8})")
 _CHECKS = ".debug_krait"
 _PREFIX = "krait_"
@@ -29,6 +37,7 @@ class LogSymboliser:
         self._symbols = symbols
         self._partial = b""
         self._in_backtrace = False
+        self._files: dict[bytes, SymbolTable | None] = {}
 
     def feed(self, data: bytes) -> bytes:
         """The complete lines so far, symbolised."""
@@ -47,6 +56,8 @@ class LogSymboliser:
             if match := _ADDRESS.match(line):
                 # A return address may belong to the next line; the first address is exact.
                 wanted[index] = int(match[1], 16) - (1 if self._in_backtrace else 0)
+            elif match := _PROGRAM.match(line):
+                lines[index] = line + self._function(match[1], match[2], int(match[3], 16))
             self._in_backtrace = match is not None
         if wanted and self._symbols is not None:
             places = resolve(self._symbols, list(wanted.values()))
@@ -60,6 +71,25 @@ class LogSymboliser:
                         line.decode("utf-8", "replace"), self._symbols
                     ).encode()
         return lines
+
+    def _function(self, how: bytes, path: bytes, offset: int) -> bytes:
+        """The program's function at an offset of a file, in which a return address ends a call."""
+        if path not in self._files:
+            self._files[path] = _symbol_table(path)
+        table = self._files[path]
+        name = None if table is None else table.name_at(offset - (how != b"at"))
+        return b"" if name is None else b"  " + name.encode()
+
+
+def _symbol_table(path: bytes) -> SymbolTable | None:
+    """The symbols of a file that the image has from the host."""
+    from krait.machine.program_symbols import SymbolTable
+
+    try:
+        with open(path, "rb") as file:
+            return SymbolTable(file.read())
+    except OSError:
+        return None
 
 
 def explained(text: str, symbols: str) -> str:

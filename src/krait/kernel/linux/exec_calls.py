@@ -139,7 +139,7 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
         map_program(process, prepared, loaded)
         process.descriptors.close_marked()
     except Errno:
-        die_by_signal(task, task.frame(), SignalInfo(SIGKILL, 0, SI_KERNEL, 0, 0, 0))
+        die_by_signal(task, task.frame(), SignalInfo(SIGKILL, 0, SI_KERNEL, 0, 0, 0), 0)
     name_task(prepared.name.slice)
     reset_signals(task, process)
     task.clear_child_tid = 0

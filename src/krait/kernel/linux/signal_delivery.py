@@ -141,7 +141,7 @@ def take_from(task: Task, process: Process, wanted: u64) -> SignalInfo:
 
 def die_of_bad_frame(task: Task, frame: TrapFrame) -> None:
     """End a program whose signal frame cannot be written or read."""
-    die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0))
+    die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
 
 
 def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDetails) -> None:
@@ -149,7 +149,7 @@ def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDeta
     process = task.process
     action = process.actions.of(info.signo)
     if action.handler <= 1 or task.signals.blocked & signal_bit(info.signo) != 0:
-        die_by_signal(task, frame, info)
+        die_by_signal(task, frame, info, trap.error_code)
         return
     run_handler(task, frame, action, info, trap)
 
@@ -187,7 +187,7 @@ def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
         elif signo == SIGKILL and task.dying:
             leave(task)
         elif not default_is_ignored(signo):
-            die_by_signal(task, frame, info)
+            die_by_signal(task, frame, info, 0)
         return False
     run_handler(task, frame, action, info, no_fault)
     return True

@@ -6,7 +6,8 @@ its own. Strings show their first bytes, descriptors and sizes are decimal, addr
 flags have names (`strace_flags`).
 
 A line is made when the call has returned, because then the registers still hold the arguments and
-memory holds what a read has read. Calls that never return are printed before.
+memory holds what a read has read. Calls that never return are printed before. While a process has
+more than one thread, a line begins with its thread's id, as strace's do.
 """
 
 from __future__ import annotations
@@ -44,6 +45,8 @@ from krait.kernel.linux.strace_values import (
     write_time,
 )
 from krait.kernel.linux.table import TABLE, unknown_call
+from krait.kernel.linux.task import current_task
+from krait.kernel.sched.mutex import Mutex
 
 ARGUMENTS: Final = 6
 BYTES_SHOWN: Final = 32  # strace's own default
@@ -168,29 +171,33 @@ FLAG_ENDS: Final[list[u32]] = [
 ]
 
 writer = LineWriter()
+line_lock = Mutex()
+"""Held while a line is made: looking at an argument may wait for a page."""
 
 
 def begin(frame: TrapFrame, number: u32) -> None:
     """Print a call that does not return."""
     if number in NO_RETURN:
-        write_call(frame, number, 0)
-        writer.put(text(b" = ?"))
-        log("{}", writer.text())
+        with line_lock:
+            write_call(frame, number, 0)
+            writer.put(text(b" = ?"))
+            log("{}", writer.text())
 
 
 def end(frame: TrapFrame, number: u32, result: i64) -> None:
     """Print a call that has returned."""
     if number in NO_RETURN:
         return
-    write_call(frame, number, result)
-    writer.put(text(b" = "))
-    if -4096 < result < 0:
-        write_error(u32(-result))
-    elif number < LIMIT and result > 0x10000 and returns_address(number):
-        writer.hexadecimal(u64(result))
-    else:
-        writer.signed(result)
-    log("{}", writer.text())
+    with line_lock:
+        write_call(frame, number, result)
+        writer.put(text(b" = "))
+        if -4096 < result < 0:
+            write_error(u32(-result))
+        elif number < LIMIT and result > 0x10000 and returns_address(number):
+            writer.hexadecimal(u64(result))
+        else:
+            writer.signed(result)
+        log("{}", writer.text())
 
 
 def returns_address(number: u32) -> bool:
@@ -213,6 +220,11 @@ def write_error(code: u32) -> None:
 def write_call(frame: TrapFrame, number: u32, result: i64) -> None:
     """Write the name and the arguments in their parentheses."""
     writer.clear()
+    task = current_task()
+    if task.process.task_count > 1:
+        writer.put(text(b"[pid "))
+        writer.unsigned(u64(task.tid))
+        writer.put(text(b"] "))
     if number >= LIMIT:
         writer.put(text(b"syscall_"))
         writer.unsigned(u64(number))
