@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import shutil
@@ -42,8 +43,14 @@ class ObjectCache:
         return target
 
     def prune(self) -> None:
-        """Drop the objects that have not been used for longest."""
-        objects = sorted(self.folder.glob("*.o"), key=lambda path: path.stat().st_mtime)
-        for path in objects[:-KEPT]:
+        """Drop the objects that have not been used for longest.
+
+        Other builds add and drop objects at the same time.
+        """
+        used: list[tuple[float, Path]] = []
+        for path in self.folder.glob("*.o"):
+            with contextlib.suppress(FileNotFoundError):
+                used.append((path.stat().st_mtime, path))
+        for _, path in sorted(used)[:-KEPT]:
             path.unlink(missing_ok=True)
             path.with_suffix(".ci").unlink(missing_ok=True)

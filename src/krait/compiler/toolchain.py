@@ -52,7 +52,11 @@ LINK_FLAGS = (
     "-Wl,-z,noexecstack",
     "-Wl,--no-warn-rwx-segments",
 )
-OPTIMISATION = {"default": ("-O2",), "debug": ("-O1",), "least": ("-Os",)}
+OPTIMISATION = {
+    "default": ("-O2",),
+    "debug": ("-O1", "-fno-inline", "-fno-optimize-sibling-calls"),
+    "least": ("-Os",),
+}
 
 
 class ToolchainError(Exception):

@@ -13,13 +13,21 @@ SCRIPT = """
 import sys
 sys.path[:0] = sys.argv[1:3]
 from krait.compiler.build import build_kernel
-build_kernel(sys.argv[5], sys.argv[3], entry=sys.argv[4])
+build_kernel(sys.argv[3], sys.argv[4], entry=sys.argv[5])
 """
 
 
 def build(name: str, folder: Path, configuration: str = "default") -> Path:
     """Build the kernel whose entry is `tests.guest.kernels.NAME`; gives the file with symbols."""
-    words = [str(ROOT / "src"), str(ROOT), str(folder / name), f"tests.guest.kernels.{name}"]
-    command = [sys.executable, "-c", SCRIPT, *words, configuration]
-    subprocess.run(command, check=True, timeout=LIMIT_S)
-    return folder / name / "kernel.elf"
+    return _build(configuration, folder / name, f"tests.guest.kernels.{name}")
+
+
+def build_configuration(configuration: str, folder: Path) -> Path:
+    """Build Krait's own kernel in another configuration; gives the file with symbols."""
+    return _build(configuration, folder, "krait.kernel.boot")
+
+
+def _build(configuration: str, folder: Path, entry: str) -> Path:
+    words = [str(ROOT / "src"), str(ROOT), configuration, str(folder), entry]
+    subprocess.run([sys.executable, "-c", SCRIPT, *words], check=True, timeout=LIMIT_S)
+    return folder / "kernel.elf"

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
-from krait.kernel.arch.x86_64.cpu import enable_interrupts, interrupts_off
-from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.drivers import outcome
 from krait.kernel.errno import EINTR, EIO
 from krait.kernel.lang import (
@@ -30,11 +28,11 @@ from krait.kernel.sched import clock, scheduler, timer
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.run_queue import run_queue
 from krait.kernel.sched.sleep import sleep_until
-from krait.kernel.sched.thread import Thread, current
+from krait.kernel.sched.thread import current
 from krait.kernel.sched.timer_queue import Timer
 from krait.kernel.sched.wait_queue import WaitQueue
 from krait.kernel.sched.waiter import Waiter
-from tests.guest.kernels import no_programs
+from tests.guest.kernels import no_programs, starting
 
 unsafe: Final = True
 
@@ -75,25 +73,12 @@ timers: Final = [Timer() for _ in range(TIMERS)]
 def main(start_info: u64) -> None:
     """Start what threads need, run the checks, end."""
     try:
-        start(start_info)
+        starting.start(start_info)
         run_checks()
     except Errno as error:
         log("a check raised {}", error.code)
         outcome.exit(u32(1))
     outcome.exit(u32(0))
-
-
-def start(start_info: u64) -> None:
-    """Do what boot.py does, up to the first thread."""
-    descriptor_tables.start()
-    context.start()
-    boot_info.start(start_info)
-    frames.start()
-    clock.start()
-    timer.start()
-    scheduler.scheduler.release_stack = kernel_stack.release_of
-    scheduler.become(Thread(kernel_stack_top=boot_stack_top()))
-    enable_interrupts()
 
 
 def run_checks() -> None:

@@ -11,8 +11,9 @@ to `last`, linked by `next_waiting`, and is woken exactly when `holder` is its t
 
 from __future__ import annotations
 
+from krait.kernel.config import config
 from krait.kernel.lang import Struct, sleeps, u32
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import lock_order, scheduler
 from krait.kernel.sched.thread import Thread, ThreadState, current
 
 
@@ -22,11 +23,15 @@ class Mutex(Struct):
     holder: u32 = 0
     first: Thread | None = None
     last: Thread | None = None
+    order: u32 = 0
+    """Its class in debug builds (lock_order.py)."""
 
     @sleeps
     def __enter__(self) -> None:
         """Take the lock, asleep until it is ours."""
-        self.acquire()
+        if config.debug:
+            self.order = lock_order.note(self.order)
+        self._take()
 
     def __exit__(self, *_error: object) -> None:
         """Release the lock."""
@@ -35,6 +40,13 @@ class Mutex(Struct):
     @sleeps
     def acquire(self) -> None:
         """Take the lock."""
+        if config.debug:
+            lock_order.taken(self.order)
+        self._take()
+
+    @sleeps
+    def _take(self) -> None:
+        """Become the holder."""
         thread = current()
         if self.holder == 0:
             self.holder = thread.tid
@@ -46,10 +58,14 @@ class Mutex(Struct):
         if self.holder != 0:
             return False
         self.holder = current().tid
+        if config.debug:
+            lock_order.holds(self.order)
         return True
 
     def release(self) -> None:
         """Give the lock to the first who waits, or to nobody."""
+        if config.debug:
+            lock_order.dropped(self.order)
         self.holder = 0
         if (following := self.first) is not None:
             self._hand_over(following)
