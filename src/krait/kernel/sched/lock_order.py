@@ -12,22 +12,18 @@ no place in common are taken for different classes, until somebody takes them at
 
 The idea is that of Linux's lockdep (Documentation/locking/lockdep-design.rst), which needs a key
 for each lock where this one uses the place.
-
-Unsafe: a place is a return address, found through the frame pointer. Invariant: debug builds
-neither inline functions nor leave out frame pointers, and `note` is called by `__enter__` alone, so
-the frame above is that of a lock's method, and the return address in it lies in the taker's code.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64.cpu import interrupts_off
-from krait.kernel.lang import Array, Struct, asm, inline, load, log, panic, u32, u64
+from krait.kernel.arch.x86_64.cpu import interrupts_off, return_address
+from krait.kernel.lang import Array, Struct, inline, log, panic, u32, u64
 from krait.kernel.sched.thread import current_thread
 
-unsafe: Final = True
-
+ABOVE_ENTER: Final = 2
+"""From `note` past the lock's `__enter__`, which alone calls it, to who takes the lock."""
 CLASSES: Final = 128
 HELD: Final = 512
 WORDS: Final = CLASSES // 64
@@ -62,9 +58,8 @@ def note(known: u32) -> u32:
 
     `known` is the class that the lock has so far. Called by `__enter__`.
     """
-    frame = load(u64, asm("movq %%rbp, %0", out=u64))
     with interrupts_off():
-        found = class_of_place(load(u64, frame + 8))
+        found = class_of_place(return_address(ABOVE_ENTER))
         if known != 0:
             found = merge(standing(known), found)
     taken(found)

@@ -16,6 +16,7 @@ from krait.kernel.lang import (
     asm_do,
     extern,
     inline,
+    load,
     u32,
     u64,
 )
@@ -152,6 +153,17 @@ def write_fs_base(value: u64) -> None:
 def read_frame_pointer() -> u64:
     """Return where the chain of stack frames begins."""
     return asm("movq %%rbp, %0", out=u64)
+
+
+def return_address(frames: u32) -> u64:
+    """Return where the function that called the caller, or one above it, goes on afterwards.
+
+    0: the caller itself, 1: who called it. Only for kernels without inlined functions.
+    """
+    frame = asm("movq %%rbp, %0", out=u64)
+    for _ in range(frames):
+        frame = load(u64, frame)
+    return load(u64, frame + 8)
 
 
 def read_cr2() -> u64:
