@@ -22,7 +22,7 @@ from krait.kernel.arch.x86_64.cpu import interrupts_off, return_address
 from krait.kernel.lang import Array, Struct, inline, log, panic, u32, u64
 from krait.kernel.sched.thread import current_thread
 
-ABOVE_ENTER: Final = 2
+ABOVE_ENTER: Final = 1
 """From `note` past the lock's `__enter__`, which alone calls it, to who takes the lock."""
 CLASSES: Final = 128
 HELD: Final = 512

@@ -16,7 +16,6 @@ from krait.kernel.lang import (
     asm_do,
     extern,
     inline,
-    load,
     u32,
     u64,
 )
@@ -155,15 +154,12 @@ def read_frame_pointer() -> u64:
     return asm("movq %%rbp, %0", out=u64)
 
 
+@extern("krait_return_address")
 def return_address(frames: u32) -> u64:
     """Return where the function that called the caller, or one above it, goes on afterwards.
 
-    0: the caller itself, 1: who called it. Only for kernels without inlined functions.
+    0: who called the caller, 1: who called that. Only for kernels without inlined functions.
     """
-    frame = asm("movq %%rbp, %0", out=u64)
-    for _ in range(frames):
-        frame = load(u64, frame)
-    return load(u64, frame + 8)
 
 
 def read_cr2() -> u64:

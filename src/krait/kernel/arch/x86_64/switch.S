@@ -84,6 +84,17 @@ krait_read_tsc:
     orq %rdx, %rax
     ret
 
+/* krait_return_address(frames): the return address in the caller's frame, or so many above it. */
+    .globl krait_return_address
+krait_return_address:
+    movq %rbp, %rax
+1:  subl $1, %edi
+    jb 2f
+    movq (%rax), %rax
+    jmp 1b
+2:  movq 8(%rax), %rax
+    ret
+
 /* krait_write_xcr0(mask) */
     .globl krait_write_xcr0
 krait_write_xcr0:
