@@ -44,6 +44,14 @@ TRANSFER = {
     0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
 }  # fmt: skip
 IPC = {0o1000: "IPC_CREAT", 0o2000: "IPC_EXCL"}
+WATCH = {
+    0x1: "IN_ACCESS", 0x2: "IN_MODIFY", 0x4: "IN_ATTRIB", 0x8: "IN_CLOSE_WRITE",
+    0x10: "IN_CLOSE_NOWRITE", 0x20: "IN_OPEN", 0x40: "IN_MOVED_FROM", 0x80: "IN_MOVED_TO",
+    0x100: "IN_CREATE", 0x200: "IN_DELETE", 0x400: "IN_DELETE_SELF", 0x800: "IN_MOVE_SELF",
+    0x1000000: "IN_ONLYDIR", 0x2000000: "IN_DONT_FOLLOW", 0x4000000: "IN_EXCL_UNLINK",
+    0x10000000: "IN_MASK_CREATE", 0x20000000: "IN_MASK_ADD", 0x40000000: "IN_ISDIR",
+    0x80000000: "IN_ONESHOT",
+}  # fmt: skip
 TIMER = {0x1: "TIMER_ABSTIME"}
 CLONE = {
     0x100: "CLONE_VM", 0x200: "CLONE_FS", 0x400: "CLONE_FILES", 0x800: "CLONE_SIGHAND",
@@ -92,6 +100,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "clock_nanosleep": TIMER, "timer_settime": TIMER,
     "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
+    "inotify_init1": {0o4000: "IN_NONBLOCK", 0o2000000: "IN_CLOEXEC"}, "inotify_add_watch": WATCH,
     "signalfd4": {0o4000: "SFD_NONBLOCK", 0o2000000: "SFD_CLOEXEC"},
     "splice": {
         0x1: "SPLICE_F_MOVE", 0x2: "SPLICE_F_NONBLOCK", 0x4: "SPLICE_F_MORE", 0x8: "SPLICE_F_GIFT",

@@ -11,12 +11,13 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 
 @pytest.mark.parametrize(
-    "name", ["files", "events", "unix_sockets", "sysv", "posix_queues", "memory", "signals"]
+    "name",
+    ["files", "events", "unix_sockets", "sysv", "posix_queues", "watches", "memory", "signals"],
 )
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     """Line by line the guest's answers are the host's."""
     program = build_program(f"guest/programs/{name}.c", "-static", "-pthread")
-    for folder in ("/tmp/kt", "/tmp/krait-unix"):  # of a run before
+    for folder in ("/tmp/kt", "/tmp/krait-unix", "/tmp/krait-watch"):  # of a run before
         shutil.rmtree(folder, ignore_errors=True)
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M"))

@@ -304,7 +304,7 @@ class Program:
         if root.needs_identity:
             return True
         if len(family) == 1:
-            return False
+            return bool(self.abstract_methods(root))
         if root.counted:
             return True
         return any(each.overridden_below(name) for each in family for name in each.methods)

@@ -46,6 +46,9 @@ def _serve(connection: Connection, modules: list[str]) -> None:
     except CompilationFailed as failed:
         connection.send(("failed", "\n".join(str(each) for each in failed.diagnostics)))
         return
+    except Exception as error:  # noqa: BLE001  (the C compiler's, say; nobody must wait for ever)
+        connection.send(("failed", str(error)))
+        return
     connection.send(("ready", None))
     while (request := connection.recv()) is not None:
         name, arguments = request

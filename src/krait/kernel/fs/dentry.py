@@ -20,6 +20,7 @@ from collections.abc import Callable
 from typing import Final
 
 from krait.kernel.errno import ENOENT
+from krait.kernel.fs import notify
 from krait.kernel.fs.name import Name
 from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
 from krait.kernel.fs.vnode import Vnode
@@ -59,6 +60,13 @@ class Dentry(Counted):
     mounted: Dentry | None = None
     mount_source: Callable[[], Vnode] | None = None
     covered: Dentry | None = None
+
+    def __del__(self) -> None:
+        """Tell who watches a file without names that its last user has gone."""
+        if notify.notifications.count != 0 and self.unlinked:
+            vnode = self.vnode
+            if vnode is not None and (vnode.nlink == 0 or vnode.is_directory):
+                notify.note_gone(vnode)
 
     def name(self) -> Text:
         """Return the name, which stays valid as long as the dentry keeps it."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
-from krait.kernel.fs import file_locks
+from krait.kernel.fs import file_locks, notify
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
@@ -173,6 +173,8 @@ class File(Counted):
     def release_vnode(self) -> None:
         """Give back what the file holds of its vnode; a kind's `__del__` calls it."""
         vnode = self.vnode
+        if notify.notifications.count != 0:
+            notify.note_close(self)
         if vnode is not None and self.counted_writer:
             self.counted_writer = False
             vnode.end_write()

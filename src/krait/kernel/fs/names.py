@@ -18,14 +18,14 @@ from krait.kernel.errno import (
     EPERM,
     EXDEV,
 )
-from krait.kernel.fs import modes
+from krait.kernel.fs import modes, notify
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
 from krait.kernel.fs.opening import take_ownership
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Errno, Text, u32, u64
+from krait.kernel.lang import Errno, Text, reference_count, text, u32, u64
 
 KEEP_LINK = WalkFlags(0)
 PERMISSIONS_OF_DIRECTORY = modes.STICKY | 0o777
@@ -42,6 +42,8 @@ def make_directory_at(context: FsContext, at: Dentry, path: Text, mode: u32) -> 
         vnode = directory.make_directory(name, mode & PERMISSIONS_OF_DIRECTORY)
         take_ownership(context, directory, vnode)
         dentries.become_present(free, vnode)
+        if directory.watches is not None:
+            notify.note_created(directory, vnode, name)
 
 
 def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u64) -> Vnode:
@@ -72,6 +74,8 @@ def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u6
             vnode = directory.make_node(name, mode, rdev)
         take_ownership(context, directory, vnode)
         dentries.become_present(free, vnode)
+        if directory.watches is not None:
+            notify.note_created(directory, vnode, name)
         return vnode
 
 
@@ -90,6 +94,8 @@ def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None
         vnode = directory.symlink(name, target)
         take_ownership(context, directory, vnode)
         dentries.become_present(free, vnode)
+        if directory.watches is not None:
+            notify.note_created(directory, vnode, name)
 
 
 def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:
@@ -111,6 +117,9 @@ def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:
             raise Errno(ENOENT)
         directory.link(name, vnode)
         dentries.become_present(free, vnode)
+        if notify.notifications.count != 0:
+            notify.tell(vnode, notify.IN_ATTRIB, u32(0), text(b""))
+            notify.note_created(directory, vnode, name)
 
 
 def unlink_at(context: FsContext, at: Dentry, path: Text) -> None:
@@ -132,6 +141,8 @@ def unlink_at(context: FsContext, at: Dentry, path: Text) -> None:
             raise Errno(EBUSY)
         directory.unlink(name, vnode)
         dentries.unlink(found)
+        if notify.notifications.count != 0:
+            notify.note_removed(directory, found, vnode, in_use(found))
 
 
 def remove_directory_at(context: FsContext, at: Dentry, path: Text) -> None:
@@ -156,6 +167,20 @@ def remove_directory_at(context: FsContext, at: Dentry, path: Text) -> None:
                 raise Errno(ENOTEMPTY)
             directory.remove_directory(name, vnode)
             dentries.unlink(found)
+        if notify.notifications.count != 0:
+            notify.note_removed(directory, found, vnode, in_use(found))
+
+
+def in_use(dentry: Dentry) -> bool:
+    """Say whether anybody but the caller and the watches has a dentry that is in no table."""
+    own = u64(1)
+    vnode = dentry.vnode
+    watch = vnode.watches if vnode is not None else None
+    while watch is not None:
+        if watch.dentry is dentry:
+            own += 1
+        watch = watch.next_on_vnode
+    return reference_count(dentry) > own
 
 
 def new_name(last: Last, path: Text) -> Text:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EEXIST, EINVAL, EISDIR, ELOOP, ENOTDIR, EOPNOTSUPP, EPERM
+from krait.kernel.fs import notify
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.file import File
 from krait.kernel.fs.fs_context import FsContext
@@ -85,6 +86,8 @@ def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode:
             vnode = directory.create(name, mode & ALL_PERMISSIONS)
             take_ownership(context, directory, vnode)
             dentries.become_present(found, vnode)
+            if directory.watches is not None:
+                notify.note_created(directory, vnode, name)
         return found
 
 
@@ -137,6 +140,16 @@ def open_dentry(dentry: Dentry, flags: OpenFlags) -> File:
 
 def open_present(vnode: Vnode, dentry: Dentry, flags: OpenFlags, keep: bool) -> File:
     """Open a vnode by its dentry; unless `keep`, a regular file is emptied."""
+    file = open_unnoticed(vnode, dentry, flags, keep)
+    if notify.notifications.count != 0 and OpenFlags.PATH not in flags:
+        notify.note(dentry, notify.IN_OPEN)
+        if not keep and vnode.is_regular:
+            notify.note(dentry, notify.IN_MODIFY)
+    return file
+
+
+def open_unnoticed(vnode: Vnode, dentry: Dentry, flags: OpenFlags, keep: bool) -> File:
+    """Open a vnode without telling who watches it."""
     bits = u32(flags)
     if OpenFlags.PATH in flags:
         return File(flags=bits, dentry=dentry, vnode=vnode)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EBADF, EINVAL, ENXIO, EOVERFLOW
+from krait.kernel.fs import notify
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET
 from krait.kernel.fs.vnode import APPEND_OFFSET, SIZE_MAX, Vnode
@@ -32,7 +33,9 @@ class RegularFile(File):
         with self.position_lock:
             count = self.contents().read_user(self.offset, into)
             self.offset += count
-            return count
+        if notify.notifications.count != 0 and count != 0:
+            notify.note_file(self, notify.IN_ACCESS)
+        return count
 
     def write(self, data: UserSlice[u8]) -> usize:
         """Write at the position, or at the end with O_APPEND."""
@@ -44,21 +47,28 @@ class RegularFile(File):
             else:
                 count = vnode.write_user(self.offset, data)
                 self.offset += count
-            return count
+        if notify.notifications.count != 0 and count != 0:
+            notify.note_file(self, notify.IN_MODIFY)
+        return count
 
     def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
         """Read at an offset."""
         if offset > SIZE_MAX:
             raise Errno(EINVAL)
-        return self.contents().read_user(offset, into)
+        count = self.contents().read_user(offset, into)
+        if notify.notifications.count != 0 and count != 0:
+            notify.note_file(self, notify.IN_ACCESS)
+        return count
 
     def write_at(self, offset: u64, data: UserSlice[u8]) -> usize:
         """Write at an offset; with O_APPEND at the end all the same, as Linux does."""
         if offset > SIZE_MAX:
             raise Errno(EINVAL)
-        if self.is_appending:
-            return self.contents().write_user(u64(APPEND_OFFSET), data)
-        return self.contents().write_user(offset, data)
+        place = u64(APPEND_OFFSET) if self.is_appending else offset
+        count = self.contents().write_user(place, data)
+        if notify.notifications.count != 0 and count != 0:
+            notify.note_file(self, notify.IN_MODIFY)
+        return count
 
     def seek(self, offset: i64, whence: u32) -> u64:
         """Move the position."""
@@ -84,6 +94,8 @@ class RegularFile(File):
     def truncate(self, size: u64) -> None:
         """Set the size."""
         self.contents().truncate(size)
+        if notify.notifications.count != 0:
+            notify.note_file(self, notify.IN_MODIFY)
 
     def sync(self) -> None:
         """Make the contents safe."""

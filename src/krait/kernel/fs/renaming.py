@@ -17,13 +17,14 @@ from krait.kernel.errno import (
     ENOTEMPTY,
     EXDEV,
 )
+from krait.kernel.fs import notify
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
 from krait.kernel.fs.open_flags import RenameFlags
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Errno, Struct, Text, inline
+from krait.kernel.lang import Errno, Struct, Text, inline, text, u32
 from krait.kernel.sched.mutex import Mutex
 
 
@@ -117,12 +118,22 @@ def rename_locked(
         raise Errno(EBUSY)
     if RenameFlags.EXCHANGE in flags and replaced is not None:
         old_directory.exchange(old_name, moved, new_directory, new_name, replaced)
+        if notify.notifications.count != 0:
+            notify.note_moved(old_directory, old_name, new_directory, new_name, moved)
+            notify.note_moved(new_directory, new_name, old_directory, old_name, replaced)
+            notify.tell(moved, notify.IN_MOVE_SELF, u32(0), text(b""))
+            notify.tell(replaced, notify.IN_MOVE_SELF, u32(0), text(b""))
         dentries.swap(source, target)
         return
     if replaced is not None:
         check_replaceable(moved, replaced)
     old_directory.rename(old_name, moved, new_directory, new_name, replaced)
     dentries.unlink(target)
+    if notify.notifications.count != 0:
+        notify.note_moved(old_directory, old_name, new_directory, new_name, moved)
+        if replaced is not None:
+            notify.note_replaced(target, replaced)
+        notify.tell(moved, notify.IN_MOVE_SELF, u32(0), text(b""))
     dentries.move(source, new_parent, new_name, new.hash)
 
 

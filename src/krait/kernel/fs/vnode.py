@@ -59,6 +59,7 @@ from krait.kernel.sched.mutex import Mutex
 if TYPE_CHECKING:
     from krait.kernel.fs.dentry import Dentry
     from krait.kernel.fs.file import File
+    from krait.kernel.fs.notify import Watch
 
 PAGE_SIZE: Final = 4096
 PAGE_SHIFT: Final = 12
@@ -98,6 +99,7 @@ class Vnode(Pager):
     ctime_ns: i64 = 0
     writers: u32 = 0  # open for writing
     executions: u32 = 0  # being executed, which forbids writing
+    watches: Watch | None = None  # who is told what happens (notify.py)
     changed_since_load: bool = False  # differs from what its file system would load again
     lock: Mutex = inline()
 

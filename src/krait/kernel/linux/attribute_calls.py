@@ -9,7 +9,9 @@ from enum import IntFlag
 from typing import Final, NamedTuple
 
 from krait.kernel.errno import EACCES, EINVAL, EISDIR
+from krait.kernel.fs import notify
 from krait.kernel.fs.anonymous import vnode_of
+from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -53,7 +55,19 @@ class AtFlags(IntFlag):
     STATX_DONT_SYNC = 0x4000
 
 
-def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
+class Place(NamedTuple):
+    """A file, and the name that it was reached by if there was one."""
+
+    vnode: Vnode
+    dentry: Dentry | None
+
+    def changed(self, mask: u32) -> None:
+        """Tell who watches."""
+        if notify.notifications.count != 0 and (dentry := self.dentry) is not None:
+            notify.note(dentry, mask)
+
+
+def place(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Place:
     """Find the file that a `*at` call means.
 
     By path, or by `directory` itself with AT_EMPTY_PATH.
@@ -62,10 +76,22 @@ def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
     name = read_path(path)
     if name.length == 0 and AtFlags.EMPTY_PATH in flags:
         if directory == AT_FDCWD:
-            return process.fs.cwd.present()
-        return opened(directory)
+            return Place(process.fs.cwd.present(), process.fs.cwd)
+        return opened_place(directory)
     follow = WalkFlags(0) if AtFlags.SYMLINK_NOFOLLOW in flags else WalkFlags.FOLLOW
-    return walk(process.fs, start_of(process, directory, name), name, follow).present()
+    found = walk(process.fs, start_of(process, directory, name), name, follow)
+    return Place(found.present(), found)
+
+
+def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
+    """Find the vnode that a `*at` call means."""
+    return place(directory, path, flags).vnode
+
+
+def opened_place(descriptor: i32) -> Place:
+    """Give what is behind a descriptor; EBADF, ENOMEM."""
+    file = open_file(descriptor)
+    return Place(vnode_of(file), file.dentry)
 
 
 def opened(descriptor: i32) -> Vnode:
@@ -160,37 +186,37 @@ def check_access(vnode: Vnode, mode: u32) -> None:
 @syscall("chmod")
 def chmod(path: UserPointer[u8], mode: u32) -> None:
     """chmod(2)."""
-    named(AT_FDCWD, path, AtFlags(0)).set_mode(mode & PERMISSIONS)
+    change_mode(place(AT_FDCWD, path, AtFlags(0)), mode)
 
 
 @syscall("fchmod")
 def fchmod(descriptor: i32, mode: u32) -> None:
     """fchmod(2)."""
-    opened(descriptor).set_mode(mode & PERMISSIONS)
+    change_mode(opened_place(descriptor), mode)
 
 
 @syscall("fchmodat")
 def fchmodat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
     """fchmodat(2)."""
-    named(directory, path, AtFlags(0)).set_mode(mode & PERMISSIONS)
+    change_mode(place(directory, path, AtFlags(0)), mode)
 
 
 @syscall("chown")
 def chown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
     """chown(2)."""
-    change_owner(named(AT_FDCWD, path, AtFlags(0)), uid, gid)
+    change_owner(place(AT_FDCWD, path, AtFlags(0)), uid, gid)
 
 
 @syscall("lchown")
 def lchown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
     """lchown(2)."""
-    change_owner(named(AT_FDCWD, path, AtFlags.SYMLINK_NOFOLLOW), uid, gid)
+    change_owner(place(AT_FDCWD, path, AtFlags.SYMLINK_NOFOLLOW), uid, gid)
 
 
 @syscall("fchown")
 def fchown(descriptor: i32, uid: u32, gid: u32) -> None:
     """fchown(2)."""
-    change_owner(opened(descriptor), uid, gid)
+    change_owner(opened_place(descriptor), uid, gid)
 
 
 @syscall("fchownat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
@@ -198,12 +224,20 @@ def fchownat(directory: i32, path: UserPointer[u8], uid: u32, gid: u32, flags: A
     """fchownat(2)."""
     if u32(flags) & ~u32(0x1100) != 0:
         raise Errno(EINVAL)
-    change_owner(named(directory, path, flags), uid, gid)
+    change_owner(place(directory, path, flags), uid, gid)
 
 
-def change_owner(vnode: Vnode, uid: u32, gid: u32) -> None:
+def change_mode(found: Place, mode: u32) -> None:
+    """Set the permissions."""
+    found.vnode.set_mode(mode & PERMISSIONS)
+    found.changed(notify.IN_ATTRIB)
+
+
+def change_owner(found: Place, uid: u32, gid: u32) -> None:
     """Set both ids, leaving alone those that are -1."""
+    vnode = found.vnode
     vnode.set_owner(vnode.uid if uid == UNCHANGED else uid, vnode.gid if gid == UNCHANGED else gid)
+    found.changed(notify.IN_ATTRIB)
 
 
 class Time(NamedTuple):
@@ -227,14 +261,17 @@ def utimensat(
     """utimensat(2); without a path it is futimens(3)."""
     if u32(flags) & ~u32(0x1100) != 0:
         raise Errno(EINVAL)
-    vnode = opened(directory) if path.is_null else named(directory, path, flags)
+    found = opened_place(directory) if path.is_null else place(directory, path, flags)
+    vnode = found.vnode
     if times.is_null:
         now = i64(clock.realtime_ns())
         vnode.set_times(now, now)
+        found.changed(notify.IN_ATTRIB)
         return
     accessed = nanoseconds(times.load_at(0), vnode.atime_ns)
     modified = nanoseconds(times.load_at(1), vnode.mtime_ns)
     vnode.set_times(accessed, modified)
+    found.changed(notify.IN_ATTRIB)
 
 
 def nanoseconds(time: Time, unchanged: i64) -> i64:
@@ -257,12 +294,15 @@ def utimes(path: UserPointer[u8], times: UserPointer[Time]) -> None:
 @syscall("futimesat")
 def futimesat(directory: i32, path: UserPointer[u8], times: UserPointer[Time]) -> None:
     """futimesat(2)."""
-    vnode = opened(directory) if path.is_null else named(directory, path, AtFlags(0))
+    found = opened_place(directory) if path.is_null else place(directory, path, AtFlags(0))
+    vnode = found.vnode
     if times.is_null:
         now = i64(clock.realtime_ns())
         vnode.set_times(now, now)
+        found.changed(notify.IN_ATTRIB)
         return
     vnode.set_times(microseconds(times.load_at(0)), microseconds(times.load_at(1)))
+    found.changed(notify.IN_ATTRIB)
 
 
 def microseconds(time: Time) -> i64:
@@ -275,15 +315,18 @@ def microseconds(time: Time) -> i64:
 @syscall("utime")
 def utime(path: UserPointer[u8], times: UserPointer[OldTimes]) -> None:
     """utime(2)."""
-    vnode = named(AT_FDCWD, path, AtFlags(0))
+    found = place(AT_FDCWD, path, AtFlags(0))
+    vnode = found.vnode
     if times.is_null:
         now = i64(clock.realtime_ns())
         vnode.set_times(now, now)
+        found.changed(notify.IN_ATTRIB)
         return
     given = times.load()
     vnode.set_times(
         given.access.checked_mul(SECOND_NS, EINVAL), given.modify.checked_mul(SECOND_NS, EINVAL)
     )
+    found.changed(notify.IN_ATTRIB)
 
 
 @syscall("truncate")
@@ -291,7 +334,8 @@ def truncate(path: UserPointer[u8], length: i64) -> None:
     """truncate(2)."""
     if length < 0:
         raise Errno(EINVAL)
-    vnode = named(AT_FDCWD, path, AtFlags(0))
+    found = place(AT_FDCWD, path, AtFlags(0))
+    vnode = found.vnode
     if vnode.is_directory:
         raise Errno(EISDIR)
     if not vnode.is_regular:
@@ -301,6 +345,7 @@ def truncate(path: UserPointer[u8], length: i64) -> None:
         vnode.truncate(u64(length))
     finally:
         vnode.end_write()
+    found.changed(notify.IN_MODIFY)
 
 
 @syscall("statfs")

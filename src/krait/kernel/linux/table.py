@@ -51,6 +51,7 @@ IPC_FAMILIES: Final = (
     "semaphore_calls",
     "socket_calls",
     "transfer_calls",
+    "watch_calls",
     "xattr_calls",
 )
 """What the least kernel does without."""
