@@ -77,6 +77,16 @@ def test_time_and_schedule_as_on_the_host(build_program: Callable[..., str], sou
 
 
 @pytest.mark.guest
+def test_no_vector_register_changes_by_itself(build_program: Callable[..., str]) -> None:
+    """16 YMM registers, x87 and MXCSR on 24 threads, with switches and signals anywhere."""
+    program = build_program("guest/programs/vector_registers.c", "-pthread", "-static")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M"))
+    expected = b"enough rounds 1, enough signals 1, wrong 0\n"
+    assert there.output.partition(b", ")[2] == expected, there.errors
+    assert there.status == 0
+
+
+@pytest.mark.guest
 def test_python_threads(same_as_host: Comparison) -> None:
     """Queues and a thread pool."""
     same_as_host("python3", "-c", PYTHON, switches=("-m", "256M"))

@@ -149,8 +149,8 @@ def test_status(run_krait: Run, ending: Ending, empty_image: str, status: int) -
         (
             RecordType.MEMORY_SHORT,
             struct.pack("<QQ", 8 << 20, 4 << 20),
-            125,
-            "/x: not enough memory: 8 MiB are needed and the machine has 4 for it; try -m 8M",
+            137,
+            "/x: ended by SIGKILL, out of memory: 8 MiB would be needed and the machine has 4",
         ),
         (RecordType.EXEC_ERROR, struct.pack("<I", 8) + b"/x", 126, "/x: Exec format error"),
         (

@@ -20,6 +20,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_ERROR_LIMIT = 4096
 _MEBIBYTE = 1 << 20
 
 
@@ -124,20 +125,25 @@ def _memory(result: Outcome, payload: bytes, program: str) -> None:
     needed, present = struct.unpack_from("<QQ", payload)
     least = _round_up(needed)
     message = (
-        f"{program}: not enough memory: {least} MiB are needed and the machine has "
-        f"{present / _MEBIBYTE:.3g} for it; try -m {least}M"
+        f"{program}: ended by SIGKILL, out of memory: {least} MiB would be needed and the machine "
+        f"has {present / _MEBIBYTE:.3g} for it; try -m {least}M"
     )
-    _end(result, STATUS_FAILED, "memory", message)
+    _end(result, STATUS_SIGNAL + signal.SIGKILL, "memory", message)
+    result.signal = signal.SIGKILL
 
 
 def _exec(result: Outcome, payload: bytes, program: str) -> None:
     (code,) = struct.unpack_from("<I", payload)
     status = STATUS_NOT_FOUND if code == errno.ENOENT else STATUS_NOT_EXECUTABLE
-    _end(result, status, "exec", f"{_text(payload[4:])}: {os.strerror(code)}")
+    _end(result, status, "exec", f"{_text(payload[4:])}: {_error(code)}")
 
 
 def _reboot(result: Outcome, payload: bytes, program: str) -> None:
     _end(result, 0, "reboot")
+
+
+def _error(code: int) -> str:
+    return os.strerror(code) if code < _ERROR_LIMIT else f"error {code}"
 
 
 def _text(payload: bytes) -> str:

@@ -8,6 +8,7 @@ from krait.kernel.errno import EBADF, EINVAL, ENXIO, EOVERFLOW
 from krait.kernel.fs import notify
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET
+from krait.kernel.fs.size_limit import check_new_size, within_limit
 from krait.kernel.fs.vnode import APPEND_OFFSET, SIZE_MAX, Vnode
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, inline, u8, u32, u64, usize
 from krait.kernel.mm.pager import Pager
@@ -42,10 +43,11 @@ class RegularFile(File):
         vnode = self.contents()
         with self.position_lock:
             if self.is_appending:
-                count = vnode.write_user(u64(APPEND_OFFSET), data)
+                allowed = within_limit(vnode.size, data)
+                count = vnode.write_user(u64(APPEND_OFFSET), allowed)
                 self.offset = vnode.size
             else:
-                count = vnode.write_user(self.offset, data)
+                count = vnode.write_user(self.offset, within_limit(self.offset, data))
                 self.offset += count
         if notify.notifications.count != 0 and count != 0:
             notify.note_file(self, notify.IN_MODIFY)
@@ -64,8 +66,9 @@ class RegularFile(File):
         """Write at an offset; with O_APPEND at the end all the same, as Linux does."""
         if offset > SIZE_MAX:
             raise Errno(EINVAL)
-        place = u64(APPEND_OFFSET) if self.is_appending else offset
-        count = self.contents().write_user(place, data)
+        vnode = self.contents()
+        allowed = within_limit(vnode.size if self.is_appending else offset, data)
+        count = vnode.write_user(u64(APPEND_OFFSET) if self.is_appending else offset, allowed)
         if notify.notifications.count != 0 and count != 0:
             notify.note_file(self, notify.IN_MODIFY)
         return count
@@ -93,7 +96,9 @@ class RegularFile(File):
 
     def truncate(self, size: u64) -> None:
         """Set the size."""
-        self.contents().truncate(size)
+        vnode = self.contents()
+        check_new_size(vnode, size)
+        vnode.truncate(size)
         if notify.notifications.count != 0:
             notify.note_file(self, notify.IN_MODIFY)
 

@@ -13,6 +13,7 @@ from krait.kernel.fs import notify
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.size_limit import check_new_size
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
     Errno,
@@ -342,6 +343,7 @@ def truncate(path: UserPointer[u8], length: i64) -> None:
         raise Errno(EINVAL)
     vnode.begin_write()
     try:
+        check_new_size(vnode, u64(length))
         vnode.truncate(u64(length))
     finally:
         vnode.end_write()

@@ -8,6 +8,7 @@ from typing import Final
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
 from krait.kernel.fs.file import READABLE, WRITABLE, File
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, ScatterList, Vector
+from krait.kernel.fs.size_limit import check_new_size
 from krait.kernel.fs.vnode import APPEND_OFFSET
 from krait.kernel.lang import (
     Errno,
@@ -354,4 +355,6 @@ def fallocate(descriptor: i32, mode: AllocateFlags, offset: i64, length: i64) ->
             raise Errno(EOPNOTSUPP)
         vnode.punch_hole(u64(offset), u64(length))
     else:
+        if not keep_size:
+            check_new_size(vnode, u64(offset) + u64(length))
         vnode.allocate_range(u64(offset), u64(length), keep_size)

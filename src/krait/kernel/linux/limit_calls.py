@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EINVAL, EPERM, ESRCH
+from krait.kernel.errno import EFBIG, EINVAL, EPERM, ESRCH
+from krait.kernel.fs.size_limit import size_limit
 from krait.kernel.lang import Errno, Packed, UserPointer, i32, i64, syscall, u32, u64
 from krait.kernel.linux.cpu_alarm import CpuAlarm
 from krait.kernel.linux.cpu_timers import cancel_alarm, set_alarm, set_alarm_again, time_of
-from krait.kernel.linux.limits import RESOURCE_COUNT, Limit, Resource
+from krait.kernel.linux.limits import INFINITY, RESOURCE_COUNT, Limit, Resource
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import post_from_interrupt
-from krait.kernel.linux.signals import SIGKILL, SIGXCPU
+from krait.kernel.linux.send_signal import post_from_interrupt, post_to_task
+from krait.kernel.linux.signal_state import SignalInfo
+from krait.kernel.linux.signals import SI_USER, SIGKILL, SIGXCPU, SIGXFSZ
 from krait.kernel.linux.task import current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, switches
 from krait.kernel.sched import clock
@@ -171,6 +173,18 @@ def set_limit(resource: u32, soft: u64, hard: u64) -> None:
     process.limits.table[resource] = Limit(soft, hard)
     if resource == u32(Resource.CPU):
         watch_cpu_limit(process)
+    elif resource == u32(Resource.FSIZE) and soft != INFINITY:
+        size_limit.room = room_in_file
+
+
+def room_in_file(offset: u64) -> u64:
+    """Give how far a file may be written from an offset on; SIGXFSZ and EFBIG beyond the limit."""
+    task = current_task()
+    limit = task.process.limits.soft(Resource.FSIZE)
+    if offset >= limit:
+        post_to_task(task, SignalInfo(SIGXFSZ, 0, SI_USER, u64(task.process.pid), 0, 0))
+        raise Errno(EFBIG)
+    return limit - offset
 
 
 class LimitAlarm(CpuAlarm):

@@ -14,10 +14,12 @@ from krait.kernel.arch.x86_64.cpu import read_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, EPERM
 from krait.kernel.lang import (
+    Array,
     Errno,
     Packed,
     UserPointer,
     i32,
+    inline,
     size_of,
     static_assert,
     syscall,
@@ -32,7 +34,7 @@ from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_t
 from krait.kernel.linux.thread_end import leave
 from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
-from krait.kernel.mm import kernel_stack
+from krait.kernel.mm import frames, kernel_stack
 from krait.kernel.sched import scheduler
 
 PROGRAM_TOP: Final = 0x7FFF_FFFF_F000
@@ -49,6 +51,8 @@ SHARED: Final = 0x10F00
 ACCEPTED: Final = SHARED | 0x81FC0000
 """And SYSVSEM, SETTLS, the ids, UNTRACED, DETACHED and IO, some of which mean nothing here."""
 EXIT_SIGNAL: Final = 0xFF
+RESERVE: Final = 32
+"""Frames that stay free when a thread is made."""
 CAPABILITY_ADMIN: Final = 21
 CAPABILITY_RESOURCE: Final = 24
 
@@ -135,11 +139,32 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
 
 def check_room(process: Process) -> None:
     """Refuse a thread too many; EAGAIN. Privileged users have no limit of their own (clone(2))."""
+    if frames.free() < RESERVE:
+        find_memory()
     if u64(process.task_count) < process.limits.soft(Resource.NPROC):
         return
     who = process.credentials
     if who.uid != 0 and not who.has(CAPABILITY_RESOURCE) and not who.has(CAPABILITY_ADMIN):
         raise Errno(EAGAIN)
+
+
+def find_memory() -> None:
+    """See whether the reserve can be had, if cached pages give way; EAGAIN.
+
+    A thread takes memory that it cannot give back, and what is said about having none needs some.
+    """
+    taken: Array[u64] = inline(RESERVE)
+    count: u64 = 0
+    try:
+        while count < RESERVE:
+            taken[count] = u64(frames.allocate())
+            count += 1
+    except Errno:
+        raise Errno(EAGAIN)
+    finally:
+        while count != 0:
+            count -= 1
+            frames.release(frames.Frame(taken[count]))
 
 
 def new_task(maker: Task, process: Process) -> Task:

@@ -52,13 +52,18 @@ def start() -> None:
         panic("this CPU has no XSAVE or FSGSBASE ({:x}): use -cpu max or host", structured.ebx)
     write_cr4(read_cr4() | CR4_FSGSBASE | CR4_OSXSAVE)
     answer = cpuid(u32(0xD), u32(0))
-    offered = u64(answer.eax)
-    mask = offered & (X87 | SSE | AVX)
-    if offered & AVX512 == AVX512:
-        mask |= AVX512
+    mask = components(u64(answer.eax))
     write_xcr0(mask)
     vector_layout.mask = mask
     vector_layout.size = u64(cpuid(u32(0xD), u32(0)).ebx)
+
+
+def components(offered: u64) -> u64:
+    """Choose what programs get of the components that the CPU offers (Intel SDM 1, 13.3)."""
+    mask = offered & (X87 | SSE | AVX)
+    if offered & AVX512 == AVX512 and offered & AVX != 0:
+        mask |= AVX512
+    return mask
 
 
 def vector_area_size() -> u64:

@@ -1,0 +1,61 @@
+"""Programs that use up what there is end with the errno or the signal that Linux gives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+
+pytestmark = pytest.mark.guest
+
+LIMITED = "descriptors threads processes stack file-size locked time mappings".split()
+"""Held to a limit of their own, so that the host can do the same."""
+
+
+@pytest.fixture
+def program(build_program: Callable[..., str]) -> str:
+    return build_program("guest/programs/exhaust.c", "-pthread", "-static")
+
+
+@pytest.mark.parametrize("way", LIMITED)
+def test_limit_as_on_the_host(program: str, way: str) -> None:
+    """RLIMIT_* of every kind."""
+    here = run_on_host([program, way], b"", ENVIRONMENT)
+    there = run_in_guest([program, way], b"", ENVIRONMENT, ("-m", "256M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
+    assert there.status == here.status
+
+
+def test_memory(program: str) -> None:
+    """The only process is the one that Linux would kill, with SIGKILL."""
+    there = run_in_guest([program, "memory"], b"", ENVIRONMENT, ("-m", "48M"))
+    assert there.status == 137
+    assert b"out of memory" in there.errors
+    assert b"panic" not in there.errors
+
+
+def test_files_in_memory(program: str) -> None:
+    """A full file system is an error, and memory comes back."""
+    there = run_in_guest([program, "files"], b"", ENVIRONMENT, ("-m", "48M"))
+    assert there.output.startswith(b"written 1 full\n"), there.errors
+    assert b": -1" not in there.output
+    assert there.status == 3
+
+
+def test_threads(program: str) -> None:
+    """Until memory ends: EAGAIN, as pthread_create(3) says, or it ends while one begins."""
+    there = run_in_guest([program, "all-threads"], b"", ENVIRONMENT, ("-m", "48M"))
+    if there.status == 137:
+        assert b"out of memory" in there.errors
+    else:
+        assert there.output == b"some 1, EAGAIN\n", there.errors
+        assert there.status == 3
+
+
+def test_deadlock(program: str) -> None:
+    """Nobody wakes: the time limit ends it, as on Linux."""
+    there = run_in_guest([program, "deadlock"], b"", ENVIRONMENT, ("--timeout", "2"))
+    assert there.output == b"waits\n"
+    assert there.status == 124
