@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from krait import __version__
+from krait.cli.abi import abi
 from krait.cli.apps import apps
 from krait.cli.bench import bench
 from krait.cli.build import build
@@ -62,7 +63,7 @@ def show_help(context: click.Context, command: str | None) -> None:
             click.echo(found.get_help(inner))
 
 
-for _command in (build, apps, test, bench, doctor, clean, ps, top, threads, lsof, maps, stack):
+for _command in (build, abi, apps, test, bench, doctor, clean, ps, top, threads, lsof, maps, stack):
     commands.add_command(_command)
 
 
