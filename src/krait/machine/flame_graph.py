@@ -114,7 +114,7 @@ def _draw_node(
         return
     y = height - (level + 1) * ROW
     colour = _colour(name)
-    shown = escape(name.removesuffix(KERNEL_MARK), quote=True)
+    shown = escape(_printable(name.removesuffix(KERNEL_MARK)), quote=True)
     share = f"{node.count} samples, {node.count / total:.2%}"
     parts.append(
         f'<g class="f" x="{left:.2f}" w="{width:.2f}" n="{shown}" c="{colour}">'
@@ -125,6 +125,11 @@ def _draw_node(
     for below, child in sorted(node.below.items()):
         _draw_node(child, below, left, scale, level + 1, height, total, parts)
         left += child.count * scale
+
+
+def _printable(name: str) -> str:
+    """The name without what XML does not allow in a file."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name)
 
 
 def _colour(name: str) -> str:

@@ -110,7 +110,12 @@ def _code(addresses: tuple[int, ...], symbols: ProgramSymbols) -> tuple[int, ...
 def folded(chains: Counter[tuple[str, ...]]) -> str:
     """One line a chain, `outermost;…;innermost COUNT`, for the tools that know this form."""
     lines = [
-        f"{';'.join(name.replace(';', ':') for name in chain)} {count}\n"
+        f"{';'.join(_one_word(name) for name in chain)} {count}\n"
         for chain, count in sorted(chains.items())
     ]
     return "".join(lines)
+
+
+def _one_word(name: str) -> str:
+    """A name that neither ends a line nor begins the next function."""
+    return "".join(letter if letter.isprintable() else "?" for letter in name.replace(";", ":"))

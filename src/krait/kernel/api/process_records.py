@@ -10,8 +10,9 @@ from krait.kernel.errno import ESRCH
 from krait.kernel.fs import processors
 from krait.kernel.fs.file import File
 from krait.kernel.fs.path import link_text
+from krait.kernel.fs.proc.descriptors import anonymous_name
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, Errno, inline, size_of, text, u8, u32, u64, view
+from krait.kernel.lang import Array, Errno, inline, size_of, u8, u32, u64, view
 from krait.kernel.linux.descriptors import CLOSE_ON_EXEC
 from krait.kernel.linux.identity import machine_identity
 from krait.kernel.linux.numbers import LIMIT
@@ -163,7 +164,7 @@ def write_descriptor(number: u32, file: File, marks: u8, out: RecordWriter) -> N
         record.inode = vnode.ino
     dentry = file.dentry
     if dentry is None:
-        out.put(text(b"anon_inode:[file]"))
+        out.add(anonymous_name(file, out.room()))
         return
     try:
         out.add(link_text(dentry, out.room()))

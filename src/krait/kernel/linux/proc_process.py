@@ -140,9 +140,6 @@ class LinuxProcess(ProcessSource):
                 out.put(text(b" 0 "))
                 out.put_decimal(self.task.switches)
                 out.put(text(b"\n"))
-            case ProcessEntry.IO:
-                out.put(text(b"rchar: 0\nwchar: 0\nsyscr: 0\nsyscw: 0\n"))
-                out.put(text(b"read_bytes: 0\nwrite_bytes: 0\ncancelled_write_bytes: 0\n"))
             case ProcessEntry.WCHAN:
                 write_wait_channel(self.task, out)
             case ProcessEntry.SCHED:

@@ -9,7 +9,7 @@ from krait.kernel.fs.proc.source import ProcessEntry
 from krait.kernel.lang import Text, text, u32
 
 FIRST: Final = 1
-LAST: Final = 35
+LAST: Final = 34
 
 
 def name_of(entry: ProcessEntry) -> Text:
@@ -57,8 +57,6 @@ def name_of(entry: ProcessEntry) -> Text:
             return text(b"oom_score")
         case ProcessEntry.OOM_SCORE_ADJ:
             return text(b"oom_score_adj")
-        case ProcessEntry.IO:
-            return text(b"io")
         case ProcessEntry.PERSONALITY:
             return text(b"personality")
         case ProcessEntry.LOGINUID:
@@ -94,7 +92,7 @@ def mode_of(entry: ProcessEntry) -> u32:
             return u32(modes.SYMBOLIC_LINK | 0o777)
         case ProcessEntry.FD | ProcessEntry.FDINFO | ProcessEntry.TASK:
             return u32(modes.DIRECTORY | 0o555)
-        case ProcessEntry.ENVIRON | ProcessEntry.AUXV | ProcessEntry.IO:
+        case ProcessEntry.ENVIRON | ProcessEntry.AUXV:
             return u32(modes.REGULAR | 0o400)
         case ProcessEntry.COMM | ProcessEntry.OOM_SCORE_ADJ | ProcessEntry.LOGINUID:
             return u32(modes.REGULAR | 0o644)

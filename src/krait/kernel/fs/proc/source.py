@@ -42,7 +42,7 @@ class ProcessEntry(IntEnum):
     CGROUP = 19
     OOM_SCORE = 20
     OOM_SCORE_ADJ = 21
-    IO = 22
+    SETGROUPS = 22
     PERSONALITY = 23
     LOGINUID = 24
     SMAPS_ROLLUP = 25
@@ -55,7 +55,6 @@ class ProcessEntry(IntEnum):
     TIMERSLACK_NS = 32
     UID_MAP = 33
     GID_MAP = 34
-    SETGROUPS = 35
 
 
 class ProcessSource(Counted):
