@@ -12,7 +12,17 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 @pytest.mark.parametrize(
     "name",
-    ["files", "events", "unix_sockets", "sysv", "posix_queues", "watches", "memory", "signals"],
+    [
+        "files",
+        "events",
+        "unix_sockets",
+        "sysv",
+        "pipes",
+        "posix_queues",
+        "watches",
+        "memory",
+        "signals",
+    ],
 )
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     """Line by line the guest's answers are the host's."""

@@ -23,6 +23,9 @@ MESSAGE = {
 TRANSFER = {
     0x1: "RWF_HIPRI", 0x2: "RWF_DSYNC", 0x4: "RWF_SYNC", 0x8: "RWF_NOWAIT", 0x10: "RWF_APPEND",
 }  # fmt: skip
+SPLICE = {
+    0x1: "SPLICE_F_MOVE", 0x2: "SPLICE_F_NONBLOCK", 0x4: "SPLICE_F_MORE", 0x8: "SPLICE_F_GIFT",
+}  # fmt: skip
 IPC = {0o1000: "IPC_CREAT", 0o2000: "IPC_EXCL"}
 WATCH = {
     0x1: "IN_ACCESS", 0x2: "IN_MODIFY", 0x4: "IN_ATTRIB", 0x8: "IN_CLOSE_WRITE",
@@ -82,8 +85,6 @@ FLAGS: dict[str, dict[int, str]] = {
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
     "inotify_init1": {0o4000: "IN_NONBLOCK", 0o2000000: "IN_CLOEXEC"}, "inotify_add_watch": WATCH,
     "signalfd4": {0o4000: "SFD_NONBLOCK", 0o2000000: "SFD_CLOEXEC"},
-    "splice": {
-        0x1: "SPLICE_F_MOVE", 0x2: "SPLICE_F_NONBLOCK", 0x4: "SPLICE_F_MORE", 0x8: "SPLICE_F_GIFT",
-    },
+    "splice": SPLICE, "tee": SPLICE, "vmsplice": SPLICE,
 }  # fmt: skip
 """The bits of each call's flags by their Linux names."""

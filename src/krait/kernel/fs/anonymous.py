@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_system import FileSystem, device_numbers
+from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Struct, Text, i64, text
 from krait.kernel.sched import clock
@@ -46,6 +47,9 @@ def vnode_of(file: File) -> Vnode:
     """Give the vnode of any open file. Raises ENOMEM."""
     if (vnode := file.vnode) is not None:
         return vnode
+    if isinstance(file, PipeEnd) and (shared := file.pipe.vnode) is not None:
+        file.vnode = shared
+        return shared
     store = anonymous_files.get()
     now = i64(clock.realtime_ns())
     made = AnonymousVnode(
@@ -57,4 +61,6 @@ def vnode_of(file: File) -> Vnode:
         ctime_ns=now,
     )
     file.vnode = made
+    if isinstance(file, PipeEnd):
+        file.pipe.vnode = made
     return made

@@ -27,6 +27,7 @@ from krait.kernel.errno import EEXIST, EFAULT, EINVAL, ELOOP, ENOENT
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, PollTable
 from krait.kernel.lang import (
+    Buffer,
     Counted,
     Errno,
     Packed,
@@ -54,7 +55,10 @@ EPOLLWAKEUP: Final = u32(1 << 29)
 EPOLLONESHOT: Final = u32(1 << 30)
 EPOLLET: Final = u32(1 << 31)
 MODES: Final = EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLONESHOT | EPOLLET
-MOST_NESTED: Final = u32(5)  # epoll_ctl(2): ELOOP beyond five levels
+MOST_NESTED: Final = u32(4)  # EP_MAX_NESTS
+FIRST_BUCKETS: Final = u64(8)
+EXCLUSIVE_EVENTS: Final = u32(0x1D) | EPOLLEXCLUSIVE | EPOLLWAKEUP | EPOLLET
+"""EPOLLEXCLUSIVE_OK_BITS."""
 
 
 class EpollEvent(Packed):
@@ -109,10 +113,14 @@ class InterestTable(PollTable):
 
 
 class Epoll(File):
-    """An epoll instance. `lock` guards the interest list, `ready_lock` the ready list."""
+    """An epoll instance. `lock` guards the table of interests, `ready_lock` the ready list.
+
+    The table is hashed by descriptor and doubles with the number of interests.
+    """
 
     lock: Mutex = inline()
-    interests: Interest | None = None
+    buckets: Buffer[Interest | None] | None = None
+    count: u64 = 0
     ready_lock: SpinLock = inline()
     first_ready: Interest | None = None
     last_ready: Interest | None = None
@@ -124,10 +132,13 @@ class Epoll(File):
 
     def add(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
         """EPOLL_CTL_ADD: raises EEXIST, ELOOP, ENOMEM."""
+        if events & EPOLLEXCLUSIVE != 0 and events & ~EXCLUSIVE_EVENTS != 0:
+            raise Errno(EINVAL)
         if isinstance(file, Epoll):
-            if file is self:
+            if file is self or events & EPOLLEXCLUSIVE != 0:
                 raise Errno(EINVAL)
-            _check_nesting(file, self, MOST_NESTED)
+            if _contains(file, self) or _depth(file) + 1 + _height(self) > MOST_NESTED:
+                raise Errno(ELOOP)
         with self.lock:
             if self._find(descriptor, file) is not None:
                 raise Errno(EEXIST)
@@ -135,8 +146,7 @@ class Epoll(File):
                 file=Weak(file), epoll=Weak(self), descriptor=descriptor, events=events, data=data
             )
             table = InterestTable(interest=interest)
-            interest.following = self.interests
-            self.interests = interest
+            self._insert(interest)
             if file.poll(table) & (events | ALWAYS) != 0:
                 self.make_ready(interest)
 
@@ -170,13 +180,15 @@ class Epoll(File):
             else:
                 self.first_ready = interest
             self.last_ready = interest
-        self.sleepers.wake_all()
+        self.sleepers.wake_one()
 
     def wait(self, into: UserPointer[EpollEvent], most: u32, deadline_ns: u64) -> u32:
         """Report up to `most` events; 0 when `deadline_ns` comes first. Raises EINTR, EFAULT."""
         while True:
             with self.lock:
                 count = self._collect(into, most)
+            if self.first_ready is not None:
+                self.sleepers.wake_one()
             if count != 0 or deadline_ns == 0:
                 return count
             with self.ready_lock:
@@ -261,9 +273,14 @@ class Epoll(File):
                 self.last_ready = interest
             self.first_ready = interest
 
+    def _bucket(self, buckets: Buffer[Interest | None], descriptor: i32) -> u64:
+        return u64(u32.truncate(descriptor)) & (buckets.length - 1)
+
     def _find(self, descriptor: i32, file: File) -> Interest | None:
         """Find the interest in (descriptor, file), dropping those of closed files on the way."""
-        interest = self.interests
+        if (buckets := self.buckets) is None:
+            return None
+        interest = buckets[self._bucket(buckets, descriptor)]
         while interest is not None:
             following = interest.following
             watched = interest.file.get()
@@ -274,16 +291,48 @@ class Epoll(File):
             interest = following
         return None
 
+    def _insert(self, interest: Interest) -> None:
+        """Put an interest into the table. Raises ENOMEM."""
+        buckets = self.buckets
+        if buckets is None or self.count >= buckets.length:
+            buckets = self._grow()
+        place = self._bucket(buckets, interest.descriptor)
+        interest.following = buckets[place]
+        buckets[place] = interest
+        self.count += 1
+
+    def _grow(self) -> Buffer[Interest | None]:
+        old = self.buckets
+        if old is None:
+            first = Buffer[Interest | None](length=FIRST_BUCKETS)
+            self.buckets = first
+            return first
+        larger = Buffer[Interest | None](length=old.length * 2)
+        for index in range(old.length):
+            interest = old[index]
+            while interest is not None:
+                following = interest.following
+                place = self._bucket(larger, interest.descriptor)
+                interest.following = larger[place]
+                larger[place] = interest
+                interest = following
+        self.buckets = larger
+        return larger
+
     def _drop(self, interest: Interest) -> None:
-        """Leave the file's queues, the ready list and the interest list."""
+        """Leave the file's queues, the ready list and the table."""
         _leave_queues(interest)
         self._unready(interest)
+        if (buckets := self.buckets) is None:
+            return
+        place = self._bucket(buckets, interest.descriptor)
         before: Interest | None = None
-        each = self.interests
+        each = buckets[place]
         while each is not None:
             if each is interest:
+                self.count -= 1
                 if before is None:
-                    self.interests = interest.following
+                    buckets[place] = interest.following
                 else:
                     before.following = interest.following
                 return
@@ -312,14 +361,16 @@ class Epoll(File):
 
     def __del__(self) -> None:
         self.release_vnode()
-        interest = self.interests
-        while interest is not None:
-            _leave_queues(interest)
-            interest.next_ready = None
-            following = interest.following
-            interest.following = None
-            interest = following
-        self.interests = None
+        if (buckets := self.buckets) is not None:
+            for index in range(buckets.length):
+                interest = buckets[index]
+                buckets[index] = None
+                while interest is not None:
+                    _leave_queues(interest)
+                    interest.next_ready = None
+                    following = interest.following
+                    interest.following = None
+                    interest = following
         self.first_ready = None
         self.last_ready = None
 
@@ -342,15 +393,47 @@ def _leave_queues(interest: Interest) -> None:
     interest.watches = None
 
 
-def _check_nesting(inner: Epoll, outer: Epoll, levels: u32) -> None:
-    """Refuse a cycle or more than five levels of epoll instances (ELOOP)."""
-    if levels == 0:
-        raise Errno(ELOOP)
-    interest = inner.interests
-    while interest is not None:
-        if (file := interest.file.get()) is not None:
-            if isinstance(file, Epoll):
-                if file is outer:
-                    raise Errno(ELOOP)
-                _check_nesting(file, outer, levels - 1)
-        interest = interest.following
+def _contains(inner: Epoll, outer: Epoll) -> bool:
+    """Say whether `outer` is watched by `inner` or by what that watches."""
+    if (buckets := inner.buckets) is None:
+        return False
+    for index in range(buckets.length):
+        interest = buckets[index]
+        while interest is not None:
+            if (file := interest.file.get()) is not None and isinstance(file, Epoll):
+                if file is outer or _contains(file, outer):
+                    return True
+            interest = interest.following
+    return False
+
+
+def _depth(epoll: Epoll) -> u32:
+    """Give how many levels of epoll instances are below this one."""
+    deepest: u32 = 0
+    if (buckets := epoll.buckets) is not None:
+        for index in range(buckets.length):
+            interest = buckets[index]
+            while interest is not None:
+                if (file := interest.file.get()) is not None and isinstance(file, Epoll):
+                    deepest = max(deepest, _depth(file) + 1)
+                interest = interest.following
+    return deepest
+
+
+def _height(epoll: Epoll) -> u32:
+    """Give how many levels of epoll instances watch this one."""
+    highest: u32 = 0
+    waiter = epoll.sleepers.first
+    while waiter is not None:
+        highest = max(highest, _height_through(waiter))
+        waiter = waiter.next
+    return highest
+
+
+def _height_through(waiter: Waiter) -> u32:
+    """Give how many levels watch through one waiter of an instance's queue."""
+    if isinstance(waiter, Watch):
+        if (interest := waiter.interest.get()) is not None:
+            if (above := interest.epoll.get()) is not None:
+                return _height(above) + 1
+    return u32(0)

@@ -29,7 +29,6 @@ from krait.kernel.lang import (
     u64,
     usize,
 )
-from krait.kernel.mm.frames import Frame
 from krait.kernel.sched import clock
 
 MODE: Final = u32(0o100777)
@@ -57,7 +56,12 @@ class MemoryFile(RamFile):
     """A file made by memfd_create."""
 
     seals: u32 = 0
-    shared_writable: u64 = 0  # pages handed out for shared writable mappings
+    writable_mappings: u64 = 0  # shared ones through which it may be written
+
+    @property
+    def is_sealed_against_writing(self) -> bool:
+        """Say whether no new mapping may write."""
+        return self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
 
     def write_user(self, offset: u64, data: UserSlice[u8]) -> usize:
         """Write, as far as the seals allow."""
@@ -74,14 +78,6 @@ class MemoryFile(RamFile):
         if size > self.size and self.seals & SEAL_GROW != 0:
             raise Errno(EPERM)
         super().truncate(size)
-
-    def page_for_write(self, index: u64) -> Frame:
-        """Give a page to a shared writable mapping."""
-        if self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0:
-            raise Errno(EPERM)
-        frame = super().page_for_write(index)
-        self.shared_writable += 1
-        return frame
 
 
 class MemoryFiles(Struct):
@@ -136,7 +132,7 @@ def add_seals(file: File, seals: u32) -> None:
     vnode = sealable(file)
     if vnode.seals & SEAL_SEAL != 0:
         raise Errno(EPERM)
-    if seals & SEAL_WRITE != 0 and vnode.shared_writable != 0:
+    if seals & SEAL_WRITE != 0 and vnode.writable_mappings != 0:
         raise Errno(EBUSY)
     vnode.seals |= seals
 

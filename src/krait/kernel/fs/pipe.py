@@ -14,10 +14,11 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOTTY, EPIPE
 from krait.kernel.fs import modes
 from krait.kernel.fs.file import File
-from krait.kernel.fs.open_flags import NONBLOCK, WRITE_ONLY
+from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, WRITE_ONLY
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import (
+    Array,
     Buffer,
     Counted,
     Errno,
@@ -39,11 +40,13 @@ from krait.kernel.sched.wait_queue import WaitQueue
 
 if TYPE_CHECKING:
     from krait.kernel.fs.poll import PollTable
+    from krait.kernel.fs.vnode import Vnode
 
 PIPE_BUF: Final = 4096  # pipe(7): the largest atomic write
 DEFAULT_CAPACITY: Final = u64(65536)
 LEAST_CAPACITY: Final = u64(4096)
 MOST_CAPACITY: Final = u64(1 << 20)  # /proc/sys/fs/pipe-max-size
+PACKETS_MOST: Final = 256  # MOST_CAPACITY / PIPE_BUF
 FIONREAD: Final = u32(0x541B)
 
 
@@ -63,6 +66,8 @@ class Pipe(Counted):
     count: u64 = 0
     readers: u32 = 0
     writers: u32 = 0
+    packets: Packets | None = None
+    vnode: Vnode | None = None  # of both ends, once somebody asks (anonymous.py)
 
     def read(self, into: UserSlice[u8], flags: u32) -> usize:
         """Take up to `into.length` bytes; 0 means that every writer has closed.
@@ -70,6 +75,8 @@ class Pipe(Counted):
         Raises EAGAIN when empty and O_NONBLOCK, EINTR when a signal comes first, EFAULT from the
         copy.
         """
+        if (packets := self.packets) is not None:
+            return self._read_packet(packets, into, flags)
         done: u64 = 0
         while done < into.length:
             rest = into.part(done, into.length)
@@ -117,6 +124,8 @@ class Pipe(Counted):
         """
         if data.length == 0:
             return 0
+        if (packets := self.packets) is not None:
+            return self._write_packets(packets, data, flags)
         written: u64 = 0
         while written < data.length:
             rest = data.part(written, data.length)
@@ -139,6 +148,85 @@ class Pipe(Counted):
                 written += added
                 self.readable.wake_all()
         return written
+
+    def _read_packet(self, packets: Packets, into: UserSlice[u8], flags: u32) -> usize:
+        """Take one packet, and drop what `into` has no room for."""
+        while True:
+            taken: u64 = 0
+            wanted: u64 = 0
+            with self.lock:
+                if not self._wait_for_bytes(flags):
+                    return 0
+                size = u64(packets.lengths[packets.first])
+                wanted = min(size, into.length)
+                head = self.head
+                count = self.count
+                taken = self._take(into.part(0, wanted))
+                self.head = head
+                self.count = count
+                if taken == wanted:
+                    self.head = (head + size) % self.capacity
+                    self.count = count - size
+                    packets.drop_first()
+            if taken == wanted:
+                self.writable.wake_all()
+                return taken
+            into.part(taken, taken + 1).fault_in_writable()
+
+    def _write_packets(self, packets: Packets, data: UserSlice[u8], flags: u32) -> usize:
+        """Add packets of up to PIPE_BUF bytes."""
+        written: u64 = 0
+        while written < data.length:
+            packet = data.part(written, min(data.length, written + PIPE_BUF))
+            added: u64 = 0
+            try:
+                packet.fault_in()
+                with self.lock:
+                    while self.readers != 0 and not packets.has_room(self.capacity):
+                        if flags & NONBLOCK != 0:
+                            raise Errno(EAGAIN)
+                        self.writable.wait_spin_until(self.lock, NEVER)
+                    if self.readers == 0:
+                        raise Errno(EPIPE)
+                    added = self._add(packet)
+                    if added < packet.length:
+                        self.count -= added
+                        added = 0
+                    else:
+                        packets.append(u32(added))
+            except Errno:
+                if written == 0:
+                    raise
+                return written
+            written += added
+            self.readable.wake_all()
+        return written
+
+    def duplicate(self, target: Pipe, length: u64, flags: u32) -> u64:
+        """Copy bytes to another pipe and leave them here (tee(2)).
+
+        Raises EAGAIN, EPIPE, EINTR.
+        """
+        with self.lock:
+            if not self._wait_for_bytes(flags):
+                return 0
+        with target.lock:
+            while target.readers != 0 and target.count == target.capacity:
+                if flags & NONBLOCK != 0:
+                    raise Errno(EAGAIN)
+                target.writable.wait_spin_until(target.lock, NEVER)
+            if target.readers == 0:
+                raise Errno(EPIPE)
+        into = target._storage()
+        done: u64 = 0
+        if (ring := self.ring) is not None:
+            done = min(min(length, self.count), target.capacity - target.count)
+            for index in range(done):
+                tail = (target.head + target.count) % target.capacity
+                into[tail] = ring[(self.head + index) % self.capacity]
+                target.count += 1
+        target.readable.wake_all()
+        return done
 
     def _add_when_possible(self, data: UserSlice[u8], flags: u32) -> u64:
         """Wait for room, then add; the lock is held."""
@@ -220,6 +308,28 @@ class Pipe(Counted):
             self.capacity = capacity
         self.writable.wake_all()
         return capacity
+
+
+class Packets(Counted):
+    """The lengths of the packets in a pipe that keeps writes apart (O_DIRECT of pipe(2))."""
+
+    lengths: Array[u32] = inline(PACKETS_MOST)
+    first: u64 = 0
+    count: u64 = 0
+
+    def has_room(self, capacity: u64) -> bool:
+        """Say whether one more fits; each counts as a page."""
+        return self.count < capacity // PIPE_BUF
+
+    def append(self, length: u32) -> None:
+        """Add a packet."""
+        self.lengths[(self.first + self.count) % PACKETS_MOST] = length
+        self.count += 1
+
+    def drop_first(self) -> None:
+        """The first packet was read."""
+        self.first = (self.first + 1) % PACKETS_MOST
+        self.count -= 1
 
 
 class PipeEnd(File):
@@ -317,6 +427,8 @@ class PipeEnds(NamedTuple):
 def make_pipe(flags: u32) -> PipeEnds:
     """Make a pipe; `flags` are the status flags of both ends. Raises ENOMEM."""
     pipe = Pipe()
+    if flags & DIRECT != 0:
+        pipe.packets = Packets()
     pipe.readers = 1
     reader = PipeReader(flags=flags, pipe=pipe)
     pipe.writers = 1

@@ -110,6 +110,9 @@ class Control:
     SETLKW: Final = 7
     SETOWN: Final = 8
     GETOWN: Final = 9
+    OFD_GETLK: Final = 36
+    OFD_SETLK: Final = 37
+    OFD_SETLKW: Final = 38
     DUPFD_CLOEXEC: Final = 1030
     SETPIPE_SZ: Final = 1031
     GETPIPE_SZ: Final = 1032
@@ -138,10 +141,18 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
             file.set_status_flags(u32.truncate(argument))
             return 0
         case Control.GETLK:
-            test_record_lock(file, UserPointer[RecordLock](argument))
+            test_record_lock(file, UserPointer[RecordLock](argument), of_file=False)
             return 0
         case Control.SETLK | Control.SETLKW:
-            record_lock(file, UserPointer[RecordLock](argument))
+            waits = command == Control.SETLKW
+            record_lock(file, UserPointer[RecordLock](argument), of_file=False, waits=waits)
+            return 0
+        case Control.OFD_GETLK:
+            test_record_lock(file, UserPointer[RecordLock](argument), of_file=True)
+            return 0
+        case Control.OFD_SETLK | Control.OFD_SETLKW:
+            waits = command == Control.OFD_SETLKW
+            record_lock(file, UserPointer[RecordLock](argument), of_file=True, waits=waits)
             return 0
         case Control.SETOWN | Control.GETOWN:
             return 0

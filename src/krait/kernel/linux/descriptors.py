@@ -11,6 +11,7 @@ from typing import Final
 
 from krait.kernel.errno import EBADF, EMFILE
 from krait.kernel.fs.file import File
+from krait.kernel.fs.record_ranges import range_locks
 from krait.kernel.lang import Buffer, Counted, Errno, inline, u8, u32, u64
 from krait.kernel.sched.mutex import Mutex
 
@@ -60,13 +61,23 @@ class DescriptorTable(Counted):
 
         The caller checks the limit.
         """
+        before: File | None = None
         with self.lock:
+            if self._is_used(descriptor):
+                before = self.get(descriptor)
             self._put(descriptor, file, marks)
+        if before is not None:
+            self._closed(before)
 
     def close(self, descriptor: u32) -> None:
         """Free a number; the file goes when nothing else refers to it. EBADF."""
-        file = self.take(descriptor)
+        self._closed(self.take(descriptor))
+
+    def _closed(self, file: File) -> None:
+        """Let what belongs to the descriptor go: the process's record locks of the file."""
         file.close_descriptor(self.owner)
+        if range_locks.first is not None and (vnode := file.vnode) is not None:
+            range_locks.release_all(vnode, u32(self.owner))
 
     def take(self, descriptor: u32) -> File:
         """Free a number and give what it stood for; EBADF."""

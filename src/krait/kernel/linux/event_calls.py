@@ -9,7 +9,7 @@ from krait.kernel.errno import EINVAL, EPERM
 from krait.kernel.fs.epoll import Epoll, EpollEvent, EpollFlags
 from krait.kernel.fs.eventfd import EventFile
 from krait.kernel.fs.file import File
-from krait.kernel.fs.open_flags import NONBLOCK, READ_WRITE
+from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, READ_WRITE
 from krait.kernel.fs.pipe import make_pipe
 from krait.kernel.fs.poll import (
     ALWAYS,
@@ -477,9 +477,10 @@ def eventfd2(initial: u32, flags: EventFlags) -> u32:
 
 
 class PipeFlags(IntFlag):
-    """pipe2(2); O_DIRECT (packets) is refused with EINVAL."""
+    """pipe2(2)."""
 
     NONBLOCK = 0o4000
+    DIRECT = 0o40000
     CLOEXEC = 0o2000000
 
 
@@ -489,13 +490,13 @@ def pipe(ends: UserPointer[i32]) -> None:
     pipe2(ends, PipeFlags(0))
 
 
-@syscall("pipe2", flags=PipeFlags.NONBLOCK | PipeFlags.CLOEXEC)
+@syscall("pipe2", flags=PipeFlags.NONBLOCK | PipeFlags.DIRECT | PipeFlags.CLOEXEC)
 def pipe2(ends: UserPointer[i32], flags: PipeFlags) -> None:
     """pipe2(2)."""
     bits = u32(flags)
-    if bits & ~u32(0o2004000) != 0:
+    if bits & ~u32(0o2044000) != 0:
         raise Errno(EINVAL)
-    made = make_pipe(bits & NONBLOCK)
+    made = make_pipe(bits & (NONBLOCK | DIRECT))
     install_pair(made.reader, made.writer, bits, ends)
 
 

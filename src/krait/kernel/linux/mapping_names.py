@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from krait.kernel.fs import mount
 from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.memfd import MemoryFile
 from krait.kernel.fs.path import path_of
 from krait.kernel.lang import Errno, Slice, Text, text, u8, u64
 from krait.kernel.mm.vma import MappingName
@@ -25,6 +26,23 @@ class FileMapping(MappingName):
             into.part(length, length + mark.length).copy_from(mark)
             length += mark.length
         return length
+
+
+class WritableMapping(FileMapping):
+    """A mapping through which a memory file may be written: F_SEAL_WRITE must wait for its end."""
+
+    file: MemoryFile
+
+    def __del__(self) -> None:
+        """The last part of the mapping is gone."""
+        self.file.writable_mappings -= 1
+
+
+def map_writable(dentry: Dentry, file: MemoryFile) -> MappingName:
+    """Count a mapping through which a memory file may be written. Raises ENOMEM."""
+    made = WritableMapping(dentry=dentry, file=file)
+    file.writable_mappings += 1
+    return made
 
 
 class StackMapping(MappingName):

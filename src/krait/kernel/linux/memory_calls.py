@@ -19,9 +19,10 @@ from krait.kernel.errno import (
     EPERM,
 )
 from krait.kernel.fs.file import File
+from krait.kernel.fs.memfd import MemoryFile
 from krait.kernel.lang import Array, Errno, UserSlice, i32, inline, syscall, u8, u32, u64
 from krait.kernel.linux.limits import INFINITY, Resource
-from krait.kernel.linux.mapping_names import FileMapping
+from krait.kernel.linux.mapping_names import FileMapping, map_writable
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import current_process
 from krait.kernel.mm.pager import Pager
@@ -101,6 +102,13 @@ def map_file(
     name: MappingName | None = None
     if (dentry := file.dentry) is not None:
         name = FileMapping(dentry=dentry)
+        if flags & MAP_TYPE == MAP_SHARED and isinstance(pager, MemoryFile):
+            if pager.is_sealed_against_writing:
+                if writable:
+                    raise Errno(EPERM)
+                flags |= u32(MapFlags.NEVER_WRITABLE)
+            elif flags & u32(MapFlags.NEVER_WRITABLE) == 0:
+                name = map_writable(dentry, pager)
     return process.space.map(address, size, Protection(bits), MapFlags(flags), pager, page, name)
 
 

@@ -1,4 +1,4 @@
-"""Moving bytes from one file to another: sendfile(2), copy_file_range(2), splice(2).
+"""Moving bytes from file to file: sendfile(2), copy_file_range(2), splice(2) and its relatives.
 
 Files read into and write from the program's memory, whatever kind they are. So the bytes go
 through a mapping that exists for the length of the call. That costs a copy more than Linux needs
@@ -14,7 +14,9 @@ from typing import Final
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK
-from krait.kernel.fs.pipe import PipeReader, PipeWriter
+from krait.kernel.fs.pipe import PipeEnd, PipeReader, PipeWriter
+from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
+from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, syscall, u8, u32, u64
 from krait.kernel.linux.io_calls import broken_pipe
 from krait.kernel.linux.paths import open_file
@@ -115,13 +117,77 @@ def splice(
         raise Errno(EINVAL)
     source_place = place_of(source_offset)
     target_place = place_of(target_offset)
-    if SpliceFlags.NONBLOCK in flags and from_pipe and source.poll(None) & 1 == 0:
-        raise Errno(EAGAIN)
+    if SpliceFlags.NONBLOCK in flags:
+        if from_pipe and source.poll(None) & (READABLE | POLLHUP) == 0:
+            raise Errno(EAGAIN)
+        if to_pipe and target.poll(None) & (WRITABLE | POLLERR) == 0:
+            raise Errno(EAGAIN)
+    if isinstance(source, PipeEnd) and isinstance(target, PipeEnd) and source.pipe is target.pipe:
+        raise Errno(EINVAL)
     count = min(length, u64(CHUNK))
     done = transfer(source, source_place, target, target_place, count)
     advance(source_offset, source_place, done)
     advance(target_offset, target_place, done)
     return done
+
+
+@syscall("tee", flags=SpliceFlags.MOVE | SpliceFlags.NONBLOCK | SpliceFlags.MORE | SpliceFlags.GIFT)
+def tee(source_number: i32, target_number: i32, length: u64, flags: SpliceFlags) -> u64:
+    """Copy what waits in a pipe to another, where it stays too."""
+    if u32(flags) & ~u32(15) != 0:
+        raise Errno(EINVAL)
+    if length == 0:
+        return 0
+    source = open_file(source_number)
+    target = open_file(target_number)
+    source.check_readable()
+    target.check_writable()
+    if not isinstance(source, PipeReader) or not isinstance(target, PipeWriter):
+        raise Errno(EINVAL)
+    if source.pipe is target.pipe:
+        raise Errno(EINVAL)
+    how = source.flags | target.flags
+    if SpliceFlags.NONBLOCK in flags:
+        how |= NONBLOCK
+    try:
+        return source.pipe.duplicate(target.pipe, length, how)
+    except Errno as error:
+        if error.code == EPIPE:
+            broken_pipe()
+        raise
+
+
+@syscall(
+    "vmsplice", flags=SpliceFlags.MOVE | SpliceFlags.NONBLOCK | SpliceFlags.MORE | SpliceFlags.GIFT
+)
+def vmsplice(descriptor: i32, vectors: UserPointer[Vector], count: u64, flags: SpliceFlags) -> u64:
+    """Move memory into a pipe, or out of one; pages are copied, given or not."""
+    if u32(flags) & ~u32(15) != 0 or count > u64(VECTOR_MOST):
+        raise Errno(EINVAL)
+    file = open_file(descriptor)
+    if not isinstance(file, PipeEnd):
+        raise Errno(EBADF)
+    list = ScatterList()
+    list.load(vectors, u32(count))
+    if list.total == 0:
+        return 0
+    how = u32(NONBLOCK) if SpliceFlags.NONBLOCK in flags else u32(0)
+    writes = isinstance(file, PipeWriter)
+    while list.left != 0:
+        piece = list.piece()
+        try:
+            done = file.pipe.write(piece, how) if writes else file.pipe.read(piece, how)
+        except Errno as error:
+            if list.left != list.total:
+                break
+            if error.code == EPIPE:
+                broken_pipe()
+            raise
+        list.skip(done)
+        if done < piece.length:
+            break
+        how = how if writes else u32(NONBLOCK)
+    return list.total - list.left
 
 
 def is_directory(file: File) -> bool:

@@ -1,0 +1,193 @@
+/* tee, vmsplice, packet pipes; nested and exclusive epoll; what /proc/self/fd calls files without names. */
+#include "show.h"
+#include <poll.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/inotify.h>
+#include <sys/ioctl.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <sys/uio.h>
+
+static char buffer[100000];
+
+static void tees(void)
+{
+    int p[2], q[2];
+    pipe2(p, O_NONBLOCK);
+    pipe2(q, O_NONBLOCK);
+    VALUE(tee(p[0], q[1], 10, 0));
+    write(p[1], "hello", 5);
+    VALUE(tee(p[0], q[1], 0, 0));
+    VALUE(tee(p[0], q[1], 3, 0));
+    VALUE(tee(p[0], p[1], 3, 0));
+    VALUE(tee(p[0], 0, 3, 0));
+    VALUE(tee(p[0], q[1], 3, 99));
+    memset(buffer, 0, 20);
+    VALUE(read(q[0], buffer, 20));
+    VALUE(read(p[0], buffer + 10, 20));
+    printf("%s %s\n", buffer, buffer + 10);
+    VALUE(splice(p[0], NULL, p[1], NULL, 5, 0));
+    VALUE(splice(p[0], NULL, q[1], NULL, 5, SPLICE_F_NONBLOCK));
+    struct iovec v[2] = { { "abc", 3 }, { "defg", 4 } };
+    VALUE(vmsplice(p[1], v, 2, SPLICE_F_GIFT));
+    struct iovec w[2] = { { buffer + 30, 2 }, { buffer + 40, 10 } };
+    VALUE(vmsplice(p[0], w, 2, 0));
+    printf("%.2s %.5s\n", buffer + 30, buffer + 40);
+    VALUE(vmsplice(p[0], w, 1, SPLICE_F_NONBLOCK));
+    VALUE(vmsplice(p[1], v, 0, 0));
+    VALUE(vmsplice(p[1], v, 2000, 0));
+    VALUE(vmsplice(eventfd(0, 0), v, 1, 0));
+    VALUE(vmsplice(p[1], (void *)8, 1, 0));
+    VALUE(readv(p[0], w, 2));
+    write(p[1], "gathered", 8);
+    VALUE(readv(p[0], w, 2));
+    close(p[1]);
+    VALUE(tee(p[0], q[1], 3, 0));
+}
+
+static void packets(void)
+{
+    int p[2], n = 0;
+    VALUE(pipe2(p, O_DIRECT | O_NONBLOCK));
+    VALUE(fcntl(p[1], F_GETFL) & O_DIRECT);
+    VALUE(write(p[1], "one", 3));
+    VALUE(write(p[1], "three", 5));
+    VALUE(ioctl(p[0], FIONREAD, &n));
+    printf("waiting %d\n", n);
+    VALUE(read(p[0], buffer, 100));
+    VALUE(read(p[0], buffer, 2));
+    VALUE(read(p[0], buffer, 100));
+    VALUE(write(p[1], buffer, 10000));
+    VALUE(read(p[0], buffer, 100000));
+    VALUE(read(p[0], buffer, 100000));
+    VALUE(read(p[0], buffer, 100000));
+    VALUE(read(p[0], buffer, 100000));
+    int sent = 0;
+    while (write(p[1], "x", 1) == 1)
+        sent++;
+    printf("packets %d\n", sent);
+    close(p[1]);
+    while (read(p[0], buffer, 100) == 1)
+        sent--;
+    printf("left %d\n", sent);
+}
+
+static void nested(void)
+{
+    int e[8];
+    struct epoll_event ev = { EPOLLIN, { 0 } }, got[8];
+    for (int i = 0; i < 8; i++)
+        e[i] = epoll_create1(0);
+    for (int i = 0; i < 7; i++)
+        VALUE(epoll_ctl(e[i + 1], EPOLL_CTL_ADD, e[i], &ev));
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_ADD, e[3], &ev));
+    for (int i = 0; i < 8; i++) {
+        close(e[i]);
+        e[i] = epoll_create1(0);
+    }
+    for (int i = 6; i >= 0; i--)
+        VALUE(epoll_ctl(e[i + 1], EPOLL_CTL_ADD, e[i], &ev));
+    int f = eventfd(0, 0);
+    ev.events = EPOLLIN | EPOLLEXCLUSIVE | EPOLLONESHOT;
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_ADD, f, &ev));
+    ev.events = EPOLLIN | EPOLLEXCLUSIVE;
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_ADD, e[7], &ev));
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_ADD, f, &ev));
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_MOD, f, &ev));
+    ev.events = EPOLLIN;
+    VALUE(epoll_ctl(e[0], EPOLL_CTL_MOD, f, &ev));
+    VALUE(epoll_wait(e[0], got, 8, 0));
+    eventfd_write(f, 1);
+    VALUE(epoll_wait(e[0], got, 8, 0));
+    struct timespec t = { 0, 10000000 }, bad = { 0, -1 };
+    VALUE(epoll_pwait2(e[0], got, 8, &t, NULL));
+    VALUE(epoll_pwait2(e[0], got, 8, &bad, NULL));
+    int many = epoll_create1(0);
+    for (int i = 0; i < 600; i++) {
+        ev.data.u32 = i;
+        if (epoll_ctl(many, EPOLL_CTL_ADD, dup(f), &ev) != 0)
+            printf("at %d: %s\n", i, strerrorname_np(errno));
+    }
+    int found = 0, round;
+    for (round = 0; round < 100; round++)
+        found += epoll_wait(many, got, 6, 0);
+    printf("found %d\n", found);
+}
+
+static int shared;
+
+static void *waiter(void *unused)
+{
+    struct epoll_event got;
+    return (void *)(long)epoll_wait(shared, &got, 1, 3000);
+}
+
+static void threads(void)
+{
+    pthread_t t[4];
+    int f = eventfd(0, EFD_SEMAPHORE);
+    struct epoll_event ev = { EPOLLIN | EPOLLET, { 0 } };
+    shared = epoll_create1(0);
+    epoll_ctl(shared, EPOLL_CTL_ADD, f, &ev);
+    for (int i = 0; i < 4; i++)
+        pthread_create(&t[i], NULL, waiter, NULL);
+    long total = 0;
+    for (int i = 0; i < 4; i++) {
+        usleep(30000);
+        eventfd_write(f, 1);
+    }
+    for (int i = 0; i < 4; i++) {
+        void *got;
+        pthread_join(t[i], &got);
+        total += (long)got;
+    }
+    printf("woken %ld\n", total);
+}
+
+static void show_link(int fd)
+{
+    char path[40], name[200] = "";
+    sprintf(path, "/proc/self/fd/%d", fd);
+    long n = readlink(path, name, sizeof name - 1);
+    for (int i = 0; i < n; i++)
+        if (name[i] >= '0' && name[i] <= '9' && (i == 0 || name[i - 1] == '[' || name[i - 1] == '#'))
+            for (int j = i; j < n && name[j] >= '0' && name[j] <= '9'; j++)
+                name[j] = '#';
+    for (char *a = name; *a; a++)
+        if (*a == '#')
+            while (a[1] == '#')
+                memmove(a + 1, a + 2, strlen(a + 1));
+    printf("%s\n", n < 0 ? strerrorname_np(errno) : name);
+}
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    signal(SIGPIPE, SIG_IGN);
+    int p[2];
+    pipe(p);
+    show_link(p[0]);
+    show_link(p[1]);
+    show_link(socket(AF_UNIX, SOCK_STREAM, 0));
+    show_link(epoll_create1(0));
+    show_link(eventfd(0, 0));
+    show_link(timerfd_create(CLOCK_MONOTONIC, 0));
+    show_link(inotify_init());
+    sigset_t set;
+    sigemptyset(&set);
+    show_link(signalfd(-1, &set, 0));
+    struct stat a, b;
+    fstat(p[0], &a);
+    fstat(p[1], &b);
+    printf("one node %d\n", a.st_ino == b.st_ino);
+    tees();
+    packets();
+    nested();
+    threads();
+    return 0;
+}
