@@ -34,7 +34,6 @@ from krait.kernel.protocol.look_records import (
 )
 from krait.kernel.sched import clock
 from krait.kernel.sched.backtrace import Backtrace
-from krait.kernel.sched.cpu import cpu as this_cpu
 from krait.kernel.sched.load import load
 from krait.kernel.sched.thread import ThreadState
 
@@ -51,8 +50,8 @@ def write_snapshot(out: RecordWriter) -> None:
     for number in range(processors.count()):
         record = view(CpuRecord, out.begin(Record.CPU, size_of(CpuRecord)))
         record.number = number
-        record.tid = NOBODY
-        record.idle_ns = clock.ticks_to_ns(this_cpu.idle_ticks)
+        record.tid = processors.running_tid(number)
+        record.idle_ns = processors.idle_ns(number)
     process = process_table.first
     if process is not None:
         write_process(process, out)

@@ -9,7 +9,10 @@ from typing import Final
 
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import text, u8, u32, u64
+from krait.kernel.sched import clock
+from krait.kernel.sched.cpu import cpu
 
+NOBODY: Final = 0xFFFFFFFF
 GROUP_BITS: Final = 32  # lib/bitmap: masks are written in groups of eight digits
 
 
@@ -21,6 +24,21 @@ def count() -> u32:
 def everybody() -> u64:
     """Return the set of all."""
     return (u64(2) << u64(count() - 1)).wrapping_sub(1) if count() < 64 else ~u64(0)
+
+
+def idle_ns(_index: u32) -> u64:
+    """Return how long a CPU has been idle."""
+    return clock.ticks_to_ns(cpu.idle_ticks)
+
+
+def is_idle_here() -> bool:
+    """Tell whether the CPU that runs this was halted before it was interrupted."""
+    return cpu.is_idle
+
+
+def running_tid(index: u32) -> u32:
+    """Return the thread that a CPU runs, `NOBODY` when it is idle."""
+    return NOBODY
 
 
 def put_list(out: TextBuffer, members: u64) -> None:

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from typing import Final
 
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.fs import processors
 from krait.kernel.lang import Array, Buffer, Slice, Struct, inline, u64
 from krait.kernel.linux.task import Task
 from krait.kernel.mm import peek
 from krait.kernel.sched import clock, timer
 from krait.kernel.sched.backtrace import Backtrace, is_kernel_code
-from krait.kernel.sched.cpu import cpu
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.thread import Thread, current
 from krait.kernel.sched.timer_queue import Timer
@@ -83,7 +83,7 @@ def note_due(_timer: Timer) -> None:
 def take(frame: TrapFrame) -> None:
     """Record what an interrupt has interrupted."""
     sampler.due = False
-    if cpu.is_idle:
+    if processors.is_idle_here():
         return
     thread = current()
     kernel = u64(0)

@@ -10,7 +10,6 @@ from krait.kernel.fs.proc.source import FaultCounts, processes
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import Text, text, u32, u64
 from krait.kernel.sched import clock
-from krait.kernel.sched.cpu import cpu as this_cpu
 from krait.kernel.sched.load import ONE, active_threads, load
 
 KIB_PER_FRAME: Final = 4
@@ -128,7 +127,7 @@ def write_uptime(out: TextBuffer) -> None:
     out.put(text(b" "))
     idle: u64 = 0
     for cpu in range(processors.count()):
-        idle += idle_ns(cpu)
+        idle += processors.idle_ns(cpu)
     put_hundredths(out, idle)
     out.put(text(b"\n"))
 
@@ -168,7 +167,7 @@ def put_times(out: TextBuffer, label: Text, first: u32, end: u32) -> None:
     busy: u64 = 0
     idle: u64 = 0
     for cpu in range(first, end):
-        cpu_idle = idle_ns(cpu)
+        cpu_idle = processors.idle_ns(cpu)
         idle += cpu_idle
         busy += clock.monotonic_ns() - min(cpu_idle, clock.monotonic_ns())
     out.put(label)
@@ -176,11 +175,6 @@ def put_times(out: TextBuffer, label: Text, first: u32, end: u32) -> None:
     out.put(text(b" 0 0 "))
     out.put_decimal(idle // HUNDREDTH_NS)
     out.put(text(b" 0 0 0 0 0 0\n"))
-
-
-def idle_ns(cpu: u32) -> u64:
-    """Return how long a CPU has been idle."""
-    return clock.ticks_to_ns(this_cpu.idle_ticks)
 
 
 def device_interrupts() -> u64:
