@@ -20,6 +20,8 @@ from krait.kernel.linux.futex_key import FutexKey, private_key, shared_key
 from krait.kernel.linux.futex_table import ALL_BITS, FutexWaiter, futexes, waiter_of
 from krait.kernel.linux.futex_wait import absolute_deadline, relative_deadline, sleep
 from krait.kernel.linux.task import Task, current_task
+from krait.kernel.sched import scheduler
+from krait.kernel.sched.thread import ThreadState
 from krait.kernel.sched.timer import NEVER
 
 WAIT: Final = 0
@@ -137,7 +139,12 @@ def wait(
         while not enter(waiter, address, expected):
             UserPointer[u32](address).load()
         while not waiter.woken:
-            sleep_once(task, waiter, deadline_ns)
+            if deadline_ns != NEVER or task.interrupt_pending:
+                sleep_once(task, waiter, deadline_ns)
+            else:
+                task.interruptible = True
+                task.state = ThreadState.SLEEPING
+                scheduler.schedule()
     finally:
         waiter.task = None
 

@@ -69,11 +69,10 @@ class FutexTable(Struct):
         return self.buckets[hash_of(key) >> HASH_SHIFT]
 
     def add(self, waiter: FutexWaiter) -> None:
-        """Queue a waiter by its key."""
+        """Queue a waiter by its key; one that is not queued has no neighbours."""
         bucket = self.of(waiter.key)
-        waiter.next = None
-        waiter.previous = bucket.last
         if (last := bucket.last) is not None:
+            waiter.previous = last
             last.next = waiter
         else:
             bucket.first = waiter
@@ -84,20 +83,20 @@ class FutexTable(Struct):
         """Take a waiter out; one that is not queued is left alone."""
         if not waiter.queued:
             return
+        waiter.queued = False
         bucket = self.of(waiter.key)
         before = waiter.previous
         following = waiter.next
-        if before is not None:
-            before.next = following
-        else:
-            bucket.first = following
         if following is not None:
             following.previous = before
+            waiter.next = None
         else:
             bucket.last = before
-        waiter.next = None
-        waiter.previous = None
-        waiter.queued = False
+        if before is not None:
+            before.next = following
+            waiter.previous = None
+        else:
+            bucket.first = following
 
     def first_of(self, key: FutexKey) -> FutexWaiter | None:
         """Find who has waited longest for a word."""

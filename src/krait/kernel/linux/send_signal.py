@@ -7,6 +7,8 @@ because sigtimedwait(2) may ask for it (signal(7)).
 
 from __future__ import annotations
 
+from typing import Final
+
 from krait.kernel.errno import EAGAIN
 from krait.kernel.lang import Errno, interrupt, u32, u64
 from krait.kernel.linux.limits import Resource
@@ -23,18 +25,21 @@ from krait.kernel.linux.signals import (
     SIGRTMIN,
     SIGSTOP,
     STOPS,
+    mask_of,
     signal_bit,
 )
 from krait.kernel.linux.task import WORK_SIGNAL, Task
 from krait.kernel.linux.threads import receiver
 from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
 
+SPECIAL: Final = STOPS | CONTINUE_BIT | mask_of(SIGKILL)
+"""Signals that do something when they are sent."""
+
 
 def post(process: Process, info: SignalInfo) -> None:
     """Send to the process; any task that does not block the signal takes it."""
-    if (STOPS | CONTINUE_BIT) & signal_bit(info.signo) != 0:
-        drop_opposites(process, info.signo)
-    continue_if_asked(process, info.signo)
+    if SPECIAL & signal_bit(info.signo) != 0:
+        stop_or_continue(process, info.signo)
     task = receiver(process, info.signo)
     if task is None or is_dropped(process, task, info.signo):
         return
@@ -53,9 +58,8 @@ def post(process: Process, info: SignalInfo) -> None:
 def post_to_task(task: Task, info: SignalInfo) -> None:
     """Send to this task alone, as tgkill(2) does."""
     process = task.process
-    if (STOPS | CONTINUE_BIT) & signal_bit(info.signo) != 0:
-        drop_opposites(process, info.signo)
-    continue_if_asked(process, info.signo)
+    if SPECIAL & signal_bit(info.signo) != 0:
+        stop_or_continue(process, info.signo)
     if is_dropped(process, task, info.signo):
         return
     if not task.signals.pending.wants(info.signo):
@@ -81,6 +85,13 @@ def post_from_interrupt(process: Process, signo: u32) -> None:
         process.pending.mark(signo)
         process.signal_arrival.wake_all()
         notice(task, process)
+
+
+def stop_or_continue(process: Process, signo: u32) -> None:
+    """Do what sending these signals does, whether or not anybody takes them."""
+    if signo != SIGKILL:
+        drop_opposites(process, signo)
+    continue_if_asked(process, signo)
 
 
 def drop_opposites(process: Process, signo: u32) -> None:

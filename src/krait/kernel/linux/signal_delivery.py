@@ -360,6 +360,10 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
         task.signals.blocked = saved.context.mask & ~u64(UNBLOCKABLE)
         notice(task, task.process)
     stack = saved.context.stack
+    signals = task.signals
+    if stack.address == signals.stack_address and stack.flags == signals.stack_flags:
+        if stack.size == signals.stack_size:
+            return
     try:
         change_stack(task.signals, frame.rsp, stack.address, stack.size, stack.flags)
     except Errno:
