@@ -14,9 +14,12 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
     "name",
     [
         "files",
+        "aio",
+        "xattrs",
         "events",
         "unix_sockets",
         "sysv",
+        "locks",
         "pipes",
         "posix_queues",
         "watches",

@@ -27,6 +27,7 @@ SPLICE = {
     0x1: "SPLICE_F_MOVE", 0x2: "SPLICE_F_NONBLOCK", 0x4: "SPLICE_F_MORE", 0x8: "SPLICE_F_GIFT",
 }  # fmt: skip
 IPC = {0o1000: "IPC_CREAT", 0o2000: "IPC_EXCL"}
+XATTR = {0x1: "XATTR_CREATE", 0x2: "XATTR_REPLACE"}
 WATCH = {
     0x1: "IN_ACCESS", 0x2: "IN_MODIFY", 0x4: "IN_ATTRIB", 0x8: "IN_CLOSE_WRITE",
     0x10: "IN_CLOSE_NOWRITE", 0x20: "IN_OPEN", 0x40: "IN_MOVED_FROM", 0x80: "IN_MOVED_TO",
@@ -83,6 +84,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "clock_nanosleep": TIMER, "timer_settime": TIMER,
     "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
+    "setxattr": XATTR, "lsetxattr": XATTR, "fsetxattr": XATTR,
     "inotify_init1": {0o4000: "IN_NONBLOCK", 0o2000000: "IN_CLOEXEC"}, "inotify_add_watch": WATCH,
     "signalfd4": {0o4000: "SFD_NONBLOCK", 0o2000000: "SFD_CLOEXEC"},
     "splice": SPLICE, "tee": SPLICE, "vmsplice": SPLICE,

@@ -58,6 +58,7 @@ from krait.kernel.sched.mutex import Mutex
 
 if TYPE_CHECKING:
     from krait.kernel.fs.dentry import Dentry
+    from krait.kernel.fs.extended_attributes import Attribute
     from krait.kernel.fs.file import File
     from krait.kernel.fs.notify import Watch
 
@@ -99,6 +100,7 @@ class Vnode(Pager):
     ctime_ns: i64 = 0
     writers: u32 = 0  # open for writing
     executions: u32 = 0  # being executed, which forbids writing
+    attributes: Attribute | None = None  # extended_attributes.py
     watches: Watch | None = None  # who is told what happens (notify.py)
     changed_since_load: bool = False  # differs from what its file system would load again
     lock: Mutex = inline()

@@ -6,10 +6,11 @@ from enum import IntEnum, IntFlag
 from typing import Final
 
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
+from krait.kernel.fs import notify
 from krait.kernel.fs.file import READABLE, WRITABLE, File
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, ScatterList, Vector
 from krait.kernel.fs.size_limit import check_new_size
-from krait.kernel.fs.vnode import APPEND_OFFSET
+from krait.kernel.fs.vnode import APPEND_OFFSET, Vnode
 from krait.kernel.lang import (
     Errno,
     UserPointer,
@@ -179,6 +180,14 @@ def append_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, of
     file.check_writable()
     list = ScatterList()
     list.load(vectors, count)
+    done = append_list(file, vnode, list)
+    if offset == CURRENT_OFFSET:
+        file.offset = vnode.size
+    return done
+
+
+def append_list(file: File, vnode: Vnode, list: ScatterList) -> usize:
+    """Write at the end of a file."""
     while list.left != 0:
         piece = list.piece()
         try:
@@ -190,8 +199,8 @@ def append_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, of
         list.skip(done)
         if done < piece.length:
             break
-    if offset == CURRENT_OFFSET:
-        file.offset = vnode.size
+    if notify.notifications.count != 0 and list.left != list.total:
+        notify.note_file(file, notify.IN_MODIFY)
     return list.total - list.left
 
 
@@ -235,14 +244,14 @@ def move_vectors(
             if direction == Direction.READ:
                 return file.read_pieces(list)
             return file.write_pieces(list)
-        return move_at(file, list, offset, direction)
+        return move_list(file, list, offset, direction)
     except Errno as error:
         if error.code == EPIPE:
             broken_pipe()
         raise
 
 
-def move_at(file: File, list: ScatterList, offset: i64, direction: Direction) -> usize:
+def move_list(file: File, list: ScatterList, offset: i64, direction: Direction) -> usize:
     """Move vector after vector at an explicit offset."""
     if list.total == 0:
         return move_piece(file, list.piece(), offset, u64(0), direction)

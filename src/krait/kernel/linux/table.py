@@ -44,6 +44,7 @@ FAMILIES: Final = (
     "timer_calls",
 )
 IPC_FAMILIES: Final = (
+    "aio_calls",
     "message_calls",
     "posix_queue_calls",
     "queue_calls",

@@ -1,0 +1,484 @@
+"""Linux AIO: io_setup(2), io_submit(2), io_getevents(2) and their relatives.
+
+Reading and writing happen while the call submits, as they do on Linux for files that are cached;
+their completions wait in the context. A poll request stays: a waiter on each queue of its file
+wakes who waits for completions, and whether it is complete is asked then.
+
+The number of a context is the address of a page that it maps, because the C library looks there
+for a ring that it could read by itself; it finds zeros and calls.
+
+Invariant that makes this module sound: the queue that a waiter names is embedded in an object that
+lives as long as the file, and the request keeps the file until its waiters are off their queues.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from krait.kernel.errno import EAGAIN, EFAULT, EINPROGRESS, EINVAL
+from krait.kernel.fs.eventfd import EventFile
+from krait.kernel.fs.file import File
+from krait.kernel.fs.poll import ALWAYS, READABLE, WRITABLE, PollTable
+from krait.kernel.fs.scatter_list import MOST_AT_ONCE, VECTOR_MOST, ScatterList, Vector
+from krait.kernel.lang import (
+    Buffer,
+    Counted,
+    Errno,
+    Packed,
+    Struct,
+    UserPointer,
+    UserSlice,
+    Weak,
+    i32,
+    i64,
+    inline,
+    size_of,
+    static_assert,
+    syscall,
+    u8,
+    u16,
+    u32,
+    u64,
+)
+from krait.kernel.linux.event_calls import (
+    MaskArgument,
+    TimeSpec,
+    deadline_from_spec,
+    use_mask,
+)
+from krait.kernel.linux.io_calls import Direction, append_list, move_list
+from krait.kernel.linux.paths import open_file
+from krait.kernel.linux.task import current_process
+from krait.kernel.mm.protection import MapFlags, Protection
+from krait.kernel.sched.spin_lock import SpinLock
+from krait.kernel.sched.wait_queue import WaitQueue
+from krait.kernel.sched.waiter import Waiter
+
+unsafe: Final = True
+
+CONTEXT_MOST: Final = u32(65536)  # fs.aio-max-nr
+PAGE_SIZE: Final = u64(4096)
+FLAG_RESFD: Final = u32(1)
+
+PREAD: Final = 0
+PWRITE: Final = 1
+FSYNC: Final = 2
+FDSYNC: Final = 3
+POLL: Final = 5
+PREADV: Final = 7
+PWRITEV: Final = 8
+
+RWF_HIPRI: Final = u32(1)
+RWF_NOWAIT: Final = u32(8)
+RWF_APPEND: Final = u32(16)
+RWF_KNOWN: Final = u32(31)
+
+
+class Request(Packed):
+    """struct iocb."""
+
+    data: u64 = 0
+    key: u32 = 0
+    flags: u32 = 0
+    operation: u16 = 0
+    priority: u16 = 0
+    descriptor: u32 = 0
+    address: u64 = 0
+    length: u64 = 0
+    offset: i64 = 0
+    reserved: u64 = 0
+    options: u32 = 0
+    event_descriptor: u32 = 0
+
+
+static_assert(size_of(Request) == 64)
+
+
+class Completion(NamedTuple):
+    """struct io_event."""
+
+    data: u64
+    request: u64
+    result: i64
+    result_2: i64
+
+
+class PollRequest(Counted):
+    """A request that waits for a file to be ready."""
+
+    context: Weak[AioContext]
+    file: File
+    data: u64
+    request: u64
+    events: u32
+    counter: EventFile | None = None
+    watches: AioWatch | None = None
+    following: PollRequest | None = None
+
+
+class AioWatch(Waiter):
+    """The waiter of a poll request on one queue of its file, which the request keeps."""
+
+    request: Weak[PollRequest]
+    queue: WaitQueue
+    following: AioWatch | None = None
+
+
+class RequestTable(PollTable):
+    """Collects the queues of a request's file."""
+
+    request: PollRequest
+
+    def add(self, queue: WaitQueue) -> None:
+        """Stay on `queue` until the request is complete."""
+        watch = AioWatch(on_wake=maybe_ready, request=Weak(self.request), queue=queue)
+        watch.following = self.request.watches
+        self.request.watches = watch
+        queue.add(watch)
+
+
+class AioContext(Counted):
+    """Completions in a ring, and requests that wait.
+
+    Invariant: requests that wait and completions together are at most `completions.length`.
+    """
+
+    number: u64
+    completions: Buffer[Completion]
+    first: u64 = 0
+    count: u64 = 0
+    waiting: PollRequest | None = None
+    waiting_count: u64 = 0
+    destroyed: bool = False
+    fired: bool = False  # something may be complete since the last look
+    lock: SpinLock = inline()
+    changed: WaitQueue = inline()
+    following: AioContext | None = None
+
+    def has_room(self) -> bool:
+        """Say whether one more request may be submitted."""
+        return self.count + self.waiting_count < self.completions.length
+
+    def complete(self, data: u64, request: u64, result: i64, counter: EventFile | None) -> None:
+        """Queue a completion; there is room."""
+        place = (self.first + self.count) % self.completions.length
+        self.completions[place] = Completion(data, request, result, i64(0))
+        self.count += 1
+        self.fired = True
+        self.changed.wake_all()
+        if counter is not None:
+            counter.signal()
+
+    def look(self) -> None:
+        """Complete the poll requests whose files are ready."""
+        before: PollRequest | None = None
+        each = self.waiting
+        while each is not None:
+            following = each.following
+            found = each.file.poll(None) & (each.events | ALWAYS)
+            if found != 0:
+                self.unlink(each, before)
+                self.complete(each.data, each.request, i64(found), each.counter)
+            else:
+                before = each
+            each = following
+
+    def unlink(self, gone: PollRequest, before: PollRequest | None) -> None:
+        """Take a request off its queues and out of the list."""
+        watch = gone.watches
+        while watch is not None:
+            watch.queue.remove(watch)
+            watch = watch.following
+        gone.watches = None
+        if before is None:
+            self.waiting = gone.following
+        else:
+            before.following = gone.following
+        gone.following = None
+        self.waiting_count -= 1
+
+    def __del__(self) -> None:
+        """Leave all queues."""
+        while (waiting := self.waiting) is not None:
+            self.unlink(waiting, None)
+
+
+def maybe_ready(waiter: Waiter) -> None:
+    """A queue of a waiting request's file fired; runs in interrupts too."""
+    if isinstance(waiter, AioWatch) and (request := waiter.request.get()) is not None:
+        if (context := request.context.get()) is not None:
+            context.fired = True
+            context.changed.wake_all()
+            if (counter := request.counter) is not None:
+                counter.signal()
+
+
+class AioContexts(Struct):
+    """All contexts."""
+
+    first: AioContext | None = None
+    total: u32 = 0
+
+    def find(self, number: u64) -> AioContext:
+        """Find a context; EINVAL."""
+        each = self.first
+        while each is not None:
+            if each.number == number:
+                return each
+            each = each.following
+        raise Errno(EINVAL)
+
+    def remove(self, gone: AioContext) -> None:
+        """Take a context out."""
+        before: AioContext | None = None
+        each = self.first
+        while each is not None:
+            following = each.following
+            if each is gone:
+                if before is None:
+                    self.first = following
+                else:
+                    before.following = following
+                each.following = None
+                self.total -= u32(gone.completions.length)
+                return
+            before = each
+            each = following
+
+
+contexts = AioContexts()
+
+
+@syscall("io_setup")
+def io_setup(count: u32, into: UserPointer[u64]) -> None:
+    """Make a context for a number of requests at a time."""
+    if into.load() != 0 or count == 0 or i32.truncate(u64(count)) < 0:
+        raise Errno(EINVAL)
+    if count > CONTEXT_MOST - contexts.total:
+        raise Errno(EAGAIN)
+    completions = Buffer[Completion](length=u64(count))
+    space = current_process().space
+    page = space.map(
+        0, PAGE_SIZE, Protection.READ, MapFlags.PRIVATE | MapFlags.ANONYMOUS, None, 0, None
+    )
+    try:
+        made = AioContext(number=page, completions=completions)
+        into.store(page)
+    except Errno:
+        space.unmap(page, PAGE_SIZE)
+        raise
+    made.following = contexts.first
+    contexts.first = made
+    contexts.total += count
+
+
+@syscall("io_destroy")
+def io_destroy(number: u64) -> None:
+    """End a context: what waits is cancelled."""
+    context = contexts.find(number)
+    contexts.remove(context)
+    context.destroyed = True
+    context.changed.wake_all()
+    current_process().space.unmap(number, PAGE_SIZE)
+
+
+@syscall("io_submit")
+def io_submit(number: u64, count: i64, requests: UserPointer[u64]) -> u64:
+    """Submit requests; an error behind the first only ends the call."""
+    context = contexts.find(number)
+    if count < 0:
+        raise Errno(EINVAL)
+    wanted = min(u64(count), context.completions.length)
+    done: u64 = 0
+    while done < wanted:
+        try:
+            submit_one(context, requests.load_at(done))
+        except Errno:
+            if done == 0:
+                raise
+            break
+        done += 1
+    return done
+
+
+def submit_one(context: AioContext, address: u64) -> None:
+    """Submit one request; EAGAIN, EBADF, EFAULT, EINVAL."""
+    request = Request()
+    pointer = UserPointer[Request](address)
+    pointer.copy_in(request)
+    if request.reserved != 0 or i64.truncate(request.length) < 0:
+        raise Errno(EINVAL)
+    if not context.has_room():
+        raise Errno(EAGAIN)
+    file = open_file(i32.truncate(u64(request.descriptor)))
+    counter: EventFile | None = None
+    if request.options & FLAG_RESFD != 0:
+        found = open_file(i32.truncate(u64(request.event_descriptor)))
+        if not isinstance(found, EventFile):
+            raise Errno(EINVAL)
+        counter = found
+    UserPointer[u32](address.checked_add(8, EFAULT)).store(0)
+    if request.operation == POLL:
+        submit_poll(context, request, address, file, counter)
+        return
+    result: i64 = 0
+    list = ScatterList()
+    load_memory(request, list)
+    check_request(request, file)
+    try:
+        result = i64(carry_out(request, file, list))
+    except Errno as error:
+        result = -i64(error.code)
+    context.complete(request.data, address, result, counter)
+
+
+def load_memory(request: Request, list: ScatterList) -> None:
+    """Find the memory that a request reads or writes; EINVAL, EFAULT."""
+    if request.operation in (PREADV, PWRITEV):
+        if request.length > u64(VECTOR_MOST):
+            raise Errno(EINVAL)
+        list.load(UserPointer[Vector](request.address), u32(request.length))
+    else:
+        list.set_one(UserSlice[u8](request.address, min(request.length, MOST_AT_ONCE)))
+
+
+def check_request(request: Request, file: File) -> None:
+    """Refuse what cannot be submitted; EBADF, EINVAL."""
+    match request.operation:
+        case 0 | 7:  # PREAD PREADV
+            file.check_readable()
+        case 1 | 8:  # PWRITE PWRITEV
+            file.check_writable()
+        case 2 | 3:  # FSYNC FDSYNC
+            if request.address != 0 or request.offset != 0 or request.length != 0:
+                raise Errno(EINVAL)
+            if request.flags != 0:
+                raise Errno(EINVAL)
+        case _:
+            raise Errno(EINVAL)
+    if request.flags & ~RWF_KNOWN != 0:
+        raise Errno(EINVAL)
+    if request.offset < 0 and (vnode := file.vnode) is not None and vnode.is_regular:
+        raise Errno(EINVAL)
+
+
+def carry_out(request: Request, file: File, list: ScatterList) -> u64:
+    """Read, write or sync."""
+    if request.operation in (FSYNC, FDSYNC):
+        file.sync()
+        return 0
+    reads = request.operation in (PREAD, PREADV)
+    vnode = file.vnode
+    if vnode is None or not vnode.is_regular:
+        wanted = u32(READABLE) if reads else u32(WRITABLE)
+        if request.flags & RWF_NOWAIT != 0 and file.poll(None) & wanted == 0:
+            raise Errno(EAGAIN)
+        return file.read_pieces(list) if reads else file.write_pieces(list)
+    if request.flags & RWF_APPEND != 0 and not reads:
+        return append_list(file, vnode, list)
+    return move_list(file, list, request.offset, Direction.READ if reads else Direction.WRITE)
+
+
+def submit_poll(
+    context: AioContext, request: Request, address: u64, file: File, counter: EventFile | None
+) -> None:
+    """Wait for a file to be ready, in the context."""
+    if request.length != 0 or request.offset != 0 or request.flags != 0:
+        raise Errno(EINVAL)
+    if request.address > 0xFFFF:
+        raise Errno(EINVAL)
+    made = PollRequest(
+        context=Weak(context),
+        file=file,
+        data=request.data,
+        request=address,
+        events=u32(request.address),
+        counter=counter,
+    )
+    made.following = context.waiting
+    context.waiting = made
+    context.waiting_count += 1
+    table = RequestTable(request=made)
+    try:
+        file.poll(table)
+    except Errno:
+        context.unlink(made, None)
+        raise
+    context.look()
+
+
+@syscall("io_cancel")
+def io_cancel(number: u64, address: u64, _result: u64) -> None:
+    """Cancel a poll request, which then completes at once: EINPROGRESS says so."""
+    context = contexts.find(number)
+    UserPointer[u32](address.checked_add(8, EFAULT)).load()
+    before: PollRequest | None = None
+    each = context.waiting
+    while each is not None:
+        if each.request == address:
+            context.unlink(each, before)
+            context.complete(each.data, address, i64(0), each.counter)
+            raise Errno(EINPROGRESS)
+        before = each
+        each = each.following
+    raise Errno(EINVAL)
+
+
+@syscall("io_getevents")
+def io_getevents(
+    number: u64,
+    least: i64,
+    most: i64,
+    into: UserPointer[Completion],
+    timeout: UserPointer[TimeSpec],
+) -> u64:
+    """Take completions: at least `least` unless the time is over first."""
+    return take_completions(number, least, most, into, deadline_from_spec(timeout))
+
+
+@syscall("io_pgetevents")
+def io_pgetevents(
+    number: u64,
+    least: i64,
+    most: i64,
+    into: UserPointer[Completion],
+    timeout: UserPointer[TimeSpec],
+    mask: UserPointer[MaskArgument],
+) -> u64:
+    """Take completions, waiting with another signal mask."""
+    deadline_ns = deadline_from_spec(timeout)
+    if not mask.is_null:
+        given = mask.load()
+        use_mask(UserPointer[u64](given.address), given.size)
+    return take_completions(number, least, most, into, deadline_ns)
+
+
+def take_completions(
+    number: u64, least: i64, most: i64, into: UserPointer[Completion], deadline_ns: u64
+) -> u64:
+    """Copy completions out as they come."""
+    context = contexts.find(number)
+    if least < 0 or most < 0 or least > most:
+        raise Errno(EINVAL)
+    done: u64 = 0
+    while True:
+        context.fired = False
+        context.look()
+        while context.count != 0 and done < u64(most):
+            into.store_at(done, context.completions[context.first])
+            context.first = (context.first + 1) % context.completions.length
+            context.count -= 1
+            done += 1
+        if done >= u64(least) or deadline_ns == 0 or context.destroyed:
+            return done
+        try:
+            in_time = True
+            with context.lock:
+                while in_time and not context.fired and not context.destroyed:
+                    in_time = context.changed.wait_spin_until(context.lock, deadline_ns)
+        except Errno:
+            if done == 0:
+                raise
+            return done
+        if not in_time:
+            deadline_ns = 0

@@ -1,0 +1,111 @@
+/* Linux AIO by its system calls. */
+#include "show.h"
+#include <linux/aio_abi.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <time.h>
+
+static aio_context_t context;
+static char buffer[4096];
+static int p[2];
+
+static long submit(int operation, int fd, void *data, long length, long offset, int resfd)
+{
+    static struct iocb requests[100];
+    static int used;
+    struct iocb *r = &requests[used++];
+    *r = (struct iocb){ .aio_data = used, .aio_lio_opcode = operation, .aio_fildes = fd, .aio_buf = (long)data,
+                        .aio_nbytes = length, .aio_offset = offset };
+    if (resfd >= 0) {
+        r->aio_flags = IOCB_FLAG_RESFD;
+        r->aio_resfd = resfd;
+    }
+    return syscall(SYS_io_submit, context, 1L, &r);
+}
+
+static void take(long least, long most, struct timespec *timeout)
+{
+    struct io_event events[20];
+    long n = syscall(SYS_io_getevents, context, least, most, events, timeout);
+    printf("%ld events%s%s\n", n, n < 0 ? " " : "", n < 0 ? strerrorname_np(errno) : "");
+    for (int i = 0; i < n; i++)
+        printf("  data %lld result %lld %lld\n", events[i].data, events[i].data >= 16 ? events[i].res & POLLIN : events[i].res, events[i].res2);
+}
+
+static void *write_later(void *unused)
+{
+    usleep(30000);
+    write(p[1], "x", 1);
+    return NULL;
+}
+
+int main(void)
+{
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    struct timespec none = { 0, 0 }, brief = { 0, 20000000 };
+    int fd = open("/tmp/krait-aio", O_RDWR | O_CREAT | O_TRUNC, 0600), e = eventfd(0, EFD_NONBLOCK);
+    VALUE(syscall(SYS_io_setup, 0, &context));
+    VALUE(syscall(SYS_io_setup, 8, (void *)8));
+    context = 5;
+    VALUE(syscall(SYS_io_setup, 8, &context));
+    context = 0;
+    VALUE(submit(IOCB_CMD_PREAD, fd, buffer, 10, 0, -1));
+    VALUE(syscall(SYS_io_setup, 8, &context));
+    VALUE(syscall(SYS_io_submit, context, -1L, NULL));
+    VALUE(syscall(SYS_io_submit, context, 0L, NULL));
+    VALUE(syscall(SYS_io_submit, context, 1L, NULL));
+    VALUE(submit(IOCB_CMD_PWRITE, fd, "hello world", 11, 0, e));
+    VALUE(submit(IOCB_CMD_PREAD, fd, buffer, 100, 6, e));
+    VALUE(submit(IOCB_CMD_FSYNC, fd, NULL, 0, 0, e));
+    take(3, 10, NULL);
+    printf("%.5s\n", buffer);
+    uint64_t value = 0;
+    VALUE(read(e, &value, 8));
+    printf("counted %ld\n", (long)value);
+    struct iovec v[2] = { { buffer, 3 }, { buffer + 100, 4 } };
+    VALUE(submit(IOCB_CMD_PREADV, fd, v, 2, 0, -1));
+    VALUE(submit(IOCB_CMD_PWRITEV, fd, v, 2, 20, -1));
+    take(2, 2, NULL);
+    printf("%.3s %.4s\n", buffer, buffer + 100);
+    VALUE(submit(IOCB_CMD_PREAD, fd, (void *)8, 10, 0, -1));
+    VALUE(submit(IOCB_CMD_PREAD, fd, buffer, 10, -1, -1));
+    take(0, 10, &none);
+    VALUE(submit(IOCB_CMD_PREAD, 99, buffer, 10, 0, -1));
+    VALUE(submit(77, fd, buffer, 10, 0, -1));
+    VALUE(submit(IOCB_CMD_FSYNC, fd, NULL, 5, 0, -1));
+    VALUE(submit(IOCB_CMD_PREAD, fd, buffer, 10, 0, fd));
+    take(0, 0, &none);
+    take(3, 2, &none);
+    take(-1, 2, &none);
+    take(1, 2, &brief);
+    pipe(p);
+    VALUE(submit(IOCB_CMD_PREAD, p[1], buffer, 10, 0, -1));
+    VALUE(submit(IOCB_CMD_PWRITE, p[1], "pipe", 4, 0, -1));
+    VALUE(submit(IOCB_CMD_PREAD, p[0], buffer, 10, 0, -1));
+    take(2, 2, NULL);
+    VALUE(submit(IOCB_CMD_POLL, p[0], (void *)POLLIN, 0, 0, e));
+    take(0, 5, &none);
+    pthread_t t;
+    pthread_create(&t, NULL, write_later, NULL);
+    struct pollfd f = { e, POLLIN, 0 };
+    VALUE(poll(&f, 1, 3000));
+    take(1, 5, NULL);
+    pthread_join(t, NULL);
+    VALUE(submit(IOCB_CMD_POLL, p[0], (void *)POLLIN, 0, 0, -1));
+    take(1, 5, NULL);
+    struct iocb cancelled = { .aio_data = 500, .aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = p[0], .aio_buf = POLLPRI }, *c = &cancelled;
+    VALUE(syscall(SYS_io_submit, context, 1L, &c));
+    struct io_event event;
+    VALUE(syscall(SYS_io_cancel, context, c, &event));
+    take(1, 5, &brief);
+    VALUE(syscall(SYS_io_cancel, context, c, &event));
+    struct { void *mask; long size; } with = { NULL, 8 };
+    VALUE(syscall(SYS_io_pgetevents, context, 0L, 1L, &event, &none, &with));
+    VALUE(syscall(SYS_io_destroy, context));
+    VALUE(syscall(SYS_io_destroy, context));
+    unlink("/tmp/krait-aio");
+    return 0;
+}
