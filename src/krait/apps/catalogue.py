@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import shutil
 import subprocess
 from collections.abc import Iterable
 
@@ -51,7 +52,10 @@ def packages_of(apps: Iterable[App]) -> list[str]:
 
 
 def missing_of(packages: list[str]) -> list[str]:
-    """List the packages that are not installed; none where dpkg does not know."""
+    """List the packages that are not installed; none where dpkg does not know.
+
+    One that is called as its program counts as installed where the program is there: `rustc`.
+    """
     if not packages:
         return []
     try:
@@ -65,4 +69,8 @@ def missing_of(packages: list[str]) -> list[str]:
         return []
     lines = [line for line in done.stdout.splitlines() if line.endswith(" installed")]
     installed = {line.split()[0].partition(":")[0] for line in lines}
-    return [package for package in packages if package not in installed]
+    return [
+        package
+        for package in packages
+        if package not in installed and shutil.which(package) is None
+    ]

@@ -1,0 +1,87 @@
+"""Go and Rust programs, linked in every way, with the same output and status as on the host."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, Comparison, run_in_guest, run_on_host
+
+PROGRAMS = Path(__file__).parent / "programs"
+GO = "/usr/lib/go-1.19/bin/go"
+CPUS = ("-c", "4", "-m", "512M")
+CGO = """\
+package main
+
+/*
+#include <pthread.h>
+#include <stdlib.h>
+static long doubled(long number) { return 2 * number; }
+static void *start(void *argument) { return (void *)doubled((long)argument); }
+static long threaded(long number) {
+    pthread_t thread;
+    void *result;
+    pthread_create(&thread, 0, start, (void *)number);
+    pthread_join(thread, &result);
+    return (long)result;
+}
+*/
+import "C"
+import "fmt"
+
+func main() {
+	fmt.Println("hello from cgo", C.doubled(21), C.threaded(4))
+}
+"""
+
+
+@pytest.fixture(scope="module")
+def go_programs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """A static program and one that is linked with libc."""
+    folder = tmp_path_factory.mktemp("go")
+    (folder / "cgo.go").write_text(CGO)
+    sources = {"static": PROGRAMS / "goroutines.go", "cgo": folder / "cgo.go"}
+    for name, source in sources.items():
+        own = os.environ | {"CGO_ENABLED": "1" if name == "cgo" else "0"}
+        command = [GO, "build", "-o", str(folder / name), str(source)]
+        subprocess.run(command, check=True, env=own, cwd=folder)
+    return {name: str(folder / name) for name in sources}
+
+
+def test_goroutines(same_as_host: Comparison, go_programs: dict[str, str]) -> None:
+    """10,000 goroutines over channels, timers, a tight loop that SIGURG preempts, a nil pointer."""
+    same_as_host(go_programs["static"], "argument", switches=CPUS)
+
+
+def test_cgo(same_as_host: Comparison, go_programs: dict[str, str]) -> None:
+    """Go with libc: threads of both."""
+    same_as_host(go_programs["cgo"], switches=CPUS)
+
+
+@pytest.fixture(scope="module")
+def rust_program(tmp_path_factory: pytest.TempPathFactory) -> str:
+    target = tmp_path_factory.mktemp("rust") / "threads"
+    source = str(PROGRAMS / "threads.rs")
+    subprocess.run(["rustc", "-g", "-o", str(target), source], check=True)
+    return str(target)
+
+
+def test_rust_threads(same_as_host: Comparison, rust_program: str) -> None:
+    """Channels, locks, condition variables, scoped threads; a thread that panics."""
+    same_as_host(rust_program, "one", switches=CPUS, ignore_errors=True)
+
+
+def test_rust_panics_with_a_backtrace(rust_program: str) -> None:
+    """The message and every frame with file and line, but for thread numbers; status 101."""
+    variables = ENVIRONMENT | {"RUST_BACKTRACE": "1"}
+    here = run_on_host([rust_program, "panic"], b"", variables)
+    there = run_in_guest([rust_program, "panic"], b"", variables)
+    assert (there.status, there.output) == (here.status, here.output)
+    assert here.status == 101
+    sides = [re.sub(rb"\(\d+\) panicked", b"panicked", side.errors) for side in (here, there)]
+    assert sides[0] == sides[1]
+    assert b"threads::inner" in there.errors
