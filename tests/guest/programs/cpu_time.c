@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 static volatile int hits, last, code, value, overruns, receiver;
@@ -202,6 +203,26 @@ static void timers(void)
     printf("many timers %d %s\n", many >= 90 && many <= 100, strerrorname_np(errno));
 }
 
+/* Intervals shorter than it takes to serve them leave time for the program. */
+static void short_intervals(void)
+{
+    struct sigaction action = { .sa_sigaction = on_info, .sa_flags = SA_SIGINFO };
+    struct itimerval often = { { 0, 200 }, { 0, 200 } }, never = { { 0, 0 }, { 0, 0 } };
+    struct itimerspec each_nanosecond = { { 0, 1 }, { 0, 1 } };
+    sigaction(SIGALRM, &action, NULL);
+    hits = 0;
+    setitimer(ITIMER_REAL, &often, NULL);
+    burn(0.02);
+    setitimer(ITIMER_REAL, &never, NULL);
+    int file = timerfd_create(CLOCK_MONOTONIC, 0);
+    timerfd_settime(file, 0, &each_nanosecond, NULL);
+    burn(0.02);
+    uint64_t count;
+    read(file, &count, sizeof count);
+    printf("short intervals %d %d\n", hits > 10, count > 1000000);
+    close(file);
+}
+
 static void on_limit(int signo)
 {
     hits++;
@@ -232,6 +253,7 @@ int main(void)
     clocks();
     intervals();
     timers();
+    short_intervals();
     limited();
     return 0;
 }

@@ -28,6 +28,12 @@ static void *wait_on(void *argument)
     return NULL;
 }
 
+static void *sleep_on(void *argument)
+{
+    pause();
+    return NULL;
+}
+
 static void descriptors(void)
 {
     int ends[2], last = -1;
@@ -205,7 +211,7 @@ static void all_threads(void)
 {
     pthread_t last;
     int count = 0, error;
-    while (count < 100000 && !(error = pthread_create(&last, NULL, wait_on, NULL)))
+    while (count < 100000 && !(error = pthread_create(&last, NULL, sleep_on, NULL)))
         count++;
     printf("some %d, %s\n", count > 100, strerrorname_np(error));
     fflush(stdout);

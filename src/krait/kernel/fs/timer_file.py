@@ -40,13 +40,30 @@ class CountingTimer(Timer):
     expired: WaitQueue = inline()
     expirations: u64 = 0
     interval_ns: u64 = 0
+    expired_at_ns: u64 = 0
+    """Of a timer that has expired and was not read: it does not run meanwhile."""
 
     def left_ns(self) -> u64:
         """Give the time until the next expiration; 0 if the timer is stopped."""
-        if not self.armed:
-            return u64(0)
         now_ns = clock.monotonic_ns()
-        return max(self.deadline_ns, now_ns + 1) - now_ns
+        if self.armed:
+            return max(self.deadline_ns, now_ns + 1) - now_ns
+        if self.expirations == 0 or self.interval_ns == 0:
+            return u64(0)
+        passed_ns = now_ns - min(now_ns, self.expired_at_ns)
+        return self.interval_ns - passed_ns % self.interval_ns
+
+    def take(self) -> u64:
+        """Give how often it has expired, and start the next interval; `lock` is held."""
+        count = self.expirations
+        self.expirations = 0
+        if count != 0 and self.interval_ns != 0:
+            now_ns = clock.monotonic_ns()
+            missed = (now_ns - min(now_ns, self.expired_at_ns)) // self.interval_ns
+            count += missed
+            deadline_ns = self.expired_at_ns + (missed + 1) * self.interval_ns
+            timer.arm(self, deadline_ns, count_expiration)
+        return count
 
     def set(self, deadline_ns: u64, interval_ns: u64) -> None:
         """Start anew; a deadline of 0 stops."""
@@ -59,22 +76,16 @@ class CountingTimer(Timer):
 
 
 def count_expiration(expired: Timer) -> None:
-    """Count, and start the next interval; runs in the timer's interrupt.
+    """Count; runs in the timer's interrupt.
 
-    Intervals that have passed meanwhile are counted at once, so that a short one cannot keep the
-    CPU in interrupts.
+    The next interval starts when the count is read, which adds those that have passed meanwhile: so
+    a short one cannot keep the CPU in interrupts (fs/timerfd.c does the same).
     """
     if not isinstance(expired, CountingTimer):
         return
     with expired.lock:
-        expired.expirations += 1
-        interval_ns = expired.interval_ns
-        if interval_ns != 0:
-            now_ns = clock.monotonic_ns()
-            late_ns = now_ns - min(now_ns, expired.deadline_ns)
-            missed = late_ns // interval_ns
-            expired.expirations += missed
-            timer.arm(expired, expired.deadline_ns + (missed + 1) * interval_ns, count_expiration)
+        expired.expirations = 1
+        expired.expired_at_ns = expired.deadline_ns
     expired.expired.wake_all()
 
 
@@ -99,8 +110,7 @@ class TimerFile(File):
                 if self.is_nonblocking:
                     raise Errno(EAGAIN)
                 counting.expired.wait_spin_until(counting.lock, NEVER)
-            count = counting.expirations
-            counting.expirations = 0
+            count = counting.take()
         UserPointer[u64](into.address).store(count)
         return 8
 

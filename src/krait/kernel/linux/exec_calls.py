@@ -19,6 +19,7 @@ from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, 
 from krait.kernel.linux.arguments import read_arguments
 from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.first_program import FLAGS_AT_START, name_task
+from krait.kernel.linux.futex_exit import clear_tid, release_futexes
 from krait.kernel.linux.loader import (
     LoadedProgram,
     PreparedProgram,
@@ -88,6 +89,8 @@ def execute(
     prepared = prepare_program(process, start, path, read_arguments(arguments, environment))
     space = address_space.create()
     end_other_threads(task, process)
+    release_futexes(task)
+    clear_tid(task)
     leave_old_program(process)
     process.space = space
     use_space(space)
@@ -142,8 +145,6 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
         die_by_signal(task, task.frame(), SignalInfo(SIGKILL, 0, SI_KERNEL, 0, 0, 0), 0)
     name_task(prepared.name.slice)
     reset_signals(task, process)
-    task.clear_child_tid = 0
-    task.robust_list = 0
     task.futex_waiter = None
     forget_all(process)
     process.credentials.keep_capabilities = False

@@ -9,8 +9,9 @@ from krait.kernel.lang import Errno, Packed, UserPointer, inline, syscall, u32, 
 from krait.kernel.linux.cpu_alarm import CpuAlarm
 from krait.kernel.linux.cpu_timers import cancel_alarm, left_ns, ring_again, set_alarm, time_of
 from krait.kernel.linux.process import Process
+from krait.kernel.linux.real_timer import AlarmTimer, real_left_ns, ring_real
 from krait.kernel.linux.send_signal import post_from_interrupt
-from krait.kernel.linux.signals import SIGALRM, SIGPROF, SIGVTALRM
+from krait.kernel.linux.signals import SIGPROF, SIGVTALRM
 from krait.kernel.linux.task import current_process
 from krait.kernel.linux.time_values import (
     SECOND_NS,
@@ -19,13 +20,12 @@ from krait.kernel.linux.time_values import (
     read_time_val,
     write_time_val,
 )
-from krait.kernel.sched import clock, timer
+from krait.kernel.sched import timer
 from krait.kernel.sched.timer_queue import Timer
 
 TIMER_REAL: Final = 0
 TIMER_VIRTUAL: Final = 1
 TIMER_PROFILE: Final = 2
-SHORTEST_NS: Final = u64(1000)
 
 
 class IntervalValue(Packed):
@@ -33,12 +33,6 @@ class IntervalValue(Packed):
 
     interval: TimeVal = inline()
     value: TimeVal = inline()
-
-
-class AlarmTimer(Timer):
-    """Sends SIGALRM."""
-
-    process: Process
 
 
 class IntervalAlarm(CpuAlarm):
@@ -122,15 +116,6 @@ def cpu_alarm(process: Process, which: u32) -> CpuAlarm:
     return made
 
 
-def real_left_ns(process: Process) -> u64:
-    """Give the time until SIGALRM; 0 if it is not running."""
-    real = process.timers.real
-    if real is None or not real.armed:
-        return 0
-    now_ns = clock.monotonic_ns()
-    return max(real.deadline_ns, now_ns + 1) - now_ns
-
-
 def set_real(process: Process, value_ns: u64, interval_ns: u64) -> None:
     """Start or stop it."""
     timers = process.timers
@@ -150,19 +135,6 @@ def real_timer(process: Process) -> Timer:
     made = AlarmTimer(process=process)
     process.timers.real = made
     return made
-
-
-def ring_real(expired: Timer) -> None:
-    """Send SIGALRM, in interrupt context, and start the next interval."""
-    if not isinstance(expired, AlarmTimer):
-        return
-    post_from_interrupt(expired.process, SIGALRM)
-    interval_ns = expired.process.timers.real_interval_ns
-    if interval_ns != 0:
-        now_ns = clock.monotonic_ns()
-        interval_ns = max(interval_ns, SHORTEST_NS)
-        missed = (now_ns - min(now_ns, expired.deadline_ns)) // interval_ns
-        timer.arm(expired, expired.deadline_ns + (missed + 1) * interval_ns, ring_real)
 
 
 def give_interval(into: UserPointer[IntervalValue], interval_ns: u64, value_ns: u64) -> None:

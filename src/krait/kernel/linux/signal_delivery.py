@@ -36,6 +36,7 @@ from krait.kernel.lang import (
 from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.posix_timer import signal_taken
 from krait.kernel.linux.process import Process
+from krait.kernel.linux.real_timer import alarm_taken
 from krait.kernel.linux.send_signal import deliverable, notice
 from krait.kernel.linux.signal_frame import (
     FP_XSTATE_MAGIC1,
@@ -64,6 +65,7 @@ from krait.kernel.linux.signals import (
     HANDLER_DEFAULT,
     SI_KERNEL,
     SI_TIMER,
+    SIGALRM,
     SIGKILL,
     SIGSEGV,
     SIGSTOP,
@@ -128,6 +130,8 @@ def take_signal(task: Task, process: Process, signo: u32) -> SignalInfo:
         notice(task, process)
     if info.code == SI_TIMER:
         return signal_taken(process, info)
+    if info.signo == SIGALRM:
+        alarm_taken(process)
     return info
 
 

@@ -223,6 +223,8 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
             if a != 0 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)
             return 1 if process.credentials.no_new_privileges else 0
+        case 40:  # PR_GET_TID_ADDRESS
+            UserPointer[u64](a).store(current_task().clear_child_tid)
         case 42:  # PR_GET_THP_DISABLE
             if a != 0 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.lang import Buffer, Counted, at, i32, inline, size_of, u8, u32, u64
@@ -84,9 +85,10 @@ class Task(Thread):
 
     def cpu_time_ns(self) -> u64:
         """Give the CPU time used so far, the present turn of the running task included."""
-        ticks = self.ran_ticks
-        if self.state == ThreadState.RUNNING:
-            ticks += ticks_now().wrapping_sub(cpu.turn_began)
+        with interrupts_off():  # one may charge the thread between two of these steps
+            ticks = self.ran_ticks
+            if self.state == ThreadState.RUNNING:
+                ticks += ticks_now().wrapping_sub(cpu.turn_began)
         self.ran_ns = max(self.ran_ns, clock.ticks_to_ns(ticks))
         return self.ran_ns
 

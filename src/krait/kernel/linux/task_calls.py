@@ -7,6 +7,7 @@ from typing import Final
 from krait.kernel.errno import EINVAL, ENOSYS, ESRCH
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u8, u32, u64
 from krait.kernel.linux.task import current_task
+from krait.kernel.linux.threads import find_task
 
 ROBUST_HEAD_SIZE: Final = 24
 
@@ -31,8 +32,11 @@ def set_robust_list(head: u64, size: u64) -> None:
 def get_robust_list(tid: i32, head: UserPointer[u64], size: UserPointer[u64]) -> None:
     """Give what was registered."""
     task = current_task()
-    if tid < 0 or (tid != 0 and u32(tid) != task.tid):
-        raise Errno(ESRCH)
+    if tid != 0:
+        found = find_task(task.process, u32.truncate(tid))
+        if found is None:
+            raise Errno(ESRCH)
+        task = found
     size.store(ROBUST_HEAD_SIZE)
     head.store(task.robust_list)
 

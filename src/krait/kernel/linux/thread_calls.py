@@ -123,9 +123,9 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
         task.frame().rsp = stack
     task.fs_base = tls if flags & CLONE_SETTLS != 0 else read_fs_base()
     if flags & CLONE_PARENT_SETTID != 0:
-        parent.store(task.tid)
+        tell_tid(task, parent)
     if flags & CLONE_CHILD_SETTID != 0:
-        UserPointer[u32](child).store(task.tid)
+        tell_tid(task, UserPointer[u32](child))
     if flags & CLONE_CHILD_CLEARTID != 0:
         task.clear_child_tid = child
     add_task(process, task)
@@ -133,8 +133,17 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
         scheduler.begin(task, first_steps)
     except Errno:
         remove_task(process, task)
+        kernel_stack.release_of(task)
         raise
     return task.tid
+
+
+def tell_tid(task: Task, where: UserPointer[u32]) -> None:
+    """Store a new thread's id; that there is no place for it is the program's affair (fork.c)."""
+    try:
+        where.store(task.tid)
+    except Errno:
+        return
 
 
 def check_room(process: Process) -> None:
