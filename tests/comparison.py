@@ -16,6 +16,8 @@ import pytest
 
 MAIN = Path(__file__).parents[1] / "src" / "krait" / "__main__.py"
 GUEST_LIMIT_S = 60
+CPUS = tuple(os.environ.get("KRAIT_TEST_CPUS", "").split())
+"""`-c 4`, say: switches for every machine of a comparison."""
 HOST_LIMIT_S = 20
 ENVIRONMENT = {
     "PATH": "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin",
@@ -56,7 +58,7 @@ def run_in_guest(
     directory: str = "/",
 ) -> Outcome:
     """Run a command in a virtual machine by `krait run`."""
-    words = [sys.executable, "-I", str(MAIN), "run", *switches]
+    words = [sys.executable, "-I", str(MAIN), "run", *CPUS, *switches]
     for name, value in environment.items():
         words += ["-e", f"{name}={value}"]
     own = dict(environment) | {

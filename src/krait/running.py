@@ -346,6 +346,8 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     root = boot_words.ROOT_DISK if on_disk else boot_words.ROOT_INITRD
     words = [(boot_words.ROOT, root), (boot_words.PROGRAM, os.fsencode(image.program))]
     words += [(boot_words.ARGUMENT, os.fsencode(argument)) for argument in image.argv]
+    if request.cpus > 1:
+        words.append((boot_words.CPUS, str(request.cpus).encode()))
     words.append((boot_words.DIRECTORY, os.fsencode(image.directory)))
     words.append((boot_words.HOST_NAME, os.uname().nodename.encode()))
     words.append((boot_words.USER, b"%d" % os.getuid()))

@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-FORMAT = b"krait image record 2\n"
+FORMAT = b"krait image record 3\n"
 VARIABLES = (
     *("PATH", "HOME", "TERM", "TERMINFO", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH"),
     *("LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "PERL5LIB", "PERLLIB", "VIRTUAL_ENV"),

@@ -7,7 +7,7 @@ are parts of other instructions, and a wrong entry would kill a sound program. S
 disassembled, function by function: the table in `.eh_frame_hdr` gives the functions' starts, and
 only functions with such a byte are looked at. Without a table the whole segment is swept.
 
-glibc's own `hlt`, in `_start` and `abort`, stand behind calls that do not return.
+glibc's own `hlt`, in `_start`, `abort` and `_exit`, stand behind calls that do not return.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from krait.image.elf import PF_X, PT_GNU_EH_FRAME, PT_LOAD, Elf, Segment, file_o
 HLT: Final = 0xF4
 EH_FRAME_HDR: Final = struct.Struct("<4BiI")  # LSB Core, 10.6.2: version, encodings, pointer, count
 SORTED_TABLE: Final = (0x1B, 0x03, 0x3B)  # pcrel sdata4, udata4, datarel sdata4: what ld writes
+CALL_DISTANCE: Final = 16
 SWEEP_MAX: Final = 8 << 20
 
 
@@ -57,16 +58,29 @@ def _in_segment(data: bytes, segment: Segment, starts: list[int]) -> list[int]:
 
 
 def _disassemble(data: bytes, start: int, end: int) -> list[int]:
-    """Decode from `start` on and list the offsets of `hlt`; data between code is stepped over."""
+    """Decode from `start` on and list the offsets of `hlt`; data between code is stepped over.
+
+    One close behind a system call is left out if a jump leads to the next instruction, as in
+    glibc's `_exit`: the call does not return, and an interrupt there came by way of the jump.
+    """
     import capstone  # a megabyte that only a first build needs
 
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.skipdata = True
-    return [
-        address
-        for address, size, mnemonic, _ in decoder.disasm_lite(data[start:end], start)
-        if size == 1 and mnemonic == "hlt"
-    ]
+    sites: list[int] = []
+    targets: set[int] = set()
+    call = start - CALL_DISTANCE
+    behind_calls: set[int] = set()
+    for address, size, mnemonic, operands in decoder.disasm_lite(data[start:end], start):
+        if size == 1 and mnemonic == "hlt":
+            sites.append(address)
+            if address - call < CALL_DISTANCE:
+                behind_calls.add(address)
+        elif mnemonic == "syscall":
+            call = address
+        elif mnemonic.startswith(("j", "loop")) and operands.startswith("0x"):
+            targets.add(int(operands, 16))
+    return [site for site in sites if site not in behind_calls or site + 1 not in targets]
 
 
 def _function_starts(elf: Elf, data: bytes) -> list[int]:

@@ -21,15 +21,19 @@ from typing import Final
 from krait.kernel.api import looking, profiling
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
+from krait.kernel.arch.x86_64.layout import DIRECT_MAP
+from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
 from krait.kernel.config import config
 from krait.kernel.drivers import log, long_words, panic
 from krait.kernel.fs import root
-from krait.kernel.lang import Errno, export, text, u64
+from krait.kernel.lang import Errno, export, text, u32, u64
 from krait.kernel.lang import panic as stop
 from krait.kernel.linux import first_program, program_return, syscall_entry, traps
 from krait.kernel.mm import frames, heap, kernel_stack
+from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.outcome import BootPhase
-from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.protocol.word_reader import WordReader
+from krait.kernel.sched import clock, scheduler, second_cpus, timer
 from krait.kernel.sched.thread import Thread
 from krait.kernel.trace.boot_phases import mark, mark_at
 
@@ -63,6 +67,7 @@ def start(start_info: u64) -> None:
     thread = Thread(kernel_stack_top=boot_stack_top())
     thread.rename(text(b"boot"))
     scheduler.become(thread)
+    start_cpus()
     mark(BootPhase.SCHEDULER)
     if config.look:
         looking.start()
@@ -71,3 +76,18 @@ def start(start_info: u64) -> None:
     root.mount()
     mark(BootPhase.ROOT)
     first_program.run()
+
+
+def start_cpus() -> None:
+    """Start as many CPUs as the command line says there are; one without a word of it."""
+    reader = WordReader(line=boot_info.boot_info.command_line)
+    while reader.next():
+        if reader.key().equals(text(boot_words.CPUS)):
+            count = reader.number()
+            if count > 1:
+                second_cpus.start(u32(min(count, u64(64))), make_cpu_area, kernel_stack.allocate)
+
+
+def make_cpu_area() -> u64:
+    """Return the address of memory for one more CPU; raises ENOMEM."""
+    return u64(frames.allocate_contiguous(u64(AREA_PAGES))) + DIRECT_MAP

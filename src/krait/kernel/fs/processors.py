@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import text, u8, u32, u64
 from krait.kernel.sched import clock
-from krait.kernel.sched.cpu import cpu
+from krait.kernel.sched.cpu import cpu_at, cpus, idle_ticks_of, running_on, this_cpu
 
 NOBODY: Final = 0xFFFFFFFF
 GROUP_BITS: Final = 32  # lib/bitmap: masks are written in groups of eight digits
@@ -18,7 +19,7 @@ GROUP_BITS: Final = 32  # lib/bitmap: masks are written in groups of eight digit
 
 def count() -> u32:
     """Return how many CPUs there are."""
-    return u32(1)
+    return cpus.count
 
 
 def everybody() -> u64:
@@ -26,19 +27,22 @@ def everybody() -> u64:
     return (u64(2) << u64(count() - 1)).wrapping_sub(1) if count() < 64 else ~u64(0)
 
 
-def idle_ns(_index: u32) -> u64:
+def idle_ns(index: u32) -> u64:
     """Return how long a CPU has been idle."""
-    return clock.ticks_to_ns(cpu.idle_ticks)
+    return clock.ticks_to_ns(idle_ticks_of(index, ticks_now()))
 
 
 def is_idle_here() -> bool:
     """Tell whether the CPU that runs this was halted before it was interrupted."""
-    return cpu.is_idle
+    return this_cpu().is_idle
 
 
 def running_tid(index: u32) -> u32:
     """Return the thread that a CPU runs, `NOBODY` when it is idle."""
-    return NOBODY
+    running = running_on(index)
+    if running is None or cpu_at(index).is_idle:
+        return NOBODY
+    return running.tid
 
 
 def put_list(out: TextBuffer, members: u64) -> None:

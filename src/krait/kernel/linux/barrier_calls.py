@@ -1,6 +1,7 @@
 """membarrier(2): every other thread of the process has passed a memory barrier when it returns.
 
-On one CPU a thread that does not run has passed one when it was switched away from. Programs ask
+A thread that does not run has passed one when it was switched away from; a CPU that runs one is
+interrupted, which also synchronises what it executes (Intel SDM 3A, 9.3: IRET). Programs ask
 for the commands first and register what they are going to use; Linux refuses an expedited command
 without its registration, and so does this.
 """
@@ -12,6 +13,7 @@ from typing import Final
 from krait.kernel.errno import EINVAL, EPERM
 from krait.kernel.lang import Errno, i32, syscall, u32
 from krait.kernel.linux.task import current_process
+from krait.kernel.sched.translation_flush import forget_on_others
 
 QUERY: Final = 0
 GLOBAL: Final = 1
@@ -38,10 +40,11 @@ def membarrier(command: u32, flags: u32, cpu: i32) -> u32:
         case 4 | 16 | 64:  # the registrations
             process.membarrier_registered |= command
         case 1 | 2:  # GLOBAL, GLOBAL_EXPEDITED
-            pass
+            forget_on_others(process.space)
         case 8 | 32:  # PRIVATE_EXPEDITED and its variant that synchronises the instruction stream
             if process.membarrier_registered & (command << 1) == 0:
                 raise Errno(EPERM)
+            forget_on_others(process.space)
         case 512:  # GET_REGISTRATIONS
             return process.membarrier_registered
         case _:

@@ -40,13 +40,7 @@ class TransferFlags(IntFlag):
     APPEND = 16
 
 
-READING: Final = (
-    TransferFlags.HIPRI
-    | TransferFlags.DSYNC
-    | TransferFlags.SYNC
-    | TransferFlags.NOWAIT
-    | TransferFlags.APPEND
-)
+READING: Final = TransferFlags.HIPRI | TransferFlags.NOWAIT
 WRITING: Final = (
     TransferFlags.HIPRI
     | TransferFlags.DSYNC

@@ -28,6 +28,8 @@ from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import Task, current_process, current_task
 from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, write_time_spec
+from krait.kernel.sched import scheduler
+from krait.kernel.sched.cpu import cpus, this_cpu
 from krait.kernel.sched.scheduler import yield_now
 
 MASK_BYTES: Final = 8
@@ -75,23 +77,26 @@ def sched_yield() -> None:
 
 @syscall("sched_getaffinity")
 def sched_getaffinity(tid: i32, size: u32, mask: UserPointer[u64]) -> u32:
-    """Give the CPUs that a thread may run on: the only one."""
+    """Give the CPUs that a thread may run on."""
     if size & 7 != 0 or size < MASK_BYTES:
         raise Errno(EINVAL)
-    check_thread(tid)
-    mask.store(1)
+    task = thread_of(tid)
+    mask.store(task.affinity & cpus.present)
     return MASK_BYTES
 
 
 @syscall("sched_setaffinity")
 def sched_setaffinity(tid: i32, size: u32, mask: UserPointer[u8]) -> None:
-    """Restrict a thread to CPUs; the only one must be among them."""
-    check_thread(tid)
-    first: u64 = 0
-    if size != 0:
-        first = u64(mask.load())
-    if first & 1 == 0:
+    """Restrict a thread to CPUs, one of which must be there."""
+    task = thread_of(tid)
+    wanted: u64 = 0
+    for index in range(min(size, MASK_BYTES)):
+        wanted |= u64(mask.load_at(u64(index))) << index * 8
+    if wanted & cpus.present == 0:
         raise Errno(EINVAL)
+    scheduler.set_affinity(task, wanted)
+    if task is current_task() and not scheduler.may_stay(task):
+        scheduler.yield_now()
 
 
 @syscall("sched_getscheduler")
@@ -266,7 +271,7 @@ def may_be_nice(process: Process, nice: i32) -> bool:
 def getcpu(cpu: UserPointer[u32], node: UserPointer[u32], unused: u64) -> None:
     """Give the CPU and the memory node that the caller runs on."""
     if not cpu.is_null:
-        cpu.store(0)
+        cpu.store(this_cpu().index)
     if not node.is_null:
         node.store(0)
 

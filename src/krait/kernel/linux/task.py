@@ -20,7 +20,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
 from krait.kernel.linux.vector_area import release_vector_area
 from krait.kernel.sched import clock
-from krait.kernel.sched.cpu import cpu
+from krait.kernel.sched.cpu import cpu_at
 from krait.kernel.sched.thread import Thread, ThreadState, current
 
 unsafe: Final = True
@@ -88,7 +88,9 @@ class Task(Thread):
         with interrupts_off():  # one may charge the thread between two of these steps
             ticks = self.ran_ticks
             if self.state == ThreadState.RUNNING:
-                ticks += ticks_now().wrapping_sub(cpu.turn_began)
+                began = cpu_at(self.cpu).turn_began
+                now = ticks_now()
+                ticks += now - min(began, now)
         self.ran_ns = max(self.ran_ns, clock.ticks_to_ns(ticks))
         return self.ran_ns
 

@@ -196,6 +196,7 @@ def new_task(maker: Task, process: Process) -> Task:
 
 def inherit_schedule(task: Task, maker: Task) -> None:
     """Take over policy and priorities, unless the maker's are not to be inherited (sched(7))."""
+    task.affinity = maker.affinity
     task.io_priority = maker.io_priority
     if maker.resets_on_fork:
         task.nice = max(maker.nice, i32(0))

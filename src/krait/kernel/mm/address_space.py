@@ -16,7 +16,7 @@ from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE, PROGRAM_END, PROGRAM_START
 from krait.kernel.errno import EACCES, EEXIST, EFAULT, EINVAL, EIO, ENOMEM, ENXIO, EPERM
 from krait.kernel.lang import Errno, inline, u32, u64
-from krait.kernel.mm import frames, page_range
+from krait.kernel.mm import frames, page_range, translations
 from krait.kernel.mm.mapped_pages import Copies, MappingSpace, spaces
 from krait.kernel.mm.page_fault import allows, bring_in
 from krait.kernel.mm.pager import Pager
@@ -294,7 +294,7 @@ class AddressSpace(MappingSpace):
         first = u64(PROGRAM_START) if below is None else below.end
         last = u64(PROGRAM_END) if above is None else above.start
         if page_table.free_tables(self.root, first, last) != 0:
-            page_table.flush_all()
+            translations.forget(self.root, first, last)
 
     # --- changing ---
 
@@ -578,7 +578,7 @@ class AddressSpace(MappingSpace):
         self.vmas.clear()
         page_range.drop(self.root, u64(0), u64(PROGRAM_END))
         page_table.free_tables(self.root, u64(0), u64(PROGRAM_END))
-        page_table.flush_all()
+        translations.forget(self.root, u64(0), u64(PROGRAM_END))
         self.resident_pages = u64(0)
         self.gap_end = u64(0)
 

@@ -19,6 +19,7 @@ from krait.kernel.lang import Errno, Struct, load, panic, store, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.thread import Thread
+from krait.kernel.sched.translation_flush import forget_everywhere
 
 unsafe: Final = True
 
@@ -103,3 +104,4 @@ def unmap(address: u64, end: u64) -> None:
         entries[place] = u64(0)
         page_table.flush(address)
         address += PAGE_SIZE
+    forget_everywhere()

@@ -15,8 +15,9 @@ from __future__ import annotations
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import ADDRESS, PRESENT, WRITE
 from krait.kernel.arch.x86_64.image_layout import zero_page
+from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.lang import u64
-from krait.kernel.mm import frames
+from krait.kernel.mm import frames, translations
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.pager import Pager
@@ -50,6 +51,9 @@ def bring_in(root: u64, vma: Vma, address: u64, access: Access) -> u64:
         return u64(1)
     if access == Access.WRITE and entry & WRITE == 0:
         entries[place] = writable_entry(vma, Frame(entry & ADDRESS), address)
+        if (entries[place] ^ entry) & ADDRESS != 0:  # others may still read the old frame
+            translations.forget(root, address, address + PAGE_SIZE)
+            return u64(0)
     elif entry & PRESENT == 0:
         entries[place] = entry_for(Frame(entry & ADDRESS), vma.protection, False)
     page_table.flush(address)

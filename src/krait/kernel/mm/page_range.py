@@ -6,8 +6,6 @@ PROT_NONE keeps from the program. Every entry that is not 0 owns its frame.
 
 from __future__ import annotations
 
-from typing import Final
-
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import (
     ACCESSED,
@@ -20,13 +18,10 @@ from krait.kernel.arch.x86_64.entry_bits import (
 )
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.lang import u64
-from krait.kernel.mm import frames
+from krait.kernel.mm import frames, translations
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.mapped_pages import Copies
 from krait.kernel.mm.protection import Protection
-
-FLUSH_SINGLY_MAX: Final = 32 * PAGE_SIZE
-"""Ranges up to this length are flushed page by page."""
 
 
 def entry_for(frame: Frame, protection: Protection, writable: bool) -> u64:
@@ -59,14 +54,12 @@ def drop_some(root: u64, start: u64, end: u64, copies: Copies) -> u64:
             entry = entries[place]
             if entry != 0 and (copies == Copies.DROP or is_shared(entry)):
                 entries[place] = u64(0)
-                if end - start <= FLUSH_SINGLY_MAX:
-                    page_table.flush(address)
                 frames.release(Frame(entry & ADDRESS))
                 dropped += 1
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
     if dropped != 0:
-        flush_range(start, end)
+        translations.forget(root, start, end)
     return dropped
 
 
@@ -89,12 +82,10 @@ def protect(root: u64, start: u64, end: u64, protection: Protection) -> None:
                 changed = True
                 writable = entry & WRITE != 0 and Protection.WRITE in protection
                 entries[place] = entry_for(Frame(entry & ADDRESS), protection, writable)
-                if end - start <= FLUSH_SINGLY_MAX:
-                    page_table.flush(address)
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
     if changed:
-        flush_range(start, end)
+        translations.forget(root, start, end)
 
 
 def move(root: u64, start: u64, end: u64, target: u64) -> None:
@@ -114,18 +105,10 @@ def move(root: u64, start: u64, end: u64, target: u64) -> None:
                 new = target + (address - start)
                 page_table.make_leaf(root, new)[page_table.index(new)] = entries[place]
                 entries[place] = u64(0)
-                if end - start <= FLUSH_SINGLY_MAX:
-                    page_table.flush(address)
             address += PAGE_SIZE
         address = page_table.next_leaf(root, address, end)
     if changed:
-        flush_range(start, end)
-
-
-def flush_range(start: u64, end: u64) -> None:
-    """Forget all translations if the range was too long to do it page by page."""
-    if end - start > FLUSH_SINGLY_MAX:
-        page_table.flush_all()
+        translations.forget(root, start, end)
 
 
 def is_resident(root: u64, address: u64) -> bool:

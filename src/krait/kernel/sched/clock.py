@@ -19,10 +19,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64 import apic, kvm_clock, tsc
+from krait.kernel.arch.x86_64 import apic, kvm_clock, per_cpu, tsc
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
-from krait.kernel.lang import Order, Struct, u64
+from krait.kernel.lang import Order, Struct, u32, u64
 from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, plus, reference
 from krait.kernel.sched.vdso_data import vdso_data
 
@@ -100,7 +100,9 @@ def ticks_to_ns(ticks: u64) -> u64:
 def restart_countdown(delay_ns: u64) -> None:
     """Let the CPU's timer interrupt in `delay_ns` or earlier; interrupts are off."""
     counts = max(min(delay_ns, LONGEST), SHORTEST_NS)
-    if clock.settled:
+    if per_cpu.index() != 0:
+        apic.set_countdown(u32(counts))
+    elif clock.settled:
         reference.restart_unmeasured(counts)
     else:
         _take(reference.restart(counts, clock.measured))
@@ -114,9 +116,26 @@ def _announced_multiplier() -> u64:
     return multiplier_from(hz, SECOND_NS) if hz != 0 else u64(0)
 
 
-def _early_ns() -> u64:
-    """Read the reference, and publish a rate once enough time has passed."""
+def share() -> None:
+    """Measure what other CPUs, which have no reference, can tell the early time by."""
     with interrupts_off():
+        if not clock.settled:
+            clock.measured = plus(clock.measured, reference.mark(clock.measured))
+
+
+def is_settled() -> bool:
+    """Say whether the rate is known for good."""
+    return clock.settled
+
+
+def _early_ns() -> u64:
+    """Read the reference, and publish a rate once enough time has passed.
+
+    The reference is the first CPU's; others go on from its last reading by the rate so far.
+    """
+    with interrupts_off():
+        if per_cpu.index() != 0:
+            return reference.estimate_ns(clock.measured, ticks_now())
         now_ns = reference.now_ns(clock.measured)
         if now_ns >= MEASURE_NS:
             clock.measured = plus(clock.measured, reference.mark(clock.measured))

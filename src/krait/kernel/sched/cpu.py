@@ -1,20 +1,58 @@
-"""What the scheduler keeps for each CPU."""
+"""What the scheduler keeps for each CPU, and which CPUs there are.
+
+Each CPU's own is in its per-CPU area and reached through %gs; another's is reached by its number.
+The kernel lock covers all of it, so a CPU may change what is another's: put a thread into its
+queue, or tell its running thread what to do. `idle` has the bits of the CPUs that are halted and
+that nobody has called yet.
+
+Unsafe: what belongs to another CPU is found by its address. Invariant: `places` and `areas` have an
+entry for every number below `count`; areas stay for ever.
+"""
 
 from __future__ import annotations
 
-from krait.kernel.lang import Struct, u64
+from typing import Final
+
+from krait.kernel.arch.x86_64 import apic, per_cpu
+from krait.kernel.lang import (
+    Array,
+    PerCpu,
+    Struct,
+    address_of,
+    at,
+    count_trailing_zeros,
+    inline,
+    load,
+    reference,
+    u32,
+    u64,
+)
+from krait.kernel.sched.run_queue import RunQueue
 from krait.kernel.sched.space import Space
-from krait.kernel.sched.thread import RESCHEDULE, Thread, current
+from krait.kernel.sched.thread import RESCHEDULE, Thread, current, current_thread
+from krait.kernel.sched.timer_queue import NEVER, Timer, TimerQueue
+
+unsafe: Final = True
+
+CPUS_MAX: Final = 64
+
+
+class SliceTimer(Timer):
+    """Ends the running thread's turn."""
 
 
 class Cpu(Struct):
     """One CPU's scheduling state; interrupts are off while it is used."""
 
+    index: u32 = 0
+    run_queue: RunQueue = inline()
     turn_began: u64 = 0
     """When the running thread got the CPU, in ticks of the time stamp counter."""
     is_idle: bool = False
     """The thread that went to sleep last halts the CPU; its time is nobody's."""
     idle_ticks: u64 = 0
+    idle_began: u64 = 0
+    """When the CPU became idle, if it is."""
     program_thread: Thread | None = None
     """Whose vector registers and FS base are in the CPU. A kernel thread uses neither, so they
     stay there while one runs."""
@@ -22,10 +60,96 @@ class Cpu(Struct):
     """Whose page table is loaded."""
     departed: Thread | None = None
     """A dead thread whose stack was just left, and can be freed now."""
-    slice_armed: bool = False
+    idle_thread: Thread | None = None
+    """Runs where the one that went to sleep last cannot stay; only with several CPUs."""
+    timers: TimerQueue = inline()
+    """What this CPU's timer interrupts for."""
+    timer_set_for_ns: u64 = NEVER
+    slice_timer: SliceTimer | None = None
+    balanced_ticks: u64 = 0
+    """When this CPU last compared its load with others'."""
+    switches: u64 = 0
 
 
-cpu = Cpu()
+class Cpus(Struct):
+    """All CPUs."""
+
+    count: u32 = 1
+    """How many there are, running yet or not."""
+    several: bool = False
+    online: u64 = 1
+    """Which of them run."""
+    idle: u64 = 0
+    present: u64 = 1
+    areas: Array[u64] = inline(CPUS_MAX)
+    places: Array[u64] = inline(CPUS_MAX)
+    """Where each `Cpu` is."""
+
+
+cpus = Cpus()
+cpu_state: PerCpu[Cpu] = PerCpu(Cpu())
+
+
+def this_cpu() -> Cpu:
+    """Give the state of the CPU that runs this; only good until the thread may be switched."""
+    return cpu_state.get()
+
+
+def cpu_at(index: u32) -> Cpu:
+    """Give the state of a CPU."""
+    return at(Cpu, cpus.places[index])
+
+
+def running_on(index: u32) -> Thread | None:
+    """Give the thread in whose context a CPU is, running or halted."""
+    place = cpus.areas[index] + (address_of(current_thread) - per_cpu.area())
+    address = load(u64, place)
+    if address == 0:
+        return None
+    return reference(Thread, address)
+
+
+def is_in_context_of(index: u32, thread: Thread) -> bool:
+    """Say whether a CPU stands on the kernel stack of a thread."""
+    place = cpus.areas[index] + (address_of(current_thread) - per_cpu.area())
+    return load(u64, place) == address_of(thread)
+
+
+def idle_ticks_of(index: u32, now: u64) -> u64:
+    """Give how long a CPU has been idle, the present pause included, in ticks."""
+    cpu = cpu_at(index)
+    if cpus.online & bit_of(index) == 0:
+        return now
+    return cpu.idle_ticks + (now - min(cpu.idle_began, now) if cpu.is_idle else u64(0))
+
+
+def enter(index: u32, area: u64) -> None:
+    """Note where the area of a CPU is."""
+    cpus.areas[index] = area
+    cpus.places[index] = area + (address_of(cpu_state.get()) - per_cpu.area())
+
+
+def call(index: u32) -> None:
+    """Let a CPU look at its queue and at the work of its thread; interrupts are off."""
+    apic.send(index, apic.RESCHEDULE_VECTOR)
+
+
+def show_work(thread: Thread) -> None:
+    """Let the CPU of a thread that runs elsewhere see its work; interrupts are off."""
+    if thread.cpu != per_cpu.index() and is_in_context_of(thread.cpu, thread):
+        per_cpu.set_work_of(cpus.areas[thread.cpu], thread.work)
+        if not cpu_at(thread.cpu).is_idle:
+            call(thread.cpu)
+
+
+def first_of(mask: u64) -> u32:
+    """Give the lowest number in a set that is not empty."""
+    return u32(count_trailing_zeros(mask))
+
+
+def bit_of(index: u32) -> u64:
+    """Give a set of one CPU."""
+    return u64(1).wrapping_shl(index)
 
 
 def need_resched() -> bool:

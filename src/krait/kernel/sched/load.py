@@ -11,8 +11,7 @@ from typing import Final
 
 from krait.kernel.lang import Array, Struct, inline, u64
 from krait.kernel.sched import clock, timer
-from krait.kernel.sched.cpu import cpu
-from krait.kernel.sched.run_queue import run_queue
+from krait.kernel.sched.cpu import bit_of, cpu_at, cpus
 from krait.kernel.sched.timer_queue import Timer
 
 ONE: Final = 1 << 11
@@ -40,7 +39,12 @@ def start() -> None:
 
 def active_threads() -> u64:
     """Give how many threads run or could."""
-    return run_queue.count + (u64(0) if cpu.is_idle else u64(1))
+    count: u64 = 0
+    for index in range(cpus.count):
+        cpu = cpu_at(index)
+        if cpus.online & bit_of(index) != 0:
+            count += cpu.run_queue.count + (u64(0) if cpu.is_idle else u64(1))
+    return count
 
 
 def _sample(_timer: Timer) -> None:

@@ -102,6 +102,13 @@ class Reference(Struct):
         self.latest_ns = max(self.latest_ns, self.passed_ns + self.elapsed_ns(pair, known))
         return self.latest_ns
 
+    def estimate_ns(self, known: Sample, ticks: u64) -> u64:
+        """Give the same without reading the countdown, from the anchor and the rate so far."""
+        since = ticks - min(self.anchor.ticks, ticks)
+        now_ns = self.passed_ns + to_ns(since, known.multiplier())
+        self.latest_ns = max(self.latest_ns, now_ns)
+        return self.latest_ns
+
     def measure(self, pair: Pair, known: Sample) -> Sample:
         """Compare the clocks since the anchor; nothing if the countdown's turns are in doubt."""
         ticks = pair.ticks.wrapping_sub(self.anchor.ticks)

@@ -77,6 +77,55 @@ class RunQueue(Struct):
         self.base = self._earliest()
         return self._take_first(self.base & LAST_OFFSET)
 
+    def take_for(self, cpu_bit: u64, never: Thread | None) -> Thread | None:
+        """Remove the first thread that may run on a CPU, but not one that cannot leave its own."""
+        for offset in range(u64(BUCKETS)):
+            index = (self.base + offset) & LAST_OFFSET
+            before = self.last[index]
+            if before is None:
+                continue
+            last = before
+            while True:
+                thread = before.next_runnable
+                if thread is None:
+                    break
+                if thread.affinity & cpu_bit != 0 and thread is not never:
+                    self._remove_behind(index, before, thread)
+                    return thread
+                if thread is last:
+                    break
+                before = thread
+        return None
+
+    def remove(self, thread: Thread) -> bool:
+        """Remove one thread; False if it is not here."""
+        for index in range(u64(BUCKETS)):
+            before = self.last[index]
+            if before is None:
+                continue
+            last = before
+            while True:
+                here = before.next_runnable
+                if here is thread:
+                    self._remove_behind(index, before, thread)
+                    return True
+                if here is None or here is last:
+                    break
+                before = here
+        return False
+
+    def _remove_behind(self, index: u64, before: Thread, thread: Thread) -> None:
+        """Unlink a thread of a bucket by the one before it in the ring."""
+        if before is thread:
+            self.last[index] = None
+            self.occupied &= ~u64(1).wrapping_shl(index)
+        else:
+            before.next_runnable = thread.next_runnable
+            if self.last[index] is thread:
+                self.last[index] = before
+        thread.next_runnable = None
+        self.count -= 1
+
     def _earliest(self) -> u64:
         """Give the number of the first occupied bucket; there is one."""
         start = self.base & LAST_OFFSET
@@ -101,6 +150,3 @@ class RunQueue(Struct):
         first.next_runnable = None
         self.count -= 1
         return first
-
-
-run_queue = RunQueue()

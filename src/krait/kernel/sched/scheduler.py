@@ -12,13 +12,20 @@ turn to `SLICE_NS` while others wait; otherwise no timer runs (tickless).
 Vector registers and FS base stay where they are while a kernel thread runs: only when another
 program's thread takes over are they saved. The page table likewise.
 
+With several CPUs each has a queue. A thread that wakes goes to the CPU where it ran last if that is
+idle, else to another idle one, else where it ran (`placement.py`); a CPU with nothing to do takes
+from others' queues before it halts. A thread that has gone to sleep and in whose context its CPU is
+halted can go on only there. Its CPU keeps no registers of a thread that has left it: they are saved
+at once, and not only when another program's thread comes.
+
 A dying thread cannot free the stack it stands on: it leaves itself in `cpu.departed`, and whoever
 runs next drops it. Nothing on its stack is released, so it must call `exit_current` from a function
 that owns no references.
 
 Unsafe: a thread's saved stack pointer is written and read by assembly. Invariant: it was left by
 `switch_stacks` or `prepare_stack` and names the thread's own kernel stack; interrupts are off from
-the choice of the next thread to the first instruction after the switch.
+the choice of the next thread to the first instruction after the switch. The kernel lock is held all
+the while, so no other CPU takes a thread whose stack is not left yet.
 """
 
 from __future__ import annotations
@@ -30,7 +37,6 @@ from krait.kernel.arch.x86_64 import context, page_table, per_cpu
 from krait.kernel.arch.x86_64.cpu import (
     disable_interrupts,
     enable_interrupts,
-    halt,
     interrupts_off,
     read_fs_base,
     restore_interrupts,
@@ -50,9 +56,19 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.sched import clock, timer
-from krait.kernel.sched.cpu import cpu
-from krait.kernel.sched.run_queue import BUCKET_SHIFT, run_queue
+from krait.kernel.sched import clock, kernel_lock, placement, timer
+from krait.kernel.sched.cpu import (
+    Cpu,
+    SliceTimer,
+    bit_of,
+    call,
+    cpu_at,
+    cpus,
+    running_on,
+    show_work,
+    this_cpu,
+)
+from krait.kernel.sched.run_queue import BUCKET_SHIFT
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.thread import (
     NORMAL_WEIGHT,
@@ -81,10 +97,6 @@ class SleepTimer(Timer):
     thread: Thread | None = None
 
 
-class SliceTimer(Timer):
-    """Ends the running thread's turn."""
-
-
 class Scheduler(Struct):
     """What belongs to no CPU."""
 
@@ -96,7 +108,7 @@ class Scheduler(Struct):
 
 
 scheduler = Scheduler()
-slice_timer = SliceTimer()
+first_slice_timer = SliceTimer()
 
 
 class Change(NamedTuple):
@@ -113,7 +125,8 @@ def prepare(thread: Thread) -> None:
     """Give a new thread what it waits by; raises ENOMEM."""
     thread.waiter = Waiter()
     thread.sleep_timer = SleepTimer()
-    thread.virtual_time = run_queue.base << BUCKET_SHIFT
+    thread.virtual_time = this_cpu().run_queue.base << BUCKET_SHIFT
+    thread.cpu = this_cpu().index
     thread.started_ns = clock.monotonic_ns()
     if thread.tid == 0:
         thread.tid = scheduler.next_tid
@@ -126,7 +139,10 @@ def become(thread: Thread) -> None:
     with interrupts_off():
         thread.state = ThreadState.RUNNING
         current_thread.set(thread)
+        cpu = this_cpu()
         cpu.turn_began = ticks_now()
+        if cpu.slice_timer is None:
+            cpu.slice_timer = first_slice_timer
         if thread.vector_area != 0:
             cpu.program_thread = thread
         per_cpu.set_kernel_stack(thread.kernel_stack_top)
@@ -160,7 +176,7 @@ def schedule() -> None:
     flags = disable_interrupts()
     if not _is_interrupted(current()):
         now = ticks_now()
-        _charge(current(), now)
+        _charge(this_cpu(), current(), now)
         _switch(now)  # a dying thread does not come back: nothing may be held here
     restore_interrupts(flags)
 
@@ -193,11 +209,11 @@ def schedule_until(thread: Thread, deadline_ns: u64) -> None:
 @sleeps
 def yield_now() -> None:
     """Let the others who wait for the CPU go first."""
-    if run_queue.is_empty():
+    if this_cpu().run_queue.is_empty() and may_stay(current()):
         return
     flags = disable_interrupts()
     now = ticks_now()
-    _enqueue_current(now)
+    _enqueue_current(this_cpu(), now)
     _switch(now)
     restore_interrupts(flags)
 
@@ -217,20 +233,45 @@ def make_runnable(thread: Thread) -> None:
     with interrupts_off():
         if thread.state != ThreadState.SLEEPING:
             return
-        running = current()
+        cpu = this_cpu()
         thread.state = ThreadState.RUNNABLE
+        if cpus.several:
+            home = placement.choose(thread)
+            if home != cpu.index:
+                _enqueue_at(thread, home)
+                return
+            placement.move(thread, cpu)
         if cpu.is_idle:
-            run_queue.add(thread)
+            cpu.run_queue.add(thread)
             return
-        _charge(running, ticks_now())
-        run_queue.advance(running.virtual_time)
-        run_queue.add(thread)
+        running = current()
+        _charge(cpu, running, ticks_now())
+        cpu.run_queue.advance(running.virtual_time)
+        cpu.run_queue.add(thread)
         if running is thread:
             return
         if thread.virtual_time + WAKE_GRAIN < running.virtual_time:
             add_work(running, RESCHEDULE)
-        elif not slice_timer.armed:
-            timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
+        else:
+            _begin_slice(cpu)
+
+
+def set_affinity(thread: Thread, mask: u64) -> None:
+    """Say on which CPUs a thread may run; at least one of them is there."""
+    with interrupts_off():
+        thread.affinity = mask
+        if not cpus.several or mask & bit_of(thread.cpu) != 0:
+            return
+        if thread.state == ThreadState.RUNNING:
+            add_work(thread, RESCHEDULE)
+        elif thread.state == ThreadState.RUNNABLE and not placement.is_bound(thread):
+            if cpu_at(thread.cpu).run_queue.remove(thread):
+                _enqueue_at(thread, placement.choose(thread))
+
+
+def may_stay(thread: Thread) -> bool:
+    """Say whether the running thread may go on where it is."""
+    return not cpus.several or thread.affinity & bit_of(thread.cpu) & cpus.online != 0
 
 
 def interrupt_thread(thread: Thread) -> None:
@@ -246,6 +287,8 @@ def add_work(thread: Thread, bits: u32) -> None:
         thread.work |= bits
         if current() is thread:
             per_cpu.set_work(thread.work)
+        elif cpus.several:
+            show_work(thread)
 
 
 def clear_work(thread: Thread, bits: u32) -> None:
@@ -254,13 +297,15 @@ def clear_work(thread: Thread, bits: u32) -> None:
         thread.work &= ~bits
         if current() is thread:
             per_cpu.set_work(thread.work)
+        elif cpus.several:
+            show_work(thread)
 
 
 def use_space(space: Space | None) -> None:
     """Change the running thread's address space, as execve does."""
     with interrupts_off():
         current().space = space
-        _load_space(space)
+        _load_space(this_cpu(), space)
 
 
 def exit_current() -> NoReturn:
@@ -275,13 +320,16 @@ def _bury() -> None:
     """Mark the running thread dead and let the next one drop it."""
     thread = current()
     thread.state = ThreadState.DEAD
-    cpu.departed = thread
-    if cpu.program_thread is thread:
-        cpu.program_thread = None
+    this_cpu().departed = thread
+    for index in range(cpus.count):
+        cpu = cpu_at(index)
+        if cpu.program_thread is thread:
+            cpu.program_thread = None
 
 
 def _drop_departed() -> None:
     """Free what the last thread to run left behind if it is dead."""
+    cpu = this_cpu()
     departed = cpu.departed
     if departed is not None:
         if (release := scheduler.release_stack) is not None:
@@ -306,12 +354,51 @@ def _run_entry() -> None:
             log("kernel thread {} ended with error {}", thread.name_text(), error.code)
 
 
-def _enqueue_current(now: u64) -> None:
-    """Put the running thread back into the queue, behind those who would be next."""
+def _enqueue_current(cpu: Cpu, now: u64) -> None:
+    """Put the running thread back into a queue, behind those who would be next."""
     thread = current()
-    _charge(thread, now)
+    _charge(cpu, thread, now)
     thread.state = ThreadState.RUNNABLE
-    run_queue.add_behind_first(thread)
+    if may_stay(thread):
+        cpu.run_queue.add_behind_first(thread)
+    else:
+        _enqueue_at(thread, placement.choose_any(thread))
+
+
+def _enqueue_at(thread: Thread, home: u32) -> None:
+    """Put a thread into the queue of another CPU, and let that know."""
+    cpu = cpu_at(home)
+    placement.move(thread, cpu)
+    if cpu.is_idle:
+        cpu.run_queue.add(thread)
+        if cpus.idle & bit_of(home) != 0:
+            cpus.idle &= ~bit_of(home)
+            call(home)
+        return
+    running = running_on(home)
+    if running is None:
+        cpu.run_queue.add(thread)  # it has not begun yet
+        return
+    _charge(cpu, running, ticks_now())
+    cpu.run_queue.advance(running.virtual_time)
+    cpu.run_queue.add(thread)
+    if thread.virtual_time + WAKE_GRAIN < running.virtual_time:
+        add_work(running, RESCHEDULE)
+    elif (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
+        call(home)
+
+
+def on_call() -> None:
+    """Look at the queue because another CPU has put a thread there; interrupts are off."""
+    cpu = this_cpu()
+    if not cpu.is_idle and not cpu.run_queue.is_empty():
+        _begin_slice(cpu)
+
+
+def _begin_slice(cpu: Cpu) -> None:
+    """Limit the running thread's turn, unless it is limited."""
+    if (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
+        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
 
 
 def _switch(now: u64) -> None:
@@ -319,70 +406,105 @@ def _switch(now: u64) -> None:
     change = _choose(now)
     if change.load != 0:
         context.switch_stacks(change.save, change.load)
-        if cpu.departed is not None:
+        if this_cpu().departed is not None:
             _drop_departed()
 
 
 def _choose(now: u64) -> Change:
     """Take the next thread and make it the running one; its `load` is 0 if it is so already."""
-    following = run_queue.take()
-    if following is None:
-        following = _idle(now)
-    following.state = ThreadState.RUNNING
-    if not run_queue.is_empty() and not slice_timer.armed:
-        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
+    cpu = this_cpu()
     previous = current()
+    following = cpu.run_queue.take()
+    if following is None:
+        following = _find_work(cpu, previous, now)
+    if cpus.several and following is previous and not may_stay(following):
+        _enqueue_at(following, placement.choose_any(following))
+        if (idle_thread := cpu.idle_thread) is not None:
+            following = idle_thread
+    following.state = ThreadState.RUNNING
+    if not cpu.run_queue.is_empty():
+        _begin_slice(cpu)
     if following is previous:
         return STAY
     following.switches += 1
+    if cpus.several:
+        _save_program_state(cpu, previous)
+        following.cpu = cpu.index
     if following.vector_area != 0:
-        _take_over_program_state(following)
+        _take_over_program_state(cpu, following)
     per_cpu.set_kernel_stack(following.kernel_stack_top)
     per_cpu.set_work(following.work)
     current_thread.set(following)
     return Change(address_of(previous.saved), following.saved.pointer)
 
 
-def _idle(now: u64) -> Thread:
+def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Thread:
+    """Give a thread of another CPU's, or the one that comes after a pause."""
+    if cpus.several:
+        if (stolen := placement.take_from_others(cpu)) is not None:
+            return stolen
+        if previous.state == ThreadState.RUNNABLE and (idle := cpu.idle_thread) is not None:
+            return idle  # the previous one waits for another CPU: its context must be left
+    return _idle(cpu, now)
+
+
+def _idle(cpu: Cpu, now: u64) -> Thread:
     """Halt the CPU until somebody can run; nobody is charged for it."""
     if (on_idle := scheduler.on_idle) is not None:
         on_idle()
     cpu.is_idle = True
-    following = run_queue.take()
+    cpu.idle_began = now
+    following = cpu.run_queue.take()
     while following is None:
-        halt()
-        disable_interrupts()
-        following = run_queue.take()
+        cpus.idle |= bit_of(cpu.index)
+        kernel_lock.halt()
+        cpus.idle &= ~bit_of(cpu.index)
+        following = cpu.run_queue.take()
+        if following is None and cpus.several:
+            following = placement.take_from_others(cpu)
     cpu.is_idle = False
     cpu.turn_began = ticks_now()
     cpu.idle_ticks += cpu.turn_began - now
     return following
 
 
-def _take_over_program_state(thread: Thread) -> None:
+def _save_program_state(cpu: Cpu, thread: Thread) -> None:
+    """Save the registers of a program's thread that leaves the CPU; they stay there as well."""
+    if thread.vector_area != 0 and cpu.program_thread is thread:
+        thread.fs_base = read_fs_base()
+        context.save_vector(thread.vector_area)
+
+
+def _take_over_program_state(cpu: Cpu, thread: Thread) -> None:
     """Load the registers and the address space of a program's thread, saving the last one's."""
     previous = cpu.program_thread
-    if previous is not thread:
-        if previous is not None:
+    if previous is not thread or thread.vector_cpu != cpu.index:
+        if previous is not None and not cpus.several:
             previous.fs_base = read_fs_base()
             context.save_vector(previous.vector_area)
         context.restore_vector(thread.vector_area)
         write_fs_base(thread.fs_base)
         cpu.program_thread = thread
+        thread.vector_cpu = cpu.index
     if cpu.space is not thread.space:
-        _load_space(thread.space)
+        _load_space(cpu, thread.space)
 
 
-def _load_space(space: Space | None) -> None:
+def _load_space(cpu: Cpu, space: Space | None) -> None:
     """Load a page table; kernel threads run on whichever is loaded."""
-    if space is not None:
-        page_table.activate(space.root)
-        cpu.space = space
+    if space is None:
+        return
+    bit = bit_of(cpu.index)
+    if (last := cpu.space) is not None:
+        last.cpus &= ~bit
+    space.cpus |= bit
+    page_table.activate(space.root)
+    cpu.space = space
 
 
-def _charge(thread: Thread, now: u64) -> None:
-    """Add the running thread's time since it was last added."""
-    ran = now.wrapping_sub(cpu.turn_began)
+def _charge(cpu: Cpu, thread: Thread, now: u64) -> None:
+    """Add the time of a CPU's running thread since it was last added."""
+    ran = now - min(cpu.turn_began, now)
     cpu.turn_began = now
     thread.ran_ticks += ran
     if thread.weight != NORMAL_WEIGHT:
@@ -398,5 +520,9 @@ def _wake_sleeper(timer: Timer) -> None:
 
 def _end_slice(_timer: Timer) -> None:
     """End the running thread's turn if others wait."""
-    if not run_queue.is_empty():
-        add_work(current(), RESCHEDULE)
+    cpu = this_cpu()
+    if cpu.run_queue.is_empty():
+        return
+    add_work(current(), RESCHEDULE)
+    if cpus.several and (surplus := placement.surplus(cpu)) is not None:
+        _enqueue_at(surplus, placement.least_loaded(surplus))

@@ -10,3 +10,5 @@ class Space(Counted):
 
     root: u64 = 0
     """Physical address of the top page table; 0 stands for the kernel's own."""
+    cpus: u64 = 0
+    """The CPUs in which it is loaded."""

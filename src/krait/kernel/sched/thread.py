@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 NAME_BYTES: Final = 16  # as TASK_COMM_LEN, the terminating zero included
 NORMAL_WEIGHT: Final = 1024
+ALL_CPUS: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 RESCHEDULE: Final = u32(0x8000_0000)
 """The bit of `Thread.work` that asks the thread to give up the CPU before it goes on."""
@@ -78,6 +79,12 @@ class Thread(Counted):
     ran_ns: u64 = 0
     """The CPU time that was last told, which never goes back when the counter's rate is refined."""
     switches: u64 = 0
+    cpu: u32 = 0
+    """Where it runs, waits to run, or ran last."""
+    vector_cpu: u32 = 0
+    """Which CPU had its vector registers last."""
+    affinity: u64 = ALL_CPUS
+    """The CPUs on which it may run."""
     preemptions: u64 = 0
     """How often it gave up the CPU because others waited."""
     started_ns: u64 = 0

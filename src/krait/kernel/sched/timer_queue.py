@@ -14,8 +14,11 @@ every method.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from krait.kernel.lang import Counted, Struct, u64
+from krait.kernel.lang import Counted, Struct, u32, u64
+
+NEVER: Final = u64(0xFFFF_FFFF_FFFF_FFFF)
 
 
 class Timer(Counted):
@@ -24,6 +27,8 @@ class Timer(Counted):
     deadline_ns: u64 = 0
     on_expiry: Callable[[Timer], None] | None = None
     armed: bool = False
+    cpu: u32 = 0
+    """In whose queue it is."""
     child: Timer | None = None
     next: Timer | None = None
     previous: Timer | None = None

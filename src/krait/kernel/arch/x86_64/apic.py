@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.cpu import pause
 from krait.kernel.arch.x86_64.device_memory import map_device
 from krait.kernel.arch.x86_64.ports import out8
 from krait.kernel.lang import Packed, Struct, Volatile, at, register, u16, u32, u64
@@ -27,6 +28,13 @@ MASKED: Final = u32(1 << 16)
 PERIODIC: Final = u32(1 << 17)
 DIVIDE_BY_1: Final = u32(0b1011)
 
+PENDING: Final = u32(1 << 12)
+INITIALIZE: Final = u32(0x4500)
+STARTUP: Final = u32(0x4600)
+NON_MASKABLE: Final = u32(0x4400)
+ALL_BUT_SELF: Final = u32(0xC0000)
+
+RESCHEDULE_VECTOR: Final = u32(0xEE)
 TIMER_VECTOR: Final = u32(0xEF)
 SPURIOUS_VECTOR: Final = u32(0xFF)
 
@@ -42,6 +50,8 @@ class LocalApic(Packed):
     task_priority: Volatile[u32] = register(0x80)
     end_of_interrupt: Volatile[u32] = register(0xB0)
     spurious: Volatile[u32] = register(0xF0)
+    command: Volatile[u32] = register(0x300)
+    command_target: Volatile[u32] = register(0x310)
     timer_entry: Volatile[u32] = register(0x320)
     line_0_entry: Volatile[u32] = register(0x350)
     initial_count: Volatile[u32] = register(0x380)
@@ -53,6 +63,9 @@ class ApicPlace(Struct):
     """Where the registers are mapped."""
 
     address: u64 = 0
+    first: u32 = 0
+    """The number of the first CPU, once there are others."""
+    has_others: bool = False
 
 
 place = ApicPlace()
@@ -63,6 +76,11 @@ def start() -> None:
     out8(LEGACY_MASK_1, 0xFF)
     out8(LEGACY_MASK_2, 0xFF)
     place.address = map_device(PHYSICAL, REGISTERS_BYTES)
+    start_second()
+
+
+def start_second() -> None:
+    """Enable the controller of the CPU that runs this."""
     registers = at(LocalApic, place.address)
     registers.spurious.store(SOFTWARE_ENABLE | SPURIOUS_VECTOR)
     registers.line_0_entry.store(MASKED)
@@ -73,6 +91,37 @@ def start() -> None:
 def identity() -> u32:
     """Give this CPU's number at the interrupt controllers."""
     return at(LocalApic, place.address).identity.load() >> 24
+
+
+def remember_first() -> None:
+    """Let devices go on interrupting the CPU that runs this when there are others."""
+    place.first = identity()
+    place.has_others = True
+
+
+def device_target() -> u32:
+    """Give the number of the CPU that devices interrupt."""
+    return place.first if place.has_others else identity()
+
+
+def send(target: u32, vector: u32) -> None:
+    """Interrupt another CPU; interrupts are off, since it takes two writes."""
+    registers = at(LocalApic, place.address)
+    while registers.command.load() & PENDING != 0:
+        pause()
+    registers.command_target.store(target << 24)
+    registers.command.store(vector)
+
+
+def send_to_others(command: u32) -> None:
+    """Send to every CPU but this one: a vector, or how else it is delivered."""
+    at(LocalApic, place.address).command.store(ALL_BUT_SELF | command)
+
+
+def start_others(page: u32) -> None:
+    """Let every other CPU begin at a page (Intel SDM 3A, 9.4.4.1, without waiting in between)."""
+    send_to_others(INITIALIZE)
+    send_to_others(STARTUP | page)
 
 
 def end_of_interrupt() -> None:

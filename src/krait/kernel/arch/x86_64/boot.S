@@ -160,6 +160,7 @@ high_half:
     movq $krait_percpu_start, %rax
     movq %rax, %gs:CPU_SELF
     movq %rax, krait_ist_area(%rip)
+    movl $HOLDS_ALONE, %gs:CPU_HOLDS
     movq $(krait_boot_stack_end - FRAME_SIZE), %rax
     movq %rax, %gs:CPU_FRAME
     movq $(krait_boot_stack_start + 512), %rax
@@ -187,6 +188,7 @@ krait_gdt:
     .quad 0x00af9b000000ffff /* ring 0 code, 64 bits, accessed */
     .quad 0x00cf93000000ffff /* ring 0 data, accessed */
     .quad 0, 0               /* TSS: descriptor_tables.py */
+    .quad 0x0040f30000000000 /* data; the limit is the CPU's number */
 krait_gdt_end:
 krait_gdt_pointer:
     .word krait_gdt_end - krait_gdt - 1
@@ -199,8 +201,9 @@ first_gdt_pointer:
 
 /* What every CPU's %gs points to begins with this. */
     .section .percpu.head, "aw"
-    .globl krait_cpu_area
+    .globl krait_cpu_area, krait_percpu_base
 krait_cpu_area:
+krait_percpu_base:
     .zero 64
 
     .bss

@@ -66,6 +66,12 @@ def components(offered: u64) -> u64:
     return mask
 
 
+def start_second() -> None:
+    """Do the same on another CPU, with the components that the first one chose."""
+    write_cr4(read_cr4() | CR4_FSGSBASE | CR4_OSXSAVE)
+    write_xcr0(vector_layout.mask)
+
+
 def vector_area_size() -> u64:
     """Return how many bytes `save_vector` writes; areas are aligned to 64."""
     return vector_layout.size

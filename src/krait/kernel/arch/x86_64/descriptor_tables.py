@@ -15,6 +15,7 @@ from krait.kernel.arch.x86_64.cpu import write_msr
 from krait.kernel.arch.x86_64.layout import (
     CODE_SELECTOR,
     IST_STACK_SIZE,
+    NUMBER_SELECTOR,
     TSS_SELECTOR,
 )
 from krait.kernel.lang import (
@@ -25,6 +26,7 @@ from krait.kernel.lang import (
     at,
     inline,
     size_of,
+    slice_at,
     static_assert,
     store,
     symbol_address,
@@ -54,6 +56,10 @@ SPECIAL_STACKS: Final = {
 IST_OF_EXCEPTION: Final[list[u16]] = [u16(SPECIAL_STACKS.get(n, IST_FAULT)) for n in range(32)]
 
 GATE_PRESENT_INTERRUPT: Final = 0x8E00  # Intel SDM 3A, 6.14.1
+
+SEGMENTS: Final = 6
+SEGMENTS_AT: Final = 256
+"""Where another CPU's segments are, behind the TSS."""
 
 MSR_STAR: Final = 0xC0000081
 MSR_LSTAR: Final = 0xC0000082
@@ -103,17 +109,40 @@ def start() -> None:
     for slot in range(7):
         state.interrupt_stacks[slot] = area + IST_STACK_SIZE * (slot + 2)
     state.port_map = u16(size_of(TaskState))
-    load_task_state(area + 64)
+    load_task_state(area + 64, symbol_address("krait_gdt"))
     fill_gates()
     load_gates()
+    point_system_calls()
+
+
+def start_second(area: u64, number: u32) -> None:
+    """Make and load the tables of another CPU in the head of its area of stacks."""
+    state = at(TaskState, area + 64)
+    for slot in range(7):
+        state.interrupt_stacks[slot] = area + IST_STACK_SIZE * (slot + 2)
+    state.port_map = u16(size_of(TaskState))
+    segments = slice_at(u64, area + SEGMENTS_AT, u64(SEGMENTS))
+    segments.copy_from(slice_at(u64, symbol_address("krait_gdt"), u64(SEGMENTS)))
+    segments[NUMBER_SELECTOR // 8] |= u64(number)
+    pointer: Array[u16] = inline(5)
+    at(TablePointer, address_of(pointer)).limit = u16(SEGMENTS * 8 - 1)
+    at(TablePointer, address_of(pointer)).base = area + SEGMENTS_AT
+    asm_do("lgdt (%0)", address_of(pointer), clobbers=("memory",))
+    load_task_state(area + 64, area + SEGMENTS_AT)
+    load_gates()
+    point_system_calls()
+
+
+def point_system_calls() -> None:
+    """Tell the CPU where `syscall` goes."""
     write_msr(u32(MSR_STAR), u64(CODE_SELECTOR) << 32)
     write_msr(u32(MSR_LSTAR), symbol_address("krait_syscall_entry"))
     write_msr(u32(MSR_SFMASK), u64(SYSCALL_MASK))
 
 
-def load_task_state(base: u64) -> None:
-    """Write the TSS descriptor and load it."""
-    descriptor = symbol_address("krait_gdt") + TSS_SELECTOR
+def load_task_state(base: u64, table: u64) -> None:
+    """Write the TSS descriptor into a table of segments and load it."""
+    descriptor = table + TSS_SELECTOR
     low = u64(size_of(TaskState) - 1) | (base & 0xFFFFFF) << 16 | u64(0x89) << 40
     store(u64, descriptor, low | (base >> 24 & 0xFF) << 56)
     store(u64, descriptor + 8, base >> 32)

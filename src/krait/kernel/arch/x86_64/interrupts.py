@@ -35,6 +35,7 @@ class Interrupts(Struct):
     handlers: Array[Handler] = inline(VECTORS)
     used: u32 = 0
     timer: Callable[[u32], None] | None = None
+    reschedule: Callable[[], None] | None = None
     timer_count: u64 = 0
     strays: u64 = 0
     """Interrupts that nobody had registered for."""
@@ -66,12 +67,17 @@ def allocate_vector(function: Callable[[u32], None], argument: u32) -> u32:
 
 def message_address() -> u64:
     """Give the address to which a device writes a vector in order to interrupt this CPU."""
-    return MESSAGE_ADDRESS | u64(apic.identity()) << DESTINATION_SHIFT
+    return MESSAGE_ADDRESS | u64(apic.device_target()) << DESTINATION_SHIFT
 
 
 def handle_timer(function: Callable[[u32], None]) -> None:
     """Call `function` with its vector when the CPU's timer runs out."""
     interrupts.timer = function
+
+
+def handle_reschedule(function: Callable[[], None]) -> None:
+    """Call `function` when another CPU asks this one to look at its queue."""
+    interrupts.reschedule = function
 
 
 def dispatch(vector: u32) -> None:
@@ -80,6 +86,9 @@ def dispatch(vector: u32) -> None:
         interrupts.timer_count += 1
         if (timer := interrupts.timer) is not None:
             timer(vector)
+    elif vector == apic.RESCHEDULE_VECTOR:
+        if (reschedule := interrupts.reschedule) is not None:
+            reschedule()
     elif FIRST_VECTOR <= vector < FIRST_VECTOR + VECTORS:
         handler = interrupts.handlers[vector - FIRST_VECTOR]
         handler.count += 1

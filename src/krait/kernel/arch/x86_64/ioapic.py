@@ -47,7 +47,7 @@ def route(line: u32, vector: u32) -> None:
     """Deliver a level-triggered, active-high line to this CPU as `vector`."""
     if place.address == 0:
         place.address = map_device(PHYSICAL, REGISTERS_BYTES)
-    _write(REDIRECTION + line * 2 + 1, apic.identity() << DESTINATION_SHIFT)
+    _write(REDIRECTION + line * 2 + 1, apic.device_target() << DESTINATION_SHIFT)
     _write(REDIRECTION + line * 2, vector | LEVEL)
 
 

@@ -13,6 +13,7 @@
 #define CODE_SELECTOR 0x08
 #define DATA_SELECTOR 0x10
 #define TSS_SELECTOR 0x18
+#define NUMBER_SELECTOR 0x28 /* its limit is the CPU's number */
 
 /* TrapFrame (trap_frame.py). */
 #define FRAME_R15 0
@@ -47,6 +48,20 @@
 #define CPU_STACK_LIMIT 24 /* lowest address a trap may still push to on the kernel stack */
 #define CPU_WORK 32        /* the current thread's work word: reasons not to go straight back */
 #define CPU_CANARY 40
+#define CPU_HOLDS 48      /* the kernel lock: HOLDS_NOT, HOLDS_LOCK, HOLDS_ALONE */
+#define CPU_WANTED 52     /* flushes of the TLB that other CPUs have asked for ... */
+#define CPU_DONE 56       /* ... and those that are done */
+#define CPU_INDEX 60
+
+#define HOLDS_NOT 0
+#define HOLDS_LOCK 1
+#define HOLDS_ALONE 2 /* the only CPU: it needs no lock */
+
+/* Interrupts of this vector are served without the kernel lock (kernel_lock.py). */
+#define SERVICE_VECTOR 0xf0
+
+/* Where the other CPUs begin: a page of code, and three of page tables (second_cpu.S). */
+#define TRAMPOLINE 0x8000
 
 /* The table of system calls (linux/table.py): entries, log2 of an entry's size, offset of its thunk. */
 #define SYSTEM_CALLS 463

@@ -28,8 +28,16 @@ KERNEL_BASE: Final = 0xFFFF_FFFF_8000_0000
 CODE_SELECTOR: Final = 0x08
 DATA_SELECTOR: Final = 0x10
 TSS_SELECTOR: Final = 0x18
+NUMBER_SELECTOR: Final = 0x28
+"""Of a segment whose limit is the CPU's number, which programs read with `lsl`."""
 
 FRAME_SIZE: Final = 176
 
 IST_AREA_SIZE: Final = 8192
 IST_STACK_SIZE: Final = 1024
+
+HOLDS_NOT: Final = 0
+HOLDS_LOCK: Final = 1
+HOLDS_ALONE: Final = 2
+SERVICE_VECTOR: Final = 0xF0
+TRAMPOLINE: Final = 0x8000

@@ -9,13 +9,18 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.layout import FRAME_SIZE
-from krait.kernel.lang import asm, asm_do, u32, u64
+from krait.kernel.lang import asm, asm_do, load, store, u32, u64
 
 unsafe: Final = True
 
 STACK_SIZE: Final = 16384
 STACK_RESERVE: Final = 768
 """What a trap needs at least: one frame and the first calls of its handler."""
+
+
+CPU_WORK: Final = 32
+CPU_WANTED: Final = 52
+CPU_DONE: Final = 56
 
 
 def set_kernel_stack(top: u64) -> None:
@@ -32,6 +37,58 @@ def kernel_stack_top() -> u64:
 def set_work(bits: u32) -> None:
     """Say what the running thread has to do before program code goes on; 0: nothing."""
     asm_do("movl %0, %%gs:32", bits, clobbers=("memory",))
+
+
+def set_work_of(area: u64, bits: u32) -> None:
+    """Say it of the thread that runs on another CPU."""
+    store(u32, area + CPU_WORK, bits)
+
+
+def area() -> u64:
+    """Return where this CPU's area is."""
+    return asm("movq %%gs:0, %0", out=u64)
+
+
+def index() -> u32:
+    """Return this CPU's number."""
+    return asm("movl %%gs:60, %0", out=u32)
+
+
+def set_holds(state: u32) -> None:
+    """Say whether this CPU holds the kernel lock: HOLDS_NOT, HOLDS_LOCK or HOLDS_ALONE."""
+    asm_do("movl %0, %%gs:48", state, clobbers=("memory",))
+
+
+def flushes_wanted() -> u32:
+    """Return how many flushes of the TLB other CPUs have asked this one for."""
+    return asm("movl %%gs:52, %0", out=u32, clobbers=("memory",))
+
+
+def flushes_done() -> u32:
+    """Return how many of them are done."""
+    return asm("movl %%gs:56, %0", out=u32, clobbers=("memory",))
+
+
+def set_flushes_done(count: u32) -> None:
+    """Tell who waits that so many are done."""
+    asm_do("movl %0, %%gs:56", count, clobbers=("memory",))
+
+
+def want_flush(area: u64) -> u32:
+    """Ask another CPU for one more; returns the number of that."""
+    count = load(u32, area + CPU_WANTED).wrapping_add(1)
+    store(u32, area + CPU_WANTED, count)
+    return count
+
+
+def has_done(area: u64, count: u32) -> bool:
+    """Say whether another CPU has done what was asked for last."""
+    return asm("movl (%1), %0", area + CPU_DONE, out=u32, clobbers=("memory",)) == count
+
+
+def stack_limit(top: u64) -> u64:
+    """Return the lowest address to which a trap may push on a stack of 16 KiB."""
+    return top - (STACK_SIZE - STACK_RESERVE)
 
 
 def set_canary(value: u64) -> None:

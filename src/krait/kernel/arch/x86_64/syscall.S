@@ -14,6 +14,9 @@
  * program goes on just behind the instruction with its other registers untouched; else (a signal
  * handler, sigreturn, execve) all of the frame is loaded. RBP stays the program's, which ends a walk
  * along the kernel's frames: it is no address on this stack.
+ *
+ * With several CPUs the kernel lock is taken before the call and dropped behind it (kernel_lock.S);
+ * the only CPU is one that holds it for ever.
  */
 
 #include "layout.h"
@@ -60,7 +63,10 @@ krait_syscall_entry:
     jae with_work
     movl %eax, %r11d
     shlq $SYSTEM_CALL_SHIFT, %r11
+    cmpl $HOLDS_NOT, %gs:CPU_HOLDS
+    je take_lock
     movq %r10, %rcx
+locked:
     sti
     call *krait_linux_table__TABLE + SYSTEM_CALL_FUNCTION(%r11)
     cli
@@ -68,6 +74,9 @@ krait_syscall_entry:
     jne found_work
     cmpq $-EINTR, %rax
     je found_work
+called:
+    cmpl $HOLDS_LOCK, %gs:CPU_HOLDS
+    je drop_lock
 return_fast:
     movq FRAME_RFLAGS(%rsp), %r11
     testl $(RFLAGS_TF | RFLAGS_DF | RFLAGS_NT | RFLAGS_AC), %r11d
@@ -89,7 +98,10 @@ return_slowly:
 
     /* Tracing, a pending signal, a number beyond the table: Python does all of it. */
 with_work:
-    movq %rsp, %rdi
+    cmpl $HOLDS_NOT, %gs:CPU_HOLDS
+    jne 1f
+    call krait_take_kernel_lock
+1:  movq %rsp, %rdi
     sti
     call krait_syscall
     jmp worked
@@ -102,6 +114,42 @@ found_work:
 worked:
     testq %rax, %rax
     jne krait_return_all
+    movq FRAME_RAX(%rsp), %rax
+    jmp called
+
+    /* All argument registers are in the frame; R11 is the place in the table. */
+take_lock:
+    xorl %eax, %eax
+    movl $1, %ecx
+    lock cmpxchgl %ecx, krait_kernel_lock
+    jne 1f
+    movl $HOLDS_LOCK, %gs:CPU_HOLDS
+    movl %gs:CPU_WANTED, %eax
+    cmpl %gs:CPU_DONE, %eax
+    jne 2f
+    movq %r10, %rcx
+    jmp locked
+1:  call krait_take_kernel_lock
+    jmp 3f
+2:  call krait_serve_flush
+3:  movl FRAME_ORIGINAL_RAX(%rsp), %r11d
+    shlq $SYSTEM_CALL_SHIFT, %r11
+    movq FRAME_RDI(%rsp), %rdi
+    movq FRAME_RSI(%rsp), %rsi
+    movq FRAME_RDX(%rsp), %rdx
+    movq FRAME_R10(%rsp), %rcx
+    movq FRAME_R8(%rsp), %r8
+    movq FRAME_R9(%rsp), %r9
+    jmp locked
+
+drop_lock:
+    movl $HOLDS_NOT, %gs:CPU_HOLDS
+    xorl %ecx, %ecx
+    xchgl %ecx, krait_kernel_lock
+    cmpl $1, %ecx
+    je return_fast
+    movq %rax, FRAME_RAX(%rsp)
+    call krait_kick_waiter
     movq FRAME_RAX(%rsp), %rax
     jmp return_fast
     .section .note.GNU-stack, "", @progbits

@@ -12,6 +12,10 @@
  *
  * Whose code was interrupted is told by the saved RIP alone: within the kernel's code or not. The
  * privilege level says nothing: it is always 0.
+ *
+ * Who comes without the kernel lock takes it and gives it back: that is a program, a halted CPU, or
+ * kernel code that needs none. What was held is kept in EBX, which a called function preserves.
+ * An interrupt of SERVICE_VECTOR is served on its IST stack, and needs no lock.
  */
 
 #include "layout.h"
@@ -90,10 +94,20 @@
     popq %rdi
 .endm
 
+.macro take_kernel_lock
+    movl %gs:CPU_HOLDS, %ebx
+    testl %ebx, %ebx
+    jne 1f
+    call krait_take_kernel_lock
+    movq %rsp, %rdi
+1:
+.endm
+
     .section .text.krait.hot, "ax"
     .balign 16
 trap:
     move_to_kernel_stack
+    take_kernel_lock
     xorl %ebp, %ebp
     call krait_trap
     jmp trap_return
@@ -103,6 +117,7 @@ interrupt:
     pushq (%rsp) /* the stub's vector - 128 stays in the error code's place */
     subq $-128, (%rsp)
     move_to_kernel_stack
+    take_kernel_lock
     xorl %ebp, %ebp
     call krait_interrupt
 
@@ -113,6 +128,8 @@ trap_return:
     jb krait_return_to_program
     cmpq $krait_code_end, FRAME_RIP(%rsp)
     jae krait_return_to_program
+    testl %ebx, %ebx
+    je return_without_lock
 restore:
     pop_registers
     addq $16, %rsp
@@ -130,6 +147,17 @@ krait_return_to_program:
 krait_return_all:
     orl $RFLAGS_IF, FRAME_RFLAGS(%rsp)
     andl $~RFLAGS_IOPL, FRAME_RFLAGS(%rsp)
+    cmpl $HOLDS_LOCK, %gs:CPU_HOLDS
+    jne restore
+    call krait_drop_kernel_lock
+    jmp restore
+
+    /* Kernel code that did not hold the lock; a CPU that was halted keeps it, since it would take
+     * it next. */
+return_without_lock:
+    cmpq $krait_halted, FRAME_RIP(%rsp)
+    je restore
+    call krait_drop_kernel_lock
     jmp restore
 
 /* krait_enter_program(frame): load every register from the frame at the top of the kernel stack. */
@@ -188,6 +216,34 @@ nmi:
     addq $16, %rsp
     iretq
 
+/* A request of another CPU, served where it comes. */
+service:
+    pushq %rax
+    pushq %rcx
+    pushq %rdx
+    pushq %rsi
+    pushq %rdi
+    pushq %r8
+    pushq %r9
+    pushq %r10
+    pushq %r11
+    movq %rsp, %rax
+    andq $-IST_AREA_SIZE, %rax
+    movq (%rax), %rax
+    wrgsbase %rax
+    cld
+    call krait_serve_interrupt
+    popq %r11
+    popq %r10
+    popq %r9
+    popq %r8
+    popq %rdi
+    popq %rsi
+    popq %rdx
+    popq %rcx
+    popq %rax
+    iretq
+
 /* 32 exceptions, 16 bytes each; 224 interrupts, 8 bytes each: descriptor_tables.py relies on it. */
     .balign 16
     .globl krait_exception_stubs
@@ -213,8 +269,12 @@ krait_exception_stubs:
 krait_interrupt_stubs:
     .rept 224
     .balign 8
+    .if vector == SERVICE_VECTOR
+    jmp service
+    .else
     pushq $(vector - 128)
     jmp interrupt
+    .endif
     vector = vector + 1
     .endr
 

@@ -9,6 +9,8 @@
  */
 
 #define DATA (vdso - 4096)
+#include "layout.h"
+
 #define DATA_SEQUENCE (DATA + 0)
 #define DATA_ENABLED (DATA + 4)
 #define DATA_BASE_TSC (DATA + 8)
@@ -231,11 +233,13 @@ time:
 time_end:
 
     .balign 16
-/* getcpu(unsigned *cpu, unsigned *node): there is one */
+/* getcpu(unsigned *cpu, unsigned *node): the limit of a segment is the CPU's number; one node */
 getcpu:
     testq %rdi, %rdi
     je 1f
-    movl $0, (%rdi)
+    movl $NUMBER_SELECTOR, %eax
+    lsl %eax, %eax
+    movl %eax, (%rdi)
 1:  testq %rsi, %rsi
     je 2f
     movl $0, (%rsi)
