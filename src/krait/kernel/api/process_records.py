@@ -103,7 +103,7 @@ def write_thread(process: Process, task: Task, out: RecordWriter) -> None:
     record.state = u8(u32(state_of(task)))
     record.priority = u8.truncate(task.real_time_priority)
     record.nice = u8(u32(task.nice + 20))
-    record.cpu = 0
+    record.cpu = task.cpu
     record.call = NOBODY
     record.cpu_ns = task.cpu_time_ns()
     record.switches = task.switches

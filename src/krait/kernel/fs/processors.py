@@ -11,7 +11,8 @@ from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import text, u8, u32, u64
 from krait.kernel.sched import clock
-from krait.kernel.sched.cpu import cpu_at, cpus, idle_ticks_of, running_on, this_cpu
+from krait.kernel.sched.cpu import bit_of, cpu_at, cpus, idle_ticks_of, running_on, this_cpu
+from krait.kernel.sched.cpu import call as call_cpu
 
 NOBODY: Final = 0xFFFFFFFF
 GROUP_BITS: Final = 32  # lib/bitmap: masks are written in groups of eight digits
@@ -35,6 +36,27 @@ def idle_ns(index: u32) -> u64:
 def is_idle_here() -> bool:
     """Tell whether the CPU that runs this was halted before it was interrupted."""
     return this_cpu().is_idle
+
+
+def own_index() -> u32:
+    """Return the number of the CPU that runs this."""
+    return this_cpu().index
+
+
+def busy_set() -> u64:
+    """Return the CPUs that run and are not idle."""
+    busy: u64 = 0
+    for index in range(cpus.count):
+        if cpus.online & bit_of(index) != 0 and not cpu_at(index).is_idle:
+            busy |= bit_of(index)
+    return busy
+
+
+def call(members: u64) -> None:
+    """Interrupt those CPUs of a set that are not this one."""
+    for index in range(cpus.count):
+        if members & bit_of(index) != 0 and index != own_index():
+            call_cpu(index)
 
 
 def running_tid(index: u32) -> u32:

@@ -1,10 +1,10 @@
 """Sampling what the CPU does: `krait run --profile`.
 
-A timer notes a thousand times a second that a sample is due, and the interrupt that it comes in
-takes it on its way out, when it knows what it interrupted: the kernel's frames, found by frame
-pointers on the kernel stack, then the program's, as far as they are in memory. Samples are runs of
-words in a ring; a kernel thread (api/profiling.py) empties it and sends them to the host. A full
-ring loses samples and counts them. An idle CPU is not sampled.
+A timer notes a thousand times a second that a sample is due on every busy CPU, and interrupts the
+others. The interrupt takes it on its way out, when it knows what it interrupted: the kernel's
+frames, found by frame pointers on the kernel stack, then the program's, as far as they are in
+memory. Samples are runs of words in a ring; a kernel thread (api/profiling.py) empties it and sends
+them to the host. A full ring loses samples and counts them. An idle CPU is not sampled.
 
     head (tid, CPU, number of kernel frames, number of program frames), addresses
 """
@@ -40,7 +40,8 @@ PROGRAM_SHIFT: Final = 56
 class Sampler(Struct):
     """The ring, and when the next sample is due."""
 
-    due: bool = False
+    due: u64 = 0
+    """The CPUs that are to take a sample."""
     period_ns: u64 = 0
     """0: nothing is sampled."""
     next_ns: u64 = 0
@@ -73,8 +74,9 @@ def start(rate_hz: u64) -> None:
 
 
 def note_due(_timer: Timer) -> None:
-    """Ask for a sample; runs in the timer interrupt."""
-    sampler.due = True
+    """Ask every busy CPU for a sample; runs in the timer interrupt of one."""
+    sampler.due = processors.busy_set()
+    processors.call(sampler.due)
     now_ns = clock.monotonic_ns()
     sampler.next_ns = max(sampler.next_ns, now_ns) + sampler.period_ns
     timer.arm(sample_timer, sampler.next_ns, note_due)
@@ -82,7 +84,10 @@ def note_due(_timer: Timer) -> None:
 
 def take(frame: TrapFrame) -> None:
     """Record what an interrupt has interrupted."""
-    sampler.due = False
+    own = u64(1) << processors.own_index()
+    if sampler.due & own == 0:
+        return
+    sampler.due &= ~own
     if processors.is_idle_here():
         return
     thread = current()
@@ -92,7 +97,8 @@ def take(frame: TrapFrame) -> None:
     program = u64(0)
     if isinstance(thread, Task):
         program = take_program_frames(thread, 1 + kernel)
-    sampler.sample[0] = u64(thread.tid) | kernel << KERNEL_SHIFT | program << PROGRAM_SHIFT
+    place = u64(thread.tid) | u64(processors.own_index()) << CPU_SHIFT
+    sampler.sample[0] = place | kernel << KERNEL_SHIFT | program << PROGRAM_SHIFT
     with sampler.lock:
         put(sampler.sample.part(0, 1 + kernel + program))
 

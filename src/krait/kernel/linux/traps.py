@@ -210,7 +210,7 @@ def raise_fault(
 def interrupt(frame: TrapFrame) -> None:
     """Serve an interrupt; interrupts are off, and stay so."""
     interrupts.dispatch(u32.truncate(frame.orig_rax))
-    if config.profile and profile.sampler.due:
+    if config.profile and profile.sampler.due != 0:
         profile.take(frame)
     if not is_kernel(frame.rip) and frame.rip < PROGRAM_TOP:
         if may_have_halted(frame):
