@@ -21,7 +21,7 @@ def program(build_program: Callable[..., str]) -> str:
 
 def test_folded_text_names_what_ran(program: str, run_krait: Run, tmp_path: Path) -> None:
     path = tmp_path / "out.folded"
-    done = run_krait("run", "--timeout", "60", f"--profile={path}", "--", program)
+    done = run_krait("run", "-c", "2", "--timeout", "60", f"--profile={path}", "--", program)
     assert done.returncode == 0, done.stderr
     assert re.search(r"\d+ samples in ", done.stderr)
     counts = {

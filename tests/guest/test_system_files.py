@@ -155,7 +155,7 @@ def read_files() -> tuple[dict[str, object], dict[str, object]]:
     command = [PYTHON, PROGRAM, *LINES, *KEYED, "/proc/self/auxv", "/proc/self/environ",
                "/proc/self/cmdline", "/proc/self/exe"]  # fmt: skip
     here = run_on_host(command, b"", ENVIRONMENT)
-    there = run_in_guest(command, b"", ENVIRONMENT)
+    there = run_in_guest(command, b"", ENVIRONMENT, ("-c", "2"))
     assert there.status == 0, there.errors.decode()
     return json.loads(here.output), json.loads(there.output)
 
@@ -190,7 +190,7 @@ def test_keys_are_linux_s(path: str) -> None:
         for files in read_files()
     )
     assert not set(wanted.split()) - there, "missing"
-    assert not there - here - {"cpu0", "cpu_MHz", "cache_size"}, "not Linux's"
+    assert not there - here - {"cpu0", "cpu1", "cpu_MHz", "cache_size"}, "not Linux's"
 
 
 def test_what_can_be_written() -> None:
@@ -217,6 +217,16 @@ def test_the_group_does_not_limit_the_machine() -> None:
     assert " - cgroup2 " in text_of(there, "/proc/self/mountinfo")
     total = int(text_of(there, "/proc/meminfo").split()[1])
     assert 480 << 10 < total <= 512 << 10
+
+
+def test_both_cpus_are_there() -> None:
+    _, there = read_files()
+    assert text_of(there, "/sys/devices/system/cpu/online") == "0-1\n"
+    assert text_of(there, "/proc/cpuinfo").count("processor\t:") == 2
+    assert "\ncpu1 " in text_of(there, "/proc/stat")
+    assert "Cpus_allowed_list:\t0-1\n" in text_of(there, "/proc/self/status")
+    assert text_of(there, "/sys/fs/cgroup/cpuset.cpus.effective") == "0-1\n"
+    assert text_of(there, "/proc/interrupts").splitlines()[0].split() == ["CPU0", "CPU1"]
 
 
 def test_counters_move() -> None:
