@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.api.record_writer import RecordWriter
-from krait.kernel.arch.x86_64.interrupts import interrupts
+from krait.kernel.arch.x86_64.interrupts import count_all
 from krait.kernel.errno import ESRCH
 from krait.kernel.fs import processors
 from krait.kernel.fs.file import File
@@ -71,10 +71,7 @@ def write_machine(out: RecordWriter) -> None:
     record.load_15 = u32.truncate(load.averages[2])
     record.memory_total = frames.total() << PAGE_SHIFT
     record.memory_free = frames.free() << PAGE_SHIFT
-    count = interrupts.timer_count
-    for index in range(interrupts.used):
-        count += interrupts.handlers[index].count
-    record.interrupts = count
+    record.interrupts = count_all()
     out.put(machine_identity.host_name())
 
 

@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from krait.kernel.arch.x86_64 import apic, ioapic
+from krait.kernel.arch.x86_64 import apic, ioapic, per_cpu
 from krait.kernel.errno import ENOSPC, ENXIO
 from krait.kernel.lang import Array, Errno, Struct, inline, u32, u64
 
 FIRST_VECTOR: Final = u32(0x30)
 VECTORS: Final = 32
+CPUS_MAX: Final = 64
 
 MESSAGE_ADDRESS: Final = u64(0xFEE0_0000)  # Intel SDM 3A, 11.11.1
 DESTINATION_SHIFT: Final = 12
@@ -36,12 +37,25 @@ class Interrupts(Struct):
     used: u32 = 0
     timer: Callable[[u32], None] | None = None
     reschedule: Callable[[], None] | None = None
-    timer_count: u64 = 0
+    timer_counts: Array[u64] = inline(CPUS_MAX)
+    """How often the timer of each CPU has interrupted it."""
+    calls: Array[u64] = inline(CPUS_MAX)
+    """How often each CPU was called by another."""
     strays: u64 = 0
     """Interrupts that nobody had registered for."""
 
 
 interrupts = Interrupts()
+
+
+def count_all() -> u64:
+    """Give the number of interrupts so far, of every kind and CPU."""
+    total = interrupts.strays
+    for index in range(u64(CPUS_MAX)):
+        total += interrupts.timer_counts[index] + interrupts.calls[index]
+    for place in range(interrupts.used):
+        total += interrupts.handlers[place].count
+    return total
 
 
 def register(line: u32, function: Callable[[u32], None], argument: u32) -> u32:
@@ -83,10 +97,11 @@ def handle_reschedule(function: Callable[[], None]) -> None:
 def dispatch(vector: u32) -> None:
     """Handle an interrupt; called with interrupts off."""
     if vector == apic.TIMER_VECTOR:
-        interrupts.timer_count += 1
+        interrupts.timer_counts[per_cpu.index()] += 1
         if (timer := interrupts.timer) is not None:
             timer(vector)
     elif vector == apic.RESCHEDULE_VECTOR:
+        interrupts.calls[per_cpu.index()] += 1
         if (reschedule := interrupts.reschedule) is not None:
             reschedule()
     elif FIRST_VECTOR <= vector < FIRST_VECTOR + VECTORS:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64.interrupts import interrupts
+from krait.kernel.arch.x86_64.interrupts import count_all, interrupts
 from krait.kernel.fs import memory_facts, processors
 from krait.kernel.fs.proc.source import FaultCounts, processes
 from krait.kernel.fs.text_buffer import TextBuffer
@@ -148,7 +148,7 @@ def write_stat(out: TextBuffer) -> None:
         out.put_decimal(u64(cpu))
         put_times(out, text(b" "), cpu, cpu + 1)
     out.put(text(b"intr "))
-    out.put_decimal(interrupts.timer_count + device_interrupts())
+    out.put_decimal(count_all())
     for index in range(interrupts.used):
         out.put(text(b" "))
         out.put_decimal(interrupts.handlers[index].count)
@@ -177,14 +177,6 @@ def put_times(out: TextBuffer, label: Text, first: u32, end: u32) -> None:
     out.put(text(b" 0 0 0 0 0 0\n"))
 
 
-def device_interrupts() -> u64:
-    """Return how often devices have interrupted."""
-    total: u64 = 0
-    for index in range(interrupts.used):
-        total += interrupts.handlers[index].count
-    return total
-
-
 def write_interrupts(out: TextBuffer) -> None:
     """Write a line a vector; devices interrupt the first CPU."""
     out.put(text(b"    "))
@@ -198,17 +190,26 @@ def write_interrupts(out: TextBuffer) -> None:
         put_columns(out, interrupts.handlers[index].count)
         out.put(text(b"  virtio\n"))
     out.put(text(b"LOC:"))
-    put_columns(out, interrupts.timer_count)
-    out.put(text(b"   Local timer interrupts\nSPU:"))
+    for cpu in range(processors.count()):
+        put_column(out, interrupts.timer_counts[cpu])
+    out.put(text(b"   Local timer interrupts\nRES:"))
+    for cpu in range(processors.count()):
+        put_column(out, interrupts.calls[cpu])
+    out.put(text(b"   Rescheduling interrupts\nSPU:"))
     put_columns(out, interrupts.strays)
     out.put(text(b"   Spurious interrupts\n"))
 
 
 def put_columns(out: TextBuffer, count: u64) -> None:
-    """Append a number a CPU."""
+    """Append a number a CPU, all of it at the first."""
     for cpu in range(processors.count()):
-        out.put(text(b" "))
-        out.put_padded(count if cpu == 0 else u64(0), u64(COLUMN_WIDTH))
+        put_column(out, count if cpu == 0 else u64(0))
+
+
+def put_column(out: TextBuffer, count: u64) -> None:
+    """Append the number of one CPU."""
+    out.put(text(b" "))
+    out.put_padded(count, u64(COLUMN_WIDTH))
 
 
 def put_line(out: TextBuffer, label: Text, value: u64) -> None:
