@@ -43,6 +43,29 @@ These are registered so that programs get the answer that they know how to take.
 |---|---|
 """
 
+REFUSED_FLAGS = """\
+## Flags that are refused
+
+A bit that is not listed with a call is refused with EINVAL, as Linux does with bits that it does not
+know. Flags that Linux knows and Krait refuses are here with their answers; `tests/guest/programs/calls.c`
+asks for each. `open`, `openat`, `send…` and `recv…` ignore bits that nobody knows, as Linux does.
+
+| call | flag or argument | answer |
+|---|---|---|
+"""
+REFUSED_FLAGS_ROWS = (
+    ("copy_file_range", "any flag", "EINVAL (as Linux)"),
+    ("fallocate", "COLLAPSE_RANGE, INSERT_RANGE, ZERO_RANGE", "EOPNOTSUPP"),
+    ("memfd_create", "MFD_HUGETLB", "EINVAL"),
+    ("mmap", "MAP_HUGETLB", "ENOMEM: none are set aside"),
+    ("mq_notify", "SIGEV_THREAD (netlink)", "EINVAL"),
+    ("openat2", "any `resolve`", "EINVAL"),
+    ("renameat2", "RENAME_WHITEOUT", "EINVAL"),
+    ("send, sendto, sendmsg", "MSG_OOB", "EOPNOTSUPP"),
+    ("shmget", "SHM_HUGETLB", "ENOMEM"),
+    ("socket", "all families but AF_UNIX", "EAFNOSUPPORT"),
+)
+
 MISSING = """\
 ## Not known: ENOSYS
 
@@ -113,6 +136,7 @@ def page() -> str:
         ]
         if family:
             parts.append("\n".join(section(module, family)) + "\n")
+    parts.append(REFUSED_FLAGS + "".join(f"| {' | '.join(row)} |\n" for row in REFUSED_FLAGS_ROWS))
     parts.append(
         REFUSED + "".join(f"| {name} | {answer} |\n" for name, answer in sorted(answers.items()))
     )

@@ -33,6 +33,10 @@
 #include <time.h>
 #include <utime.h>
 
+#ifndef SYS_fchmodat2
+#define SYS_fchmodat2 452
+#endif
+
 static int failed, called;
 #define CALL(name, condition) do { errno = 0; called++; if (!(condition)) { \
     failed++; printf("WRONG " #name ": %s (%s)\n", #condition, strerrorname_np(errno)); } } while (0)
@@ -395,6 +399,38 @@ static void scheduling(void)
     CALL(sched_getaffinity, S(sched_getaffinity, 0, sizeof mask, mask) > 0 && mask[0] == 1);
 }
 
+/* What docs/abi.md says is refused. */
+static void refusals(void)
+{
+    struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 8 };
+    struct sigevent by_thread = { .sigev_notify = SIGEV_THREAD };
+    int fd, s[2], q = S(mq_open, "calls", O_CREAT | O_RDWR, 0600, NULL);
+    CALL(openat2, REFUSED(S(openat2, AT_FDCWD, "/tmp", &how, 24), EINVAL));
+    how.resolve = 0;
+    CALL(openat2, (fd = S(openat2, AT_FDCWD, "/tmp/calls/a", &how, 24)) >= 0);
+    CALL(fchmodat2, S(fchmodat2, AT_FDCWD, "/tmp/calls/a", 0600, 0) == 0);
+    CALL(copy_file_range, REFUSED(S(copy_file_range, fd, NULL, fd, NULL, 1, 1), EINVAL));
+    CALL(fallocate, REFUSED(S(fallocate, open("/tmp/calls/a", O_RDWR), 0x8, 0, 4096), EOPNOTSUPP));
+    CALL(memfd_create, REFUSED(S(memfd_create, "x", 4), EINVAL));
+    CALL(mmap, REFUSED(S(mmap, NULL, 1 << 21, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0), ENOMEM));
+    CALL(mq_notify, REFUSED(S(mq_notify, q, &by_thread), EINVAL));
+    CALL(renameat2, REFUSED(S(renameat2, AT_FDCWD, "a", AT_FDCWD, "b", 4), EINVAL));
+    socketpair(AF_UNIX, SOCK_DGRAM, 0, s);
+    CALL(sendto, REFUSED(S(sendto, s[0], "x", 1, MSG_OOB, NULL, 0), EOPNOTSUPP));
+    CALL(shmget, REFUSED(S(shmget, IPC_PRIVATE, 1 << 21, 0600 | 04000), ENOMEM));
+    CALL(socket, REFUSED(S(socket, AF_INET, SOCK_STREAM, 0), EAFNOSUPPORT));
+    CALL(pipe2, REFUSED(S(pipe2, s, 1), EINVAL));
+    CALL(eventfd2, REFUSED(S(eventfd2, 0, 2), EINVAL));
+    CALL(epoll_create1, REFUSED(S(epoll_create1, 1), EINVAL));
+    CALL(inotify_init1, REFUSED(S(inotify_init1, 1), EINVAL));
+    CALL(preadv2, REFUSED(S(preadv2, fd, NULL, 0, 0, 0, 0x40), EOPNOTSUPP));
+    CALL(accept4, REFUSED(S(accept4, s[0], NULL, NULL, 1), EINVAL));
+    CALL(close_range, REFUSED(S(close_range, 50, 60, 1), EINVAL));
+    CALL(splice, REFUSED(S(splice, 0, NULL, 1, NULL, 1, 16), EINVAL));
+    CALL(unlinkat, REFUSED(S(unlinkat, AT_FDCWD, "x", 1), EINVAL));
+    CALL(statx, REFUSED(S(statx, AT_FDCWD, "x", 1, 0, buffer), EINVAL));
+}
+
 static void *end_thread(void *unused)
 {
     S(exit, 0);
@@ -476,6 +512,7 @@ int main(int count, char **arguments)
         identity();
         clocks();
         scheduling();
+        refusals();
         threads();
         printf("first: %d called, %d wrong\n", called, failed);
         CALL(execve, S(execve, "/proc/self/exe", next, nothing) == 0);

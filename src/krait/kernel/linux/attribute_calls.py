@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import EACCES, EINVAL, EISDIR
+from krait.kernel.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP
 from krait.kernel.fs import notify
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
@@ -200,6 +200,17 @@ def fchmod(descriptor: i32, mode: u32) -> None:
 def fchmodat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
     """fchmodat(2)."""
     change_mode(place(directory, path, AtFlags(0)), mode)
+
+
+@syscall("fchmodat2", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
+def fchmodat2(directory: i32, path: UserPointer[u8], mode: u32, flags: AtFlags) -> None:
+    """fchmodat2(2); a symbolic link has no permissions to change."""
+    if u32(flags) & ~u32(0x1100) != 0:
+        raise Errno(EINVAL)
+    found = place(directory, path, flags)
+    if found.vnode.is_symbolic_link:
+        raise Errno(EOPNOTSUPP)
+    change_mode(found, mode)
 
 
 @syscall("chown")

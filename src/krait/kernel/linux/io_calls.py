@@ -40,7 +40,13 @@ class TransferFlags(IntFlag):
     APPEND = 16
 
 
-READING: Final = TransferFlags.HIPRI | TransferFlags.NOWAIT
+READING: Final = (
+    TransferFlags.HIPRI
+    | TransferFlags.DSYNC
+    | TransferFlags.SYNC
+    | TransferFlags.NOWAIT
+    | TransferFlags.APPEND
+)
 WRITING: Final = (
     TransferFlags.HIPRI
     | TransferFlags.DSYNC

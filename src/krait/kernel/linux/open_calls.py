@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from krait.kernel.errno import EINVAL, ENAMETOOLONG
+from krait.kernel.errno import E2BIG, EINVAL, ENAMETOOLONG
 from krait.kernel.fs.memfd import MemfdFlags, make_memfd
 from krait.kernel.fs.open_flags import OpenFlags
 from krait.kernel.fs.opening import open_at
@@ -17,6 +17,7 @@ from krait.kernel.lang import (
     syscall,
     u8,
     u32,
+    u64,
 )
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
@@ -25,6 +26,9 @@ from krait.kernel.linux.task import current_process
 CREATE_AND_TRUNCATE: Final = OpenFlags.CREATE | OpenFlags.TRUNCATE | OpenFlags.WRITE_ONLY
 TEMPORARY_OR_CREATE: Final = u32(0o20000000 | 0o100)
 PERMISSIONS: Final = u32(0o7777)
+OPEN_PATH: Final = u32(0o10000000)
+PATH_ALLOWS: Final = 0o10000000 | 0o200000 | 0o400000 | 0o2000000
+"""O_PATH O_DIRECTORY O_NOFOLLOW O_CLOEXEC."""
 OPEN_FLAGS: Final = OpenFlags(
     0o3 | 0o100 | 0o200 | 0o400 | 0o1000 | 0o2000 | 0o4000 | 0o10000 | 0o20000 | 0o40000
     | 0o100000 | 0o200000 | 0o400000 | 0o1000000 | 0o2000000 | 0o4000000 | 0o10000000 | 0o20000000
@@ -54,6 +58,41 @@ def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -
         permissions = mode & PERMISSIONS & ~process.fs.umask
     file = open_at(process.fs, start, name, flags | OpenFlags.LARGE_FILE, permissions)
     return install(file, u32(flags))
+
+
+class OpenHow(NamedTuple):
+    """struct open_how."""
+
+    flags: u64
+    mode: u64
+    resolve: u64
+
+
+HOW_BYTES: Final = u64(24)
+HOW_MOST: Final = u64(4096)
+
+
+@syscall("openat2", flags=OPEN_FLAGS)
+def openat2(directory: i32, path: UserPointer[u8], how: UserPointer[OpenHow], size: u64) -> u32:
+    """openat2(2): flags that nobody knows are refused, and so are the limits on resolution."""
+    if size < HOW_BYTES:
+        raise Errno(EINVAL)
+    if size > HOW_MOST:
+        raise Errno(E2BIG)
+    given = how.load()
+    for at in range(HOW_BYTES, size):
+        if UserPointer[u8](how.address).load_at(at) != 0:
+            raise Errno(E2BIG)
+    if given.flags & ~u64(u32(OPEN_FLAGS)) != 0 or given.resolve != 0:
+        raise Errno(EINVAL)
+    flags = u32(given.flags)
+    if given.mode & ~u64(PERMISSIONS) != 0:
+        raise Errno(EINVAL)
+    if given.mode != 0 and flags & TEMPORARY_OR_CREATE == 0:
+        raise Errno(EINVAL)
+    if flags & OPEN_PATH != 0 and flags & ~u32(PATH_ALLOWS) != 0:
+        raise Errno(EINVAL)
+    return openat(directory, path, OpenFlags(flags), u32(given.mode))
 
 
 @syscall("memfd_create", flags=MemfdFlags.CLOEXEC | MemfdFlags.ALLOW_SEALING)
