@@ -58,6 +58,8 @@ REFUSED_FLAGS_ROWS = (
     ("fallocate", "COLLAPSE_RANGE, INSERT_RANGE, ZERO_RANGE", "EOPNOTSUPP"),
     ("memfd_create", "MFD_HUGETLB", "EINVAL"),
     ("mmap", "MAP_HUGETLB", "ENOMEM: none are set aside"),
+    ("mount", "MS_BIND, MS_MOVE, MS_REMOUNT, MS_SHARED, …", "EINVAL"),
+    ("mount", "kinds but tmpfs and ramfs", "ENODEV"),
     ("mq_notify", "SIGEV_THREAD (netlink)", "EINVAL"),
     ("openat2", "any `resolve`", "EINVAL"),
     ("renameat2", "RENAME_WHITEOUT", "EINVAL"),

@@ -28,6 +28,11 @@ SPLICE = {
 }  # fmt: skip
 IPC = {0o1000: "IPC_CREAT", 0o2000: "IPC_EXCL"}
 XATTR = {0x1: "XATTR_CREATE", 0x2: "XATTR_REPLACE"}
+MOUNT = {
+    0x1: "MS_RDONLY", 0x2: "MS_NOSUID", 0x4: "MS_NODEV", 0x8: "MS_NOEXEC", 0x400: "MS_NOATIME",
+    0x800: "MS_NODIRATIME", 0x4000: "MS_REC", 0x8000: "MS_SILENT", 0x40000: "MS_PRIVATE",
+    0x200000: "MS_RELATIME", 0x1000000: "MS_STRICTATIME",
+}  # fmt: skip
 WATCH = {
     0x1: "IN_ACCESS", 0x2: "IN_MODIFY", 0x4: "IN_ATTRIB", 0x8: "IN_CLOSE_WRITE",
     0x10: "IN_CLOSE_NOWRITE", 0x20: "IN_OPEN", 0x40: "IN_MOVED_FROM", 0x80: "IN_MOVED_TO",
@@ -85,6 +90,7 @@ FLAGS: dict[str, dict[int, str]] = {
     "timerfd_create": {0o4000: "TFD_NONBLOCK", 0o2000000: "TFD_CLOEXEC"},
     "timerfd_settime": {0x1: "TFD_TIMER_ABSTIME", 0x2: "TFD_TIMER_CANCEL_ON_SET"},
     "setxattr": XATTR, "lsetxattr": XATTR, "fsetxattr": XATTR,
+    "mount": MOUNT, "umount2": {0x1: "MNT_FORCE", 0x2: "MNT_DETACH", 0x8: "UMOUNT_NOFOLLOW"},
     "inotify_init1": {0o4000: "IN_NONBLOCK", 0o2000000: "IN_CLOEXEC"}, "inotify_add_watch": WATCH,
     "signalfd4": {0o4000: "SFD_NONBLOCK", 0o2000000: "SFD_CLOEXEC"},
     "splice": SPLICE, "tee": SPLICE, "vmsplice": SPLICE,

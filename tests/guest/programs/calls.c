@@ -43,6 +43,7 @@ static int failed, called;
 #define S(name, ...) syscall(SYS_##name, ##__VA_ARGS__)
 #define REFUSED(call, error) ((call) == -1 && errno == (error))
 
+#define MS_BIND_ 4096
 static char buffer[8192];
 static char page[4096] __attribute__((aligned(4096)));
 static volatile int handled;
@@ -431,6 +432,29 @@ static void refusals(void)
     CALL(statx, REFUSED(S(statx, AT_FDCWD, "x", 1, 0, buffer), EINVAL));
 }
 
+static void mounts(void)
+{
+    struct statfs sf;
+    mkdir("/tmp/calls/mnt", 0755);
+    CALL(mount, REFUSED(S(mount, "x", "/tmp/calls/mnt", "ext4", 0, NULL), ENODEV));
+    CALL(mount, REFUSED(S(mount, "x", "/tmp/calls/mnt", "tmpfs", 0, "size=1m,what=5"), EINVAL));
+    CALL(mount, REFUSED(S(mount, "x", "/tmp/calls/mnt", "tmpfs", MS_BIND_, NULL), EINVAL));
+    CALL(mount, S(mount, "x", "/tmp/calls/mnt", "tmpfs", 8, "size=64k,mode=0700") == 0);
+    CALL(statfs, S(statfs, "/tmp/calls/mnt", &sf) == 0 && sf.f_blocks == 16);
+    int fd = open("/tmp/calls/mnt/file", O_RDWR | O_CREAT, 0755);
+    CALL(write, S(write, fd, buffer, 100) == 100);
+    CALL(mmap, REFUSED(S(mmap, NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0), EPERM));
+    CALL(umount2, REFUSED(S(umount2, "/tmp/calls/mnt", 0), EBUSY));
+    close(fd);
+    CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0 && access("/tmp/calls/mnt/file", F_OK) == -1);
+    CALL(umount2, REFUSED(S(umount2, "/tmp/calls/mnt", 0), EINVAL));
+    CALL(umount2, REFUSED(S(umount2, "/proc", 0), EBUSY));
+    CALL(mount, S(mount, "none", "/tmp/calls/mnt", "tmpfs", 1, NULL) == 0);
+    CALL(mkdir, REFUSED(S(mkdir, "/tmp/calls/mnt/x", 0700), EROFS));
+    CALL(umount2, S(umount2, "/tmp/calls/mnt", 2) == 0);
+    CALL(mount, S(mount, "none", "/", NULL, 0x44000, NULL) == 0);
+}
+
 static void *end_thread(void *unused)
 {
     S(exit, 0);
@@ -513,6 +537,7 @@ int main(int count, char **arguments)
         clocks();
         scheduling();
         refusals();
+        mounts();
         threads();
         printf("first: %d called, %d wrong\n", called, failed);
         CALL(execve, S(execve, "/proc/self/exe", next, nothing) == 0);

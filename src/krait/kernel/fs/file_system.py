@@ -46,6 +46,7 @@ class FileSystem(Counted):
 
     device: u64  # st_dev
     read_only: bool = False
+    no_execution: bool = False  # nothing here may run (MS_NOEXEC)
     generated: bool = False  # files come into being when they are looked at
     last_inode: u64 = 0
 

@@ -2,8 +2,8 @@
 
 A mount point's dentry names the root dentry of what is mounted on it. Most programs never look into
 most of the file systems they are given, so a mount names the function that makes its root, and
-`cross` calls that when a path first goes through. Nothing is unmounted while a program runs, so the
-table only grows.
+`cross` calls that when a path first goes through. What was mounted at boot stays; a program may
+take away what it has mounted itself.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from krait.kernel.errno import EBUSY, ENOSPC
-from krait.kernel.fs.dentry import Dentry, make_root
+from krait.kernel.errno import EBUSY, EINVAL, ENOSPC
+from krait.kernel.fs.dentry import Dentry, dentries, make_root
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Array, Counted, Errno, Struct, Text, inline, u32, u64
+from krait.kernel.lang import Array, Counted, Errno, Struct, Text, inline, reference_count, u32, u64
 from krait.kernel.sched.mutex import Mutex
 
 MOUNTS_MAX: Final = 32
+ROOT_AND_WALK: Final = u64(2)  # references to an unused root: the point's and the caller's
 
 
 class Mount(Counted):
@@ -27,6 +28,7 @@ class Mount(Counted):
     kind: Text
     options: Text
     number: u32  # mount id, as mountinfo shows it
+    removable: bool = False  # a program has made it
 
 
 class MountTable(Struct):
@@ -35,6 +37,7 @@ class MountTable(Struct):
     lock: Mutex = inline()
     root: Dentry | None = None
     count: u64 = 0
+    last_number: u32 = 0
     mounts: Array[Mount | None] = inline(MOUNTS_MAX)
 
     def root_dentry(self) -> Dentry:
@@ -56,11 +59,51 @@ class MountTable(Struct):
         self.add(point, kind, options)
         point.mount_source = source
 
+    def mount_now(self, point: Dentry, vnode: Vnode, kind: Text, options: Text) -> None:
+        """Cover a directory with a file system that a program has made; EBUSY, ENOSPC."""
+        if is_mount_point(point):
+            raise Errno(EBUSY)
+        root = make_root(vnode)
+        self.add(point, kind, options)
+        if (added := self.mounts[self.count - 1]) is not None:
+            added.removable = True
+        root.covered = point
+        point.mounted = root
+
+    def unmount(self, root: Dentry, *, detaches: bool) -> None:
+        """Uncover what `root` is mounted on; EBUSY while it is used, or was mounted at boot."""
+        if (point := root.covered) is None:
+            raise Errno(EINVAL)
+        place: u64 = 0
+        while place < self.count and not self.is_at(place, point):
+            place += 1
+        if place == self.count:
+            raise Errno(EINVAL)
+        if not detaches:
+            while dentries.shrink(u64(1 << 32)) != 0:
+                pass
+            if reference_count(root) > ROOT_AND_WALK:
+                raise Errno(EBUSY)
+        if (mounted := self.mounts[place]) is None or not mounted.removable:
+            raise Errno(EBUSY)
+        self.count -= 1
+        while place < self.count:
+            self.mounts[place] = self.mounts[place + 1]
+            place += 1
+        self.mounts[self.count] = None
+        point.mounted = None
+
+    def is_at(self, place: u64, point: Dentry) -> bool:
+        """Say whether a line of the table covers a directory."""
+        mounted = self.mounts[place]
+        return mounted is not None and mounted.point is point
+
     def add(self, point: Dentry, kind: Text, options: Text) -> None:
         """Write a line of the table."""
         if self.count == MOUNTS_MAX:
             raise Errno(ENOSPC)
-        number = u32.truncate(self.count) + 1
+        self.last_number += 1
+        number = self.last_number
         self.mounts[self.count] = Mount(point=point, kind=kind, options=options, number=number)
         self.count += 1
 

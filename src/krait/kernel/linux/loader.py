@@ -127,7 +127,7 @@ def find_executable(process: Process, at: Dentry, path: Text) -> Dentry:
     """Walk to a file that may be executed."""
     dentry = walk(process.fs, at, path, WalkFlags.FOLLOW | WalkFlags.EMPTY_PATH)
     vnode = dentry.present()
-    if not vnode.is_regular or vnode.mode & EXECUTE_BITS == 0:
+    if not vnode.is_regular or vnode.mode & EXECUTE_BITS == 0 or vnode.filesystem.no_execution:
         raise Errno(EACCES)
     return dentry
 

@@ -98,6 +98,9 @@ def map_file(
         raise Errno(EACCES)
     if flags & MAP_TYPE == MAP_SHARED and not file.is_writable:
         flags |= u32(MapFlags.NEVER_WRITABLE)
+    if bits & u32(Protection.EXECUTE) != 0 and (vnode := file.vnode) is not None:
+        if vnode.filesystem.no_execution:
+            raise Errno(EPERM)
     pager: Pager = file.pager(writable=writable)
     name: MappingName | None = None
     if (dentry := file.dentry) is not None:

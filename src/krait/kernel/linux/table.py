@@ -46,6 +46,7 @@ FAMILIES: Final = (
 IPC_FAMILIES: Final = (
     "aio_calls",
     "message_calls",
+    "mount_calls",
     "posix_queue_calls",
     "queue_calls",
     "segment_calls",
