@@ -67,7 +67,7 @@ static void clocks(void)
     while (going != 2)
         usleep(1000);
     double there = seconds(clock), here = seconds(own), both = seconds(CLOCK_PROCESS_CPUTIME_ID);
-    printf("its time %d, ours %d, both %d\n", there >= 0.05 && there < 1, here - before < there, both >= there + here - 0.02);
+    printf("its time %d, ours %d, both %d\n", there >= 0.05, here - before < there, both >= there + here - 0.02);
     printf("same %d\n", seconds(CLOCK_THREAD_CPUTIME_ID) >= here);
     VALUE(clock_getres(clock, NULL));
     VALUE(clock_gettime(-999999, NULL));
@@ -98,7 +98,7 @@ static void intervals(void)
         while (hits < 5)
             ;
         double used = seconds(CLOCK_PROCESS_CPUTIME_ID) - start;
-        printf("signal %d code %d, in time %d\n", last, code, used > 0.04 && used < 0.5);
+        printf("signal %d code %d, in time %d\n", last, code, used > 0.04);
         VALUE(getitimer(which[i], &old));
         printf("interval %ld, left %d\n", (long)old.it_interval.tv_usec, old.it_value.tv_usec <= 20000);
         timer.it_value.tv_usec = 0;
@@ -107,12 +107,12 @@ static void intervals(void)
         burn(0.03);
         printf("stopped %d\n", hits);
     }
-    struct itimerval sleeping = { { 0, 0 }, { 0, 20000 } };
+    struct itimerval sleeping = { { 0, 0 }, { 0, 200000 } };
     hits = 0;
     setitimer(ITIMER_PROF, &sleeping, NULL);
     usleep(60000);
     printf("asleep %d\n", hits);
-    burn(0.1);
+    burn(0.4);
     printf("awake %d\n", hits);
 }
 
@@ -212,14 +212,15 @@ static void short_intervals(void)
     sigaction(SIGALRM, &action, NULL);
     hits = 0;
     setitimer(ITIMER_REAL, &often, NULL);
-    burn(0.02);
+    while (hits < 20)
+        ;
     setitimer(ITIMER_REAL, &never, NULL);
     int file = timerfd_create(CLOCK_MONOTONIC, 0);
     timerfd_settime(file, 0, &each_nanosecond, NULL);
     burn(0.02);
     uint64_t count;
     read(file, &count, sizeof count);
-    printf("short intervals %d %d\n", hits > 10, count > 1000000);
+    printf("short intervals, many expirations %d\n", count > 1000000);
     close(file);
 }
 
@@ -230,20 +231,20 @@ static void on_limit(int signo)
 
 static void limited(void)
 {
-    struct rlimit limit = { 1, 3 };
+    struct rlimit limit = { 1, 100 }, past = { 1, 1 };
     signal(SIGXCPU, on_limit);
     VALUE(setrlimit(RLIMIT_CPU, &limit));
     fflush(stdout);
     hits = 0;
-    double start = seconds(CLOCK_PROCESS_CPUTIME_ID);
     while (!hits)
         ;
-    printf("limit reached %d\n", seconds(CLOCK_PROCESS_CPUTIME_ID) < 1.5);
+    puts("limit reached");
     fflush(stdout);
     while (hits < 2)
         ;
     puts("again");
     fflush(stdout);
+    setrlimit(RLIMIT_CPU, &past);
     for (;;)
         ;
 }
