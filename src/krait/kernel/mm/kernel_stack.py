@@ -2,7 +2,8 @@
 
 They have virtual addresses of their own, in slot 257, so that an overflow meets the guard page and
 not another thread's data. A few freed stacks stay as they are for the next threads; of the others
-only the last page stays, which links them.
+only the last page stays, which links them. They are not global: other CPUs are asked to
+forget everything that is not.
 
 Invariant: a slot of `SLOT` bytes belongs to one stack; its first page is never mapped.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.entry_bits import ADDRESS, GLOBAL, NO_EXECUTE, PRESENT, WRITE
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, NO_EXECUTE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE, STACK_AREA
 from krait.kernel.config import config
 from krait.kernel.lang import Errno, Struct, load, panic, store, u64
@@ -88,7 +89,7 @@ def map_pages(start: u64, end: u64) -> None:
         while address < end:
             entries = page_table.make_leaf(page_table.kernel_root(), address)
             frame = frames.allocate_zeroed()
-            entries[page_table.index(address)] = u64(frame) | PRESENT | WRITE | GLOBAL | NO_EXECUTE
+            entries[page_table.index(address)] = u64(frame) | PRESENT | WRITE | NO_EXECUTE
             address += PAGE_SIZE
     except Errno:
         unmap(start, address)
