@@ -554,10 +554,9 @@ static void *await_signal(void *unused)
     pthread_sigmask(SIG_BLOCK, &set, NULL);
     spinning = 5;
     sigwait(&set, &got);
-    printf("sigwait %d\n", got == SIGUSR2);
     while (!handled)
         pause_ms(1);
-    return unused;
+    return (void *)(intptr_t)(got == SIGUSR2);
 }
 
 static void rest(void)
@@ -584,8 +583,9 @@ static void rest(void)
     check("kill", pthread_kill(thread, SIGUSR2));
     pause_ms(5);
     check("kill", pthread_kill(thread, SIGUSR1));
-    pthread_join(thread, NULL);
-    printf("handled %d\n", handled == SIGUSR1);
+    void *waited;
+    pthread_join(thread, &waited);
+    printf("waited %ld handled %d\n", (long)(intptr_t)waited, handled == SIGUSR1);
     cpu_set_t set;
     CPU_ZERO(&set);
     CPU_SET(0, &set);
