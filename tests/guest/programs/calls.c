@@ -283,6 +283,13 @@ static void memory(void)
     CALL(munlockall, S(munlockall) == 0);
     CALL(mremap, (long)(m = (char *)S(mremap, m, 16384, 32768, MREMAP_MAYMOVE)) > 0);
     CALL(munmap, S(munmap, m, 32768) == 0);
+    CALL(process_madvise, REFUSED(S(process_madvise, -1, 0, 0, MADV_COLD, 0), EBADF));
+    CALL(set_mempolicy, S(set_mempolicy, 0, 0, 0) == 0);
+    CALL(get_mempolicy, S(get_mempolicy, 0, 0, 0, 0, 0) == 0);
+    CALL(mbind, S(mbind, 0, 0, 0, 0, 0, 0) == 0);
+    CALL(move_pages, S(move_pages, 0, 0, 0, 0, 0, 0) == 0);
+    CALL(migrate_pages, REFUSED(S(migrate_pages, 1 << 30, 0, 0, 0), ESRCH));
+    CALL(remap_file_pages, REFUSED(S(remap_file_pages, 0, 4096, 0, 0, 0), EINVAL));
     CALL(pkey_alloc, S(pkey_alloc, 0, 0) == -1);
     CALL(pkey_free, REFUSED(S(pkey_free, 5), EINVAL));
 }

@@ -30,6 +30,7 @@ from krait.kernel.linux.script import (
     script_option,
 )
 from krait.kernel.mm.address_space import AddressSpace
+from krait.kernel.mm.heap_end import begin_heap
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vdso_mapping import map_vdso
 
@@ -160,7 +161,7 @@ def map_program(process: Process, prepared: PreparedProgram, loaded: LoadedProgr
     process.space.map_top -= entropy.pages(3, MAPPING_RANDOM_PAGES)
     map_segments(process, elf, base, FileMapping(dentry=dentry), main=True)
     process.space.heap_name = HeapMapping()
-    process.space.set_brk_start(base + elf.end + entropy.pages(2, BREAK_RANDOM_PAGES))
+    begin_heap(process.space, base + elf.end + entropy.pages(2, BREAK_RANDOM_PAGES))
     interpreter = prepared.interpreter
     interpreter_dentry = prepared.interpreter_dentry
     if interpreter is not None and interpreter_dentry is not None:

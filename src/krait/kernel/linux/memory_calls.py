@@ -1,4 +1,4 @@
-"""The program's address space: mmap(2) and its relatives.
+"""The program's address space: mmap(2), munmap(2), mprotect(2), mremap(2), brk(2).
 
 The address space checks ranges and does the work (mm/address_space.py); here is what files, access
 modes and limits have to say, and which flags exist.
@@ -8,26 +8,21 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import (
-    EACCES,
-    EBADF,
-    EINVAL,
-    ENOMEM,
-    ENOSPC,
-    EOPNOTSUPP,
-    EOVERFLOW,
-    EPERM,
-)
+from krait.kernel.errno import EACCES, EAGAIN, EBADF, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import MemoryFile
-from krait.kernel.lang import Array, Errno, UserSlice, i32, inline, syscall, u8, u32, u64
-from krait.kernel.linux.limits import INFINITY, Resource
+from krait.kernel.lang import Errno, syscall, u32, u64
 from krait.kernel.linux.mapping_names import FileMapping, map_writable
+from krait.kernel.linux.memory_limits import check_data, check_locked, check_new, check_space
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import current_process
+from krait.kernel.mm.heap_end import move_heap_end
 from krait.kernel.mm.pager import Pager
+from krait.kernel.mm.populating import populate
 from krait.kernel.mm.protection import MapFlags, Protection, RemapFlags
-from krait.kernel.mm.vma import MappingName
+from krait.kernel.mm.ranges import align_page
+from krait.kernel.mm.remapping import remap
+from krait.kernel.mm.vma import MappingName, Vma
 
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 4096
@@ -40,17 +35,14 @@ MAP_PRIVATE: Final = 2
 MAP_SHARED_VALIDATE: Final = 3
 VALIDATED_FLAGS: Final = 0x1FFFFF & ~0x80000 & ~0x4000000
 """What MAP_SHARED_VALIDATE accepts: everything old; MAP_SYNC needs persistent memory."""
+ASKED_FLAGS: Final = 0x1FFFFF
+"""What a program can ask for; the bits above are the kernel's own here."""
 PROTECTION_BITS: Final = 7
 PROTECTION_KNOWN: Final = 0x0300000F
 """PROT_READ to PROT_EXEC, PROT_SEM, PROT_GROWSDOWN and PROT_GROWSUP (mprotect(2))."""
-
-SYNC_ASYNC: Final = 1
-SYNC_INVALIDATE: Final = 2
-SYNC_SYNC: Final = 4
-
-CHUNK: Final = 64
-LOCK_ALL: Final = 7
-LOCK_ON_FAULT: Final = 1
+GROWS_DOWN: Final = 0x0100_0000
+GROWS_UP: Final = 0x0200_0000
+POPULATING: Final = MapFlags.POPULATE | MapFlags.LOCKED
 
 
 @syscall("mmap")
@@ -64,6 +56,8 @@ def mmap(
     file: File | None = None
     if flags & u32(MapFlags.ANONYMOUS) == 0:
         file = process.descriptors.get(descriptor)
+        if flags & u32(MapFlags.HUGETLB) != 0:
+            raise Errno(EINVAL)  # only a file of hugetlbfs has such pages
     elif flags & u32(MapFlags.HUGETLB) != 0:
         raise Errno(ENOMEM)  # no huge pages are set aside
     if length == 0:
@@ -73,18 +67,27 @@ def mmap(
         raise Errno(ENOMEM)
     offset.checked_add(size, EOVERFLOW)
     kind = flags & MAP_TYPE
-    if kind == MAP_SHARED_VALIDATE and flags & ~u32(VALIDATED_FLAGS) != 0:
+    if kind == MAP_SHARED_VALIDATE and flags & ~u32(VALIDATED_FLAGS) != 0 and file is not None:
         raise Errno(EOPNOTSUPP)
-    if kind not in (MAP_SHARED, MAP_PRIVATE, MAP_SHARED_VALIDATE):
+    if kind != MAP_SHARED and kind != MAP_PRIVATE and (kind != MAP_SHARED_VALIDATE or file is None):
         raise Errno(EINVAL)
-    kept = flags & ~u32(MapFlags.NEVER_WRITABLE)
+    kept = flags & ASKED_FLAGS
     if kind == MAP_SHARED_VALIDATE:
         kept = kept & ~u32(MAP_TYPE) | MAP_SHARED
+    if kept & u32(MapFlags.GROWSDOWN) != 0 and (file is not None or kind == MAP_SHARED):
+        raise Errno(EINVAL)
     bits = protection & PROTECTION_BITS
-    check_space(process, size)
+    check_new(process, size, bits, kept)
+    space = process.space
     if file is None:
-        return process.space.map(address, size, Protection(bits), MapFlags(kept), None, 0, None)
-    return map_file(process, file, address, size, bits, kept, offset >> PAGE_SHIFT)
+        start = space.map(address, size, Protection(bits), MapFlags(kept), None, 0, None)
+    else:
+        start = map_file(process, file, address, size, bits, kept, offset >> PAGE_SHIFT)
+    if kept & u32(POPULATING) != 0 and kept & u32(MapFlags.NONBLOCK) == 0:
+        populate(space, start, size)
+    elif MapFlags.LOCKED in space.locks_future and MapFlags.LOCK_ON_FAULT not in space.locks_future:
+        populate(space, start, size)
+    return start
 
 
 def map_file(
@@ -115,13 +118,6 @@ def map_file(
     return process.space.map(address, size, Protection(bits), MapFlags(flags), pager, page, name)
 
 
-def check_space(process: Process, size: u64) -> None:
-    """Hold the process to RLIMIT_AS."""
-    limit = process.limits.soft(Resource.AS)
-    if limit != INFINITY and process.space.total_bytes().checked_add(size, ENOMEM) > limit:
-        raise Errno(ENOMEM)
-
-
 @syscall("munmap")
 def munmap(address: u64, length: u64) -> None:
     """Unmap a range."""
@@ -133,12 +129,41 @@ def mprotect(address: u64, length: u64, protection: u32) -> None:
     """Change what a range allows."""
     if protection & ~u32(PROTECTION_KNOWN) != 0:
         raise Errno(EINVAL)
-    if address & PAGE_MASK != 0:
+    grows = protection & u32(GROWS_DOWN | GROWS_UP)
+    if address & PAGE_MASK != 0 or grows == GROWS_DOWN | GROWS_UP:
         raise Errno(EINVAL)
     if length == 0:
         return
     size = checked_range(address, length, ENOMEM)
-    current_process().space.protect(address, size, Protection(protection & PROTECTION_BITS))
+    process = current_process()
+    if grows != 0:
+        start = stack_start(process, address, size, grows)
+        size += address - start
+        address = start
+    if protection & u32(Protection.WRITE) != 0:
+        check_data(process, bytes_made_data(process, address, address + size))
+    process.space.protect(address, size, Protection(protection & PROTECTION_BITS))
+
+
+def stack_start(process: Process, address: u64, size: u64, grows: u32) -> u64:
+    """Return where the stack begins that a range is part of (PROT_GROWSDOWN)."""
+    vma = process.space.vmas.at_or_after(address)
+    if vma is None or (vma.start >= address + size and grows == GROWS_DOWN):
+        raise Errno(ENOMEM)
+    if grows != GROWS_DOWN or not vma.grows_down:
+        raise Errno(EINVAL)
+    return vma.start
+
+
+def bytes_made_data(process: Process, start: u64, end: u64) -> u64:
+    """Count what of a range counts as data once it is writable, and does not yet."""
+    more: u64 = 0
+    vma: Vma | None = process.space.vmas.at_or_after(start)
+    while vma is not None and vma.start < end:
+        if Protection.WRITE not in vma.protection and not vma.is_shared:
+            more += min(end, vma.end) - max(start, vma.start)
+        vma = process.space.next_vma(vma)
+    return more
 
 
 @syscall("mremap", flags=RemapFlags.MAYMOVE | RemapFlags.FIXED | RemapFlags.DONTUNMAP)
@@ -159,124 +184,54 @@ def mremap(address: u64, old_length: u64, new_length: u64, flags: RemapFlags, ta
     old_size = old_length.checked_add(PAGE_MASK, EINVAL) & ~u64(PAGE_MASK)
     new_size = new_length.checked_add(PAGE_MASK, EINVAL) & ~u64(PAGE_MASK)
     process = current_process()
+    vma = process.space.find(address)
+    locked = vma is not None and MapFlags.LOCKED in vma.flags
     if new_size > old_size:
         check_space(process, new_size - old_size)
-    return process.space.remap(address, old_size, new_size, flags, target)
-
-
-@syscall("madvise")
-def madvise(address: u64, length: u64, advice: u32) -> None:
-    """Say how a range is going to be used."""
-    if address & PAGE_MASK != 0:
-        raise Errno(EINVAL)
-    if not is_known_advice(advice):
-        raise Errno(EINVAL)
-    if length == 0:
-        return
-    size = checked_range(address, length, EINVAL)
-    current_process().space.advise(address, size, advice)
-
-
-def is_known_advice(advice: u32) -> bool:
-    """Say whether madvise(2) has this number: those that act, and those that only advise."""
-    return advice <= 4 or advice == 8 or 10 <= advice <= 21 or advice in (22, 23)
+        check_data(process, new_size - old_size)
+        if locked:
+            check_locked(process, new_size - old_size, EAGAIN)
+    place = remap(process.space, address, old_size, new_size, flags, target)
+    if locked and new_size > old_size:
+        populate(process.space, place + old_size, new_size - old_size)
+    return place
 
 
 @syscall("brk")
 def brk(end: u64) -> u64:
     """Move the end of the heap; what cannot be done leaves it where it is."""
     process = current_process()
+    space = process.space
+    old = space.brk_end
     try:
-        return process.space.brk(end)
+        if old < end < PROGRAM_TOP:
+            check_space(process, align_page(end) - align_page(old))
+            check_data(process, align_page(end) - align_page(old))
+        new = move_heap_end(space, end)
+        if new > old and space.locks_future == MapFlags.LOCKED:
+            populate(space, align_page(old), align_page(new) - align_page(old))
     except Errno:
-        return process.space.brk(0)
+        return old
+    return new
 
 
-@syscall("msync", flags=SYNC_ASYNC | SYNC_INVALIDATE | SYNC_SYNC)
-def msync(address: u64, length: u64, flags: u32) -> None:
-    """Write shared pages back: files live in memory, so there is nowhere to write to."""
-    if flags & ~u32(SYNC_ASYNC | SYNC_INVALIDATE | SYNC_SYNC) != 0 or address & PAGE_MASK != 0:
-        raise Errno(EINVAL)
-    if flags & SYNC_ASYNC != 0 and flags & SYNC_SYNC != 0:
-        raise Errno(EINVAL)
-    if length != 0:
-        check_mapped(address, checked_range(address, length, ENOMEM))
-
-
-@syscall("mincore")
-def mincore(address: u64, length: u64, into: u64) -> None:
-    """Tell which pages are resident."""
-    if address & PAGE_MASK != 0:
-        raise Errno(EINVAL)
-    if length == 0:
-        return
-    size = checked_range(address, length, ENOMEM)
-    check_mapped(address, size)
-    space = current_process().space
-    chunk: Array[u8] = inline(CHUNK)
-    pages = size >> PAGE_SHIFT
-    done: u64 = 0
-    while done < pages:
-        count = min(pages - done, u64(CHUNK))
-        for index in range(count):
-            resident = space.is_resident(address + ((done + index) << PAGE_SHIFT))
-            chunk[index] = 1 if resident else 0
-        UserSlice[u8](into.wrapping_add(done), count).copy_out(chunk.part(0, count))
-        done += count
-
-
-@syscall("mlock")
-def mlock(address: u64, length: u64) -> None:
-    """Keep a range in memory, from which nothing is ever taken: only make it resident."""
-    lock_range(address, length)
-
-
-@syscall("mlock2", flags=LOCK_ON_FAULT)
-def mlock2(address: u64, length: u64, flags: u32) -> None:
-    """The same, or as pages are touched."""
-    if flags & ~u32(LOCK_ON_FAULT) != 0:
-        raise Errno(EINVAL)
-    if flags == 0:
-        lock_range(address, length)
-
-
-@syscall("munlock")
-def munlock(address: u64, length: u64) -> None:
-    """Undo mlock."""
-    if length != 0:
-        check_mapped(address & ~u64(PAGE_MASK), rounded_length(address, length))
-
-
-@syscall("mlockall", flags=LOCK_ALL)
-def mlockall(flags: u32) -> None:
-    """Keep everything in memory, as it is anyway."""
-    if flags == 0 or flags & ~u32(LOCK_ALL) != 0 or flags == 4:
-        raise Errno(EINVAL)
-
-
-@syscall("munlockall")
-def munlockall() -> None:
-    """Undo mlockall."""
-
-
-def lock_range(address: u64, length: u64) -> None:
-    """Make a range resident."""
-    process = current_process()
-    if length == 0:
-        return
-    size = rounded_length(address, length)
-    limit = process.limits.soft(Resource.MEMLOCK)
-    if size > limit and not process.credentials.has(14):
-        raise Errno(EPERM if limit == 0 else ENOMEM)
+@syscall("remap_file_pages")
+def remap_file_pages(address: u64, size: u64, protection: u64, page: u64, flags: u32) -> None:
+    """Show other pages of a file in a part of its shared mapping: by mapping it anew."""
     start = address & ~u64(PAGE_MASK)
-    check_mapped(start, size)
-    process.space.populate(start, size)
-
-
-def rounded_length(address: u64, length: u64) -> u64:
-    """Give the length of the whole pages that a range touches."""
-    end = address.checked_add(length, EINVAL).checked_add(PAGE_MASK, EINVAL) & ~u64(PAGE_MASK)
-    return end - (address & ~u64(PAGE_MASK))
+    length = size & ~u64(PAGE_MASK)
+    if protection != 0 or length == 0 or start >= PROGRAM_TOP or length > PROGRAM_TOP - start:
+        raise Errno(EINVAL)
+    pages = length >> PAGE_SHIFT
+    if page.checked_add(pages, EINVAL) >> (64 - PAGE_SHIFT) != 0:
+        raise Errno(EINVAL)
+    space = current_process().space
+    vma = space.find(start)
+    if vma is None or not vma.is_shared or start + length > vma.end:
+        raise Errno(EINVAL)
+    kept = MapFlags.SHARED | MapFlags.FIXED | vma.flags & MapFlags.NEVER_WRITABLE
+    space.map(start, length, vma.protection, kept, vma.pager, page, vma.name)
+    populate(space, start, length)
 
 
 def checked_range(address: u64, length: u64, code: u32) -> u64:
@@ -291,32 +246,4 @@ def checked_range(address: u64, length: u64, code: u32) -> u64:
 
 def check_mapped(start: u64, size: u64) -> None:
     """Raise ENOMEM unless a whole range is mapped."""
-    space = current_process().space
-    here = start
-    while here < start + size:
-        area = space.find(here)
-        if area is None:
-            raise Errno(ENOMEM)
-        here = area.end
-
-
-@syscall("pkey_alloc")
-def pkey_alloc(flags: u64, rights: u64) -> u32:
-    """Give a protection key: there are none, as on a CPU without them."""
-    if flags != 0 or rights & ~u64(3) != 0:
-        raise Errno(EINVAL)
-    raise Errno(ENOSPC)
-
-
-@syscall("pkey_free")
-def pkey_free(key: i32) -> None:
-    """Take a protection key back, which nobody can have."""
-    raise Errno(EINVAL)
-
-
-@syscall("pkey_mprotect")
-def pkey_mprotect(address: u64, length: u64, protection: u32, key: i32) -> None:
-    """Change what a range allows; -1 stands for no key."""
-    if key != -1:
-        raise Errno(EINVAL)
-    mprotect(address, length, protection)
+    current_process().space.check_mapped(start, start + size)

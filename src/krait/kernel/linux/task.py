@@ -68,6 +68,9 @@ class Task(Thread):
     """How many wait for locks that it holds (futex_lock.py)."""
     restarts_always: bool = False
     """The interrupted call starts again even after a handler without SA_RESTART."""
+    memory_policy: u32 = 0
+    memory_nodes: u64 = 0
+    """What set_mempolicy(2) said."""
     policy: u32 = 0
     real_time_priority: u32 = 0
     nice: i32 = 0

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.entry_bits import ACCESSED, ADDRESS, DIRTY
-from krait.kernel.lang import Struct, u64
+from krait.kernel.arch.x86_64.entry_bits import ACCESSED, ADDRESS, DIRTY, LARGE
+from krait.kernel.arch.x86_64.image_layout import zero_page
+from krait.kernel.lang import Slice, Struct, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.frames import Frame
@@ -32,6 +33,8 @@ class Census(Struct):
     shared_dirty: u64 = 0
     dirty: u64 = 0
     accessed: u64 = 0
+    large: u64 = 0
+    """In pages of 2 MiB."""
 
     def clear(self) -> None:
         """Begin anew."""
@@ -42,6 +45,7 @@ class Census(Struct):
         self.shared_dirty = 0
         self.dirty = 0
         self.accessed = 0
+        self.large = 0
 
     def file(self) -> u64:
         """Return the number of pages that are a file's."""
@@ -57,16 +61,33 @@ class Census(Struct):
     def add(self, space: AddressSpace, vma: Vma) -> None:
         """Count one mapping; ranges without tables are passed over at once."""
         root = space.root
-        address = page_table.next_leaf(root, vma.start, vma.end)
-        while address < vma.end:
-            entries = page_table.leaf(root, address)
-            stop = min(vma.end, page_table.leaf_end(address))
-            while address < stop:
-                entry = entries[page_table.index(address)]
-                if entry != 0:
-                    self.add_entry(vma, entry)
-                address += PAGE_SIZE
-            address = page_table.next_leaf(root, address, vma.end)
+        found = page_table.next_span(root, vma.start, vma.end)
+        while found.address < vma.end:
+            stop = min(vma.end, page_table.leaf_end(found.address))
+            entry = page_table.span_entry(found.place)
+            if entry & LARGE != 0:
+                self.add_large(entry, (stop - found.address) // PAGE_SIZE)
+            else:
+                self.add_leaf(vma, page_table.leaf_of(entry), found.address, stop)
+            found = page_table.next_span(root, stop, vma.end)
+
+    def add_leaf(self, vma: Vma, entries: Slice[u64], address: u64, stop: u64) -> None:
+        """Count the pages of one leaf."""
+        while address < stop:
+            entry = entries[page_table.index(address)]
+            if entry != 0 and entry & ADDRESS != zero_page():
+                self.add_entry(vma, entry)
+            address += PAGE_SIZE
+
+    def add_large(self, entry: u64, pages: u64) -> None:
+        """Count a page of 2 MiB, which is always the program's own."""
+        self.resident += pages
+        self.anonymous += pages
+        self.large += pages
+        if entry & DIRTY != 0:
+            self.dirty += pages
+        if entry & ACCESSED != 0:
+            self.accessed += pages
 
     def add_entry(self, vma: Vma, entry: u64) -> None:
         """Count one page."""

@@ -56,6 +56,9 @@ ORDERS: Final = 11
 CACHE_MAX: Final = 128
 """Single frames kept for the next allocation before half of them go back to the buddy system."""
 IMMORTAL: Final = 0xFFFF_FFFF
+LARGE_ORDER: Final = 9
+LARGE_FRAMES: Final = 1 << LARGE_ORDER
+"""Frames of a page of 2 MiB."""
 
 FIRMWARE_LOW: Final = 1 << 20
 FIRMWARE_HIGH: Final = 20 << 20
@@ -333,6 +336,33 @@ def allocate_contiguous(pages: u64) -> Frame:
     store.record(number).owners = u32(1)
     store.free -= u64(1) << order
     return Frame(number << PAGE_SHIFT)
+
+
+def allocate_large() -> Frame:
+    """Return a block of `LARGE_FRAMES` zeroed frames with one owner, frame 0 if none is free.
+
+    It is freed by `release_contiguous`, or made single frames by `part_large`. Caches are not
+    asked for memory: a large block is a convenience.
+    """
+    number = store.take(u64(LARGE_ORDER))
+    clear = False
+    if number == 0:
+        number = store.carve(u64(LARGE_ORDER))
+        if number == 0:
+            return Frame(u64(0))
+        clear = store.is_clear(number) and store.is_clear(number + (LARGE_FRAMES - 1))
+    store.record(number).owners = u32(1)
+    store.free -= LARGE_FRAMES
+    if not clear:
+        direct_map.words_at(number << PAGE_SHIFT, u64(LARGE_FRAMES * PAGE_SIZE // 8)).fill(0)
+    return Frame(number << PAGE_SHIFT)
+
+
+def part_large(frame: Frame) -> None:
+    """Turn a block of `allocate_large` into single frames with one owner each."""
+    number = u64(frame) >> PAGE_SHIFT
+    for each in range(number, number + LARGE_FRAMES):
+        store.record(each).owners = u32(1)
 
 
 def release_contiguous(frame: Frame, pages: u64) -> None:

@@ -1,10 +1,12 @@
-"""Who maps the pages of a file: what a file system asks for when pages go away or are replaced.
+"""The reverse map: from a file to the mappings that show its pages.
 
-There is no list from a page to its mappings: cutting a mapped file is rare and address spaces are
-few, so all of them are searched, and only for a pager that was ever mapped.
+A file system asks for it when pages go away or are replaced. Each pager has a list of the mappings
+of it in all address spaces (what Linux keeps in `i_mmap`); where in one of them a page appears
+follows from its offset, so frames themselves need not know. Anonymous memory has no pager: nothing
+ever has to find its mappings.
 
-Invariant: the list holds exactly the address spaces that are alive; each enters itself when it is
-made and leaves when it is freed.
+Invariant: a mapping is in the list of its pager exactly from `enter` to `leave`; the address space
+leaves when it drops the mapping, and is in the list of all spaces as long as it lives.
 """
 
 from __future__ import annotations
@@ -12,13 +14,14 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from krait.kernel.lang import Struct, address_of, reference, u64
+from krait.kernel.lang import Counted, Struct, address_of, reference, u64
 from krait.kernel.mm.pager import Pager
 from krait.kernel.sched.space import Space
 
 unsafe: Final = True
 
 END: Final = 0xFFFF_FFFF_FFFF_FFFF
+PAGE_SHIFT: Final = 12
 
 
 class Copies(IntEnum):
@@ -28,14 +31,40 @@ class Copies(IntEnum):
     DROP = 1
 
 
+class MappedRange(Counted):
+    """A range of addresses as its pager knows it."""
+
+    start: u64
+    end: u64
+    pager: Pager | None = None
+    offset_pages: u64 = 0
+    """The page of the pager at `start`."""
+    space: u64 = 0
+    """The address space; 0 while it is in no list."""
+    next_of_pager: u64 = 0
+    previous_of_pager: u64 = 0
+
+    def page_at(self, address: u64) -> u64:
+        """Return the page of the pager at an address."""
+        return self.offset_pages + ((address - self.start) >> PAGE_SHIFT)
+
+
 class MappingSpace(Space):
-    """An address space as this list knows it."""
+    """An address space as this list knows it, with the counts that its parts keep."""
 
     next_space: u64 = 0
     previous_space: u64 = 0
+    resident_pages: u64 = 0
+    """Pages of 4 KiB that the program has in memory."""
+    large_pages: u64 = 0
+    """How many pages of 2 MiB."""
 
-    def forget_pages(self, pager: Pager, first: u64, end: u64, copies: Copies) -> None:
-        """Drop page table entries for the pages from `first` up to `end` of a pager."""
+    def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
+        """Drop the page table entries of a range of addresses."""
+
+    def give_back(self, wanted: u64) -> u64:
+        """Free memory that the program does not need; returns how many frames came back."""
+        return u64(0)
 
 
 class SpaceList(Struct):
@@ -66,6 +95,47 @@ class SpaceList(Struct):
 spaces = SpaceList()
 
 
+def shrink(wanted: u64) -> u64:
+    """Ask every address space to free memory."""
+    freed: u64 = 0
+    address = spaces.first
+    while address != 0 and freed < wanted:
+        space = reference(MappingSpace, address)
+        freed += space.give_back(wanted - freed)
+        address = space.next_space
+    return freed
+
+
+def enter(space: MappingSpace, mapped: MappedRange) -> None:
+    """Put a mapping into the list of its pager."""
+    pager = mapped.pager
+    if pager is None or mapped.space != 0:
+        return
+    address = address_of(mapped)
+    mapped.space = address_of(space)
+    mapped.next_of_pager = pager.mappings
+    mapped.previous_of_pager = u64(0)
+    if pager.mappings != 0:
+        reference(MappedRange, pager.mappings).previous_of_pager = address
+    pager.mappings = address
+
+
+def leave(mapped: MappedRange) -> None:
+    """Take a mapping out of the list of its pager."""
+    pager = mapped.pager
+    if pager is None or mapped.space == 0:
+        return
+    if mapped.previous_of_pager != 0:
+        reference(MappedRange, mapped.previous_of_pager).next_of_pager = mapped.next_of_pager
+    else:
+        pager.mappings = mapped.next_of_pager
+    if mapped.next_of_pager != 0:
+        reference(MappedRange, mapped.next_of_pager).previous_of_pager = mapped.previous_of_pager
+    mapped.next_of_pager = u64(0)
+    mapped.previous_of_pager = u64(0)
+    mapped.space = u64(0)
+
+
 def cut(pager: Pager, first: u64) -> None:
     """Unmap what lies behind the new end of a file, private copies too: touching it is SIGBUS."""
     forget(pager, first, u64(END), Copies.DROP)
@@ -77,11 +147,19 @@ def replaced(pager: Pager, first: u64, end: u64) -> None:
 
 
 def forget(pager: Pager, first: u64, end: u64, copies: Copies) -> None:
-    """Ask every address space."""
-    if not pager.was_mapped:
-        return
-    address = spaces.first
+    """Ask every address space that maps the pages from `first` up to `end`."""
+    address = pager.mappings
     while address != 0:
-        space = reference(MappingSpace, address)
-        space.forget_pages(pager, first, end, copies)
-        address = space.next_space
+        mapped = reference(MappedRange, address)
+        low = max(first, mapped.offset_pages)
+        high = min(end, mapped.page_at(mapped.end))
+        if low < high:
+            start = mapped.start + ((low - mapped.offset_pages) << PAGE_SHIFT)
+            stop = mapped.start + ((high - mapped.offset_pages) << PAGE_SHIFT)
+            reference(MappingSpace, mapped.space).forget_pages(start, stop, copies)
+        address = mapped.next_of_pager
+
+
+def is_mapped(pager: Pager) -> bool:
+    """Say whether anything shows pages of a pager."""
+    return pager.mappings != 0

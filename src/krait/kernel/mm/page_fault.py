@@ -7,22 +7,34 @@
     shared, read or written     the file's own frame
 
 A read-only entry of a private mapping is written to by copying the frame first, unless this entry
-is its only owner.
+is its only owner. A whole aligned span of anonymous memory becomes a large page (large_pages.py).
+
+A pager may sleep, and an allocation may take clean pages out of the table (reclaim.py): an entry
+is read again after either.
 """
 
 from __future__ import annotations
 
+from typing import Final
+
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.entry_bits import ADDRESS, PRESENT, WRITE
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.image_layout import zero_page
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
-from krait.kernel.lang import u64
-from krait.kernel.mm import frames, translations
+from krait.kernel.lang import Errno, Slice, u64
+from krait.kernel.mm import frames, large_pages
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.mapped_pages import MappingSpace
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.pager import Pager
-from krait.kernel.mm.protection import Access, Protection
+from krait.kernel.mm.protection import Access, MapFlags, Protection
+from krait.kernel.mm.translations import forget
 from krait.kernel.mm.vma import Vma
+
+RUN_MAX: Final = 15
+"""How many pages are brought in ahead of a program that writes one after another."""
+FREE_SHARE: Final = 8
+"""That is done as long as one part in so many of all memory is free."""
 
 
 def allows(protection: Protection, access: Access) -> bool:
@@ -34,37 +46,69 @@ def allows(protection: Protection, access: Access) -> bool:
     return u64(protection) & 7 != 0
 
 
-def bring_in(root: u64, vma: Vma, address: u64, access: Access) -> u64:
-    """Make one access possible; returns how many pages became resident.
+def bring_in(space: MappingSpace, vma: Vma, address: u64, access: Access) -> None:
+    """Make one access possible.
 
     The caller has checked that the mapping allows it. Raises ENOMEM, EIO, ENXIO.
     """
-    entries = page_table.make_leaf(root, address)
+    span = page_table.make_span(space.root, address)
+    leaf = page_table.span_entry(span)
+    if leaf & (LARGE | PRESENT) != PRESENT:
+        if leaf != 0:
+            rights = entry_for(Frame(u64(0)), vma.protection, Protection.WRITE in vma.protection)
+            large_pages.allow(span, rights, address)
+            return
+        if vma.pager is None and access == Access.WRITE and large_pages.fits(vma, address):
+            frame = large_pages.take(space)
+            if u64(frame) != 0:
+                page_table.set_span_entry(span, entry_for(frame, vma.protection, True) | LARGE)
+                return
+        leaf = page_table.add_leaf(span)
+    entries = page_table.leaf_of(leaf)
     place = page_table.index(address)
     entry = entries[place]
     if entry == 0:
         pager = vma.pager
-        if pager is None:
-            entries[place] = anonymous_entry(vma, access)
-            return u64(1)
-        entries[place] = file_entry(vma, pager, address, access)
-        return u64(1)
+        if pager is not None:
+            entries[place] = file_entry(vma, pager, address, access)
+            space.resident_pages += 1
+        elif access == Access.WRITE:
+            entries[place] = entry_for(frames.allocate_zeroed(), vma.protection, True)
+            space.resident_pages += 1
+            if place != 0 and entries[place - 1] & WRITE != 0:
+                space.resident_pages += go_on(vma, entries, place, address)
+        else:
+            entries[place] = entry_for(Frame(zero_page()), vma.protection, False)
+        return
     if access == Access.WRITE and entry & WRITE == 0:
-        entries[place] = writable_entry(vma, Frame(entry & ADDRESS), address)
-        if (entries[place] ^ entry) & ADDRESS != 0:  # others may still read the old frame
-            translations.forget(root, address, address + PAGE_SIZE)
-            return u64(0)
+        make_writable(space, vma, entries, address)
     elif entry & PRESENT == 0:
         entries[place] = entry_for(Frame(entry & ADDRESS), vma.protection, False)
     page_table.flush(address)
-    return u64(0)
 
 
-def anonymous_entry(vma: Vma, access: Access) -> u64:
-    """Return the entry of a page of zeros."""
-    if access == Access.WRITE:
-        return entry_for(frames.allocate_zeroed(), vma.protection, True)
-    return entry_for(Frame(zero_page()), vma.protection, False)
+def go_on(vma: Vma, entries: Slice[u64], place: u64, address: u64) -> u64:
+    """Bring in the next pages too of a program that writes one page after another.
+
+    As many as are there in a row before this one, up to `RUN_MAX`: what is brought in for nothing
+    is never more than what was used. Returns how many.
+    """
+    if MapFlags.RANDOM in vma.flags or frames.free() < frames.total() // FREE_SHARE:
+        return u64(0)
+    run: u64 = 0
+    while run < RUN_MAX and run < place and entries[place - run - 1] & WRITE != 0:
+        run += 1
+    stop = min(place + 1 + run, entries.length, place + (vma.end - address) // PAGE_SIZE)
+    added: u64 = 0
+    place += 1
+    try:
+        while place < stop and entries[place] == 0:
+            entries[place] = entry_for(frames.allocate_zeroed(), vma.protection, True)
+            added += 1
+            place += 1
+    except Errno:
+        return added
+    return added
 
 
 def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
@@ -83,20 +127,34 @@ def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
     return entry_for(copy, vma.protection, True)
 
 
-def writable_entry(vma: Vma, frame: Frame, address: u64) -> u64:
-    """Return the entry that replaces one with a frame that may not be written."""
-    if vma.is_shared:
-        pager = vma.pager
-        if pager is not None:
-            own = pager.page_for_write(vma.page_at(address))
-            frames.release(frame)
-            frame = own
-        return entry_for(frame, vma.protection, True)
+def make_writable(space: MappingSpace, vma: Vma, entries: Slice[u64], address: u64) -> None:
+    """Replace an entry by one with a frame that may be written, if it is not the only owner."""
+    place = page_table.index(address)
+    frame = Frame(entries[place] & ADDRESS)
+    pager = vma.pager
+    if vma.is_shared and pager is not None:
+        own = pager.page_for_write(vma.page_at(address))
+        entry = entries[place]  # the pager may have replaced the page, and this entry with it
+        entries[place] = entry_for(own, vma.protection, True)
+        if entry == 0:
+            space.resident_pages += 1
+            return
+        forget(space, address, address + PAGE_SIZE)
+        frames.release(Frame(entry & ADDRESS))
+        return
     if frames.count(frame) == 1:
-        return entry_for(frame, vma.protection, True)
+        entries[place] = entry_for(frame, vma.protection, True)
+        return
     if u64(frame) == zero_page():
-        return entry_for(frames.allocate_zeroed(), vma.protection, True)
-    copy = frames.allocate()
-    frames.words_of(copy).copy_from(frames.words_of(frame))
-    frames.release(frame)
-    return entry_for(copy, vma.protection, True)
+        copy = frames.allocate_zeroed()
+        space.resident_pages += 1
+    else:
+        copy = frames.allocate()
+        frames.words_of(copy).copy_from(frames.words_of(frame))
+    entry = entries[place]
+    entries[place] = entry_for(copy, vma.protection, True)
+    forget(space, address, address + PAGE_SIZE)
+    if entry != 0:
+        frames.release(frame)
+    elif u64(frame) != zero_page():
+        space.resident_pages += 1

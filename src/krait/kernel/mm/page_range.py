@@ -1,7 +1,10 @@
 """What is done to the page table entries of a range: drop, change rights, move.
 
 An entry of a program's page is 0 (nothing there yet), present, or `HIDDEN`: it holds a frame that
-PROT_NONE keeps from the program. Every entry that is not 0 owns its frame.
+PROT_NONE keeps from the program. Every entry that is not 0 owns its frame. A span of 2 MiB may be
+one large page instead of 512 entries (large_pages.py).
+
+The zero page and other frames of the kernel image are not counted as pages of the program.
 """
 
 from __future__ import annotations
@@ -12,16 +15,20 @@ from krait.kernel.arch.x86_64.entry_bits import (
     ADDRESS,
     DIRTY,
     HIDDEN,
+    LARGE,
     NO_EXECUTE,
     PRESENT,
     WRITE,
 )
+from krait.kernel.arch.x86_64.image_layout import zero_page
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
-from krait.kernel.lang import u64
-from krait.kernel.mm import frames, translations
+from krait.kernel.lang import Slice, u64
+from krait.kernel.mm import frames, large_pages
 from krait.kernel.mm.frames import Frame
-from krait.kernel.mm.mapped_pages import Copies
+from krait.kernel.mm.large_pages import LARGE_SIZE
+from krait.kernel.mm.mapped_pages import Copies, MappingSpace
 from krait.kernel.mm.protection import Protection
+from krait.kernel.mm.translations import forget
 
 
 def entry_for(frame: Frame, protection: Protection, writable: bool) -> u64:
@@ -37,30 +44,43 @@ def entry_for(frame: Frame, protection: Protection, writable: bool) -> u64:
     return entry
 
 
-def drop(root: u64, start: u64, end: u64) -> u64:
-    """Forget the pages of a range; returns how many there were."""
-    return drop_some(root, start, end, Copies.DROP)
+def drop(space: MappingSpace, start: u64, end: u64) -> None:
+    """Forget the pages of a range."""
+    drop_some(space, start, end, Copies.DROP)
 
 
-def drop_some(root: u64, start: u64, end: u64, copies: Copies) -> u64:
+def drop_some(space: MappingSpace, start: u64, end: u64, copies: Copies) -> None:
     """Forget the pages of a range, or only those that have other owners besides the mapping."""
-    dropped: u64 = 0
-    address = page_table.next_leaf(root, start, end)
-    while address < end:
-        entries = page_table.leaf(root, address)
-        stop = min(end, page_table.leaf_end(address))
-        while address < stop:
-            place = page_table.index(address)
-            entry = entries[place]
-            if entry != 0 and (copies == Copies.DROP or is_shared(entry)):
-                entries[place] = u64(0)
+    found = page_table.next_span(space.root, start, end)
+    while found.address < end:
+        stop = min(end, page_table.leaf_end(found.address))
+        entry = page_table.span_entry(found.place)
+        if entry & LARGE == 0:
+            drop_entries(space, page_table.leaf_of(entry), found.address, stop, copies)
+        elif copies == Copies.DROP:
+            large_pages.drop(space, found.place, found.address, stop)
+        found = page_table.next_span(space.root, stop, end)
+
+
+def drop_entries(
+    space: MappingSpace, entries: Slice[u64], address: u64, stop: u64, copies: Copies
+) -> None:
+    """Forget pages of one leaf."""
+    first = stop
+    last = address
+    while address < stop:
+        place = page_table.index(address)
+        entry = entries[place]
+        if entry != 0 and (copies == Copies.DROP or is_shared(entry)):
+            entries[place] = u64(0)
+            first = min(first, address)
+            last = address + PAGE_SIZE
+            if entry & ADDRESS != zero_page():
+                space.resident_pages -= 1
                 frames.release(Frame(entry & ADDRESS))
-                dropped += 1
-            address += PAGE_SIZE
-        address = page_table.next_leaf(root, address, end)
-    if dropped != 0:
-        translations.forget(root, start, end)
-    return dropped
+        address += PAGE_SIZE
+    if first < last:
+        forget(space, first, last)
 
 
 def is_shared(entry: u64) -> bool:
@@ -68,50 +88,82 @@ def is_shared(entry: u64) -> bool:
     return frames.count(Frame(entry & ADDRESS)) != 1
 
 
-def protect(root: u64, start: u64, end: u64, protection: Protection) -> None:
-    """Change what the entries of a range allow; what may be written faults first."""
-    changed = False
-    address = page_table.next_leaf(root, start, end)
-    while address < end:
-        entries = page_table.leaf(root, address)
-        stop = min(end, page_table.leaf_end(address))
-        while address < stop:
-            place = page_table.index(address)
-            entry = entries[place]
-            if entry != 0:
-                changed = True
-                writable = entry & WRITE != 0 and Protection.WRITE in protection
-                entries[place] = entry_for(Frame(entry & ADDRESS), protection, writable)
-            address += PAGE_SIZE
-        address = page_table.next_leaf(root, address, end)
-    if changed:
-        translations.forget(root, start, end)
+def protect(space: MappingSpace, start: u64, end: u64, protection: Protection) -> None:
+    """Change what the entries of a range allow; what may be written faults first.
 
-
-def move(root: u64, start: u64, end: u64, target: u64) -> None:
-    """Let the pages of a range appear at another place, where nothing is; raises ENOMEM.
-
-    After ENOMEM the pages moved so far are at the new place.
+    The large pages at the ends of the range have been split (`large_pages.split_at`).
     """
     changed = False
-    address = page_table.next_leaf(root, start, end)
-    while address < end:
-        entries = page_table.leaf(root, address)
-        stop = min(end, page_table.leaf_end(address))
-        while address < stop:
-            place = page_table.index(address)
-            if entries[place] != 0:
-                changed = True
-                new = target + (address - start)
-                page_table.make_leaf(root, new)[page_table.index(new)] = entries[place]
-                entries[place] = u64(0)
-            address += PAGE_SIZE
-        address = page_table.next_leaf(root, address, end)
+    found = page_table.next_span(space.root, start, end)
+    while found.address < end:
+        stop = min(end, page_table.leaf_end(found.address))
+        entry = page_table.span_entry(found.place)
+        if entry & LARGE != 0:
+            page_table.set_span_entry(found.place, with_rights(entry, protection) | LARGE)
+            changed = True
+        elif protect_entries(page_table.leaf_of(entry), found.address, stop, protection):
+            changed = True
+        found = page_table.next_span(space.root, stop, end)
     if changed:
-        translations.forget(root, start, end)
+        forget(space, start, end)
+
+
+def protect_entries(entries: Slice[u64], address: u64, stop: u64, protection: Protection) -> bool:
+    """Change the entries of one leaf; says whether there were any."""
+    changed = False
+    while address < stop:
+        place = page_table.index(address)
+        entry = entries[place]
+        if entry != 0:
+            changed = True
+            entries[place] = with_rights(entry, protection)
+        address += PAGE_SIZE
+    return changed
+
+
+def with_rights(entry: u64, protection: Protection) -> u64:
+    """Return an entry for the same frame with other rights."""
+    writable = entry & WRITE != 0 and Protection.WRITE in protection
+    return entry_for(Frame(entry & ADDRESS), protection, writable)
+
+
+def move(space: MappingSpace, start: u64, end: u64, target: u64) -> None:
+    """Let the pages of a range appear at another place, where nothing is; raises ENOMEM.
+
+    After ENOMEM the pages moved so far are at the new place. The large pages at the ends of the
+    range have been split.
+    """
+    found = page_table.next_span(space.root, start, end)
+    while found.address < end:
+        stop = min(end, page_table.leaf_end(found.address))
+        new = target + (found.address - start)
+        if page_table.span_entry(found.place) & LARGE != 0:
+            if new & (LARGE_SIZE - 1) == 0:
+                large_pages.move(space, found.place, new)
+                found = page_table.next_span(space.root, stop, end)
+                continue
+            large_pages.split(space, found.place, found.address)
+        move_entries(space, page_table.span_entry(found.place), found.address, stop, new)
+        found = page_table.next_span(space.root, stop, end)
+    forget(space, start, end)
+
+
+def move_entries(space: MappingSpace, leaf: u64, address: u64, stop: u64, new: u64) -> None:
+    """Move the entries of one leaf; raises ENOMEM."""
+    entries = page_table.leaf_of(leaf)
+    while address < stop:
+        place = page_table.index(address)
+        if entries[place] != 0:
+            page_table.make_leaf(space.root, new)[page_table.index(new)] = entries[place]
+            entries[place] = u64(0)
+        address += PAGE_SIZE
+        new += PAGE_SIZE
 
 
 def is_resident(root: u64, address: u64) -> bool:
     """Say whether a page is in memory (mincore)."""
-    entries = page_table.leaf(root, address)
-    return entries.length != 0 and entries[page_table.index(address)] != 0
+    span = page_table.find_span(root, address)
+    entry = u64(0) if span == 0 else page_table.span_entry(span)
+    if entry & LARGE != 0 or entry == 0:
+        return entry != 0
+    return page_table.leaf_of(entry)[page_table.index(address)] != 0

@@ -11,15 +11,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from krait.kernel.lang import Counted, u64
+from krait.kernel.errno import EINVAL
+from krait.kernel.lang import Counted, Errno, u64
 from krait.kernel.mm.frames import Frame
 
 
 class Pager(Counted):
     """The contract."""
 
-    was_mapped: bool = False
-    """Some address space may have entries for its pages (mapped_pages.py)."""
+    mappings: u64 = 0
+    """The first of its mappings (mapped_pages.py)."""
 
     @abstractmethod
     def page(self, index: u64) -> Frame:
@@ -31,6 +32,10 @@ class Pager(Counted):
     @abstractmethod
     def page_for_write(self, index: u64) -> Frame:
         """Return a page, retained, that a shared mapping is going to write to; may sleep."""
+
+    def remove_pages(self, first: u64, end: u64) -> None:
+        """Turn pages into a hole, which reads as zeros (MADV_REMOVE); raises EINVAL."""
+        raise Errno(EINVAL)
 
     @abstractmethod
     def page_count(self) -> u64:

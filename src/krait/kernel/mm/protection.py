@@ -35,8 +35,24 @@ class MapFlags(IntFlag):
     HUGETLB = 0x40000
     SYNC = 0x80000
     FIXED_NOREPLACE = 0x100000
+    LOCK_ON_FAULT = 0x0080_0000
+    """Ours, as those below: what other calls said. MLOCK_ONFAULT."""
+    HUGE_PAGES = 0x0100_0000
+    """MADV_HUGEPAGE."""
+    NO_HUGE_PAGES = 0x0200_0000
+    """MADV_NOHUGEPAGE."""
+    RANDOM = 0x0400_0000
+    """MADV_RANDOM."""
+    SEQUENTIAL = 0x0800_0000
+    """MADV_SEQUENTIAL."""
+    NO_FORK = 0x1000_0000
+    """MADV_DONTFORK."""
+    WIPE_ON_FORK = 0x2000_0000
+    """MADV_WIPEONFORK."""
+    NO_DUMP = 0x4000_0000
+    """MADV_DONTDUMP."""
     NEVER_WRITABLE = 0x8000_0000
-    """Ours: a shared mapping of a file that was not opened for writing; mprotect refuses."""
+    """A shared mapping of a file that was not opened for writing; mprotect refuses."""
 
 
 class RemapFlags(IntFlag):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krait.kernel.errno import ENXIO
 from krait.kernel.lang import Errno, inline, u64
-from krait.kernel.mm import frames
+from krait.kernel.mm import frames, mapped_pages
 from krait.kernel.mm.frame_map import FrameMap
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.pager import Pager
@@ -39,8 +39,13 @@ class SharedMemory(Pager):
         """Return the size in pages."""
         return self.pages
 
-    def drop(self, index: u64, end: u64) -> None:
+    def remove_pages(self, first: u64, end: u64) -> None:
         """Forget pages, which then read as zeros (MADV_REMOVE)."""
+        mapped_pages.replaced(self, first, end)
+        self.drop(first, end)
+
+    def drop(self, index: u64, end: u64) -> None:
+        """Free pages that nobody maps any more."""
         index = self.map.next(index)
         while index < end:
             frames.release(self.map.take(index))

@@ -1,7 +1,12 @@
 """Forgetting translations of a program's addresses, on every CPU that may have them.
 
-Whoever changes entries of a page table calls `forget` behind it, and neither sleeps nor drops the
-kernel lock in between: a frame that was released meanwhile is given to nobody before.
+Every change of a program's entries that takes something away (a page, a right, another frame in
+its place) ends in `forget`, once for the whole range. Entries that only allow more need no more
+than the CPU that faulted; another CPU with the old translation faults once for nothing.
+
+Between the change and `forget` nothing is allocated, nobody sleeps and the kernel lock is kept: a
+frame that was released in between is still written to by CPUs with the old translation, so it must
+not have a new owner.
 """
 
 from __future__ import annotations
@@ -9,17 +14,18 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.layout import PAGE_SIZE
+from krait.kernel.arch.x86_64.layout import PAGE_SIZE, PROGRAM_END
 from krait.kernel.lang import u64
 from krait.kernel.sched.cpu import cpus, this_cpu
+from krait.kernel.sched.space import Space
 from krait.kernel.sched.translation_flush import forget_on_others
 
 SINGLY_MAX: Final = 32 * PAGE_SIZE
 """Ranges up to this length are forgotten page by page."""
 
 
-def forget(root: u64, start: u64, end: u64) -> None:
-    """Forget a range of the space with this page table."""
+def forget(space: Space, start: u64, end: u64) -> None:
+    """Let no CPU use the old translations of a range."""
     if end - start <= SINGLY_MAX:
         address = start
         while address < end:
@@ -28,7 +34,12 @@ def forget(root: u64, start: u64, end: u64) -> None:
     else:
         page_table.flush_all()
     if cpus.several:
-        forget_elsewhere(root)
+        forget_elsewhere(space.root)
+
+
+def forget_all(space: Space) -> None:
+    """Let no CPU use any translation of an address space, nor the way through freed tables."""
+    forget(space, u64(0), u64(PROGRAM_END))
 
 
 def forget_elsewhere(root: u64) -> None:

@@ -11,7 +11,7 @@ from abc import abstractmethod
 from typing import Final, NamedTuple
 
 from krait.kernel.lang import Counted, Slice, Struct, u8, u64
-from krait.kernel.mm.pager import Pager
+from krait.kernel.mm.mapped_pages import MappedRange
 from krait.kernel.mm.protection import MapFlags, Protection
 
 PAGE_SHIFT: Final = 12
@@ -25,16 +25,11 @@ class MappingName(Counted):
         """Put as much of the name into `into` as fits; return its length."""
 
 
-class Vma(Counted):
+class Vma(MappedRange):
     """One mapping: a range of whole pages with the same rights and the same source."""
 
-    start: u64
-    end: u64
     protection: Protection
     flags: MapFlags
-    pager: Pager | None = None
-    offset_pages: u64 = 0
-    """The page of the pager at `start`."""
     name: MappingName | None = None
     left: Vma | None = None
     right: Vma | None = None
@@ -54,10 +49,6 @@ class Vma(Counted):
     def grows_down(self) -> bool:
         """Whether this is a stack."""
         return MapFlags.GROWSDOWN in self.flags
-
-    def page_at(self, address: u64) -> u64:
-        """Return the page of the pager at an address."""
-        return self.offset_pages + ((address - self.start) >> PAGE_SHIFT)
 
     def describe(self, into: Slice[u8]) -> u64:
         """Put the name into `into` as far as it fits; 0 for a mapping without one."""

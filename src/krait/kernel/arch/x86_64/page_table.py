@@ -3,8 +3,9 @@
 The lower half belongs to an address space, the upper half is the kernel's and the same everywhere:
 at most four entries of the root, filled at boot, so that nothing has to be copied later.
 
-What callers work on is a leaf: the 512 entries that map 2 MiB. They read and write entries in it
-and say which address changed; the levels above stay in here.
+What callers work on is a span of 2 MiB: it is one large page, or has a leaf with 512 entries, or
+nothing. They read and write the span's entry and those of its leaf and say which address changed;
+the levels above stay in here.
 
 Invariant: entries above the leaves point to frames that came from the table source and that only
 this module frees; no leaf is used after `free_tables` for its range.
@@ -12,9 +13,9 @@ this module frees; no leaf is used after `free_tables` for its range.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
-from krait.kernel.arch.x86_64.entry_bits import ADDRESS, PRESENT, WRITE
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.layout import DIRECT_MAP, KERNEL_BASE
 from krait.kernel.arch.x86_64.table_source import table_source
 from krait.kernel.lang import Slice, asm_do, load, slice_at, store, symbol_address, u64
@@ -27,6 +28,15 @@ LEAF_SPAN: Final = 1 << 21
 ROOT_SHIFT: Final = 39
 LEAF_SHIFT: Final = 21
 LOWER_ENTRIES: Final = 256
+
+
+class Span(NamedTuple):
+    """A range of 2 MiB in which there may be something."""
+
+    address: u64
+    """Where in it the search came to, or the end of the search."""
+    place: u64
+    """Of the entry for it."""
 
 
 def kernel_root() -> u64:
@@ -49,12 +59,12 @@ def free_root(root: u64) -> None:
 
 
 def leaf(root: u64, address: u64) -> Slice[u64]:
-    """Return the leaf for an address; of length 0 if there is none."""
+    """Return the leaf for an address; of length 0 if there is none, or one large page."""
     table = root
     shift: u64 = ROOT_SHIFT
     while shift >= LEAF_SHIFT:
         entry = load(u64, table + DIRECT_MAP + (address >> shift & 511) * 8)
-        if entry & PRESENT == 0:
+        if entry & (PRESENT | LARGE) != PRESENT:
             return slice_at(u64, u64(DIRECT_MAP), u64(0))
         table = entry & ADDRESS
         shift -= 9
@@ -62,10 +72,20 @@ def leaf(root: u64, address: u64) -> Slice[u64]:
 
 
 def make_leaf(root: u64, address: u64) -> Slice[u64]:
-    """Return the leaf for an address, with what is missing made; raises ENOMEM."""
+    """Return the leaf for an address in no large page, made if missing; raises ENOMEM."""
+    span = make_span(root, address)
+    entry = span_entry(span)
+    return leaf_of(add_leaf(span) if entry == 0 else entry)
+
+
+def make_span(root: u64, address: u64) -> u64:
+    """Return where the entry for the 2 MiB around an address is; raises ENOMEM.
+
+    The entry is 0, leads to a leaf, or is a large page: then `LARGE` is set in it.
+    """
     table = root
     shift: u64 = ROOT_SHIFT
-    while shift >= LEAF_SHIFT:
+    while shift > LEAF_SHIFT:
         where = table + DIRECT_MAP + (address >> shift & 511) * 8
         entry = load(u64, where)
         if entry & PRESENT == 0:
@@ -73,25 +93,63 @@ def make_leaf(root: u64, address: u64) -> Slice[u64]:
             store(u64, where, entry)
         table = entry & ADDRESS
         shift -= 9
-    return slice_at(u64, table + DIRECT_MAP, u64(ENTRIES))
+    return table + DIRECT_MAP + (address >> LEAF_SHIFT & 511) * 8
 
 
-def next_leaf(root: u64, address: u64, end: u64) -> u64:
-    """Return the first address from `address` on that has a leaf, `end` if there is none below."""
+def add_leaf(span: u64) -> u64:
+    """Put an empty leaf where there is none; returns the entry that leads to it; raises ENOMEM."""
+    entry = table_source.make() | PRESENT | WRITE
+    store(u64, span, entry)
+    return entry
+
+
+def span_entry(span: u64) -> u64:
+    """Return the entry at a place that `make_span` or `next_span` gave."""
+    return load(u64, span)
+
+
+def set_span_entry(span: u64, entry: u64) -> None:
+    """Change it: to 0, to a large page, or to a leaf that was filled."""
+    store(u64, span, entry)
+
+
+def leaf_of(entry: u64) -> Slice[u64]:
+    """Return the leaf to which an entry of a span leads."""
+    return slice_at(u64, (entry & ADDRESS) + DIRECT_MAP, u64(ENTRIES))
+
+
+def find_span(root: u64, address: u64) -> u64:
+    """Return where the entry for the 2 MiB around an address is, 0 if tables are missing."""
+    table = root
+    shift: u64 = ROOT_SHIFT
+    while shift > LEAF_SHIFT:
+        entry = load(u64, table + DIRECT_MAP + (address >> shift & 511) * 8)
+        if entry & PRESENT == 0:
+            return u64(0)
+        table = entry & ADDRESS
+        shift -= 9
+    return table + DIRECT_MAP + (address >> LEAF_SHIFT & 511) * 8
+
+
+def next_span(root: u64, address: u64, end: u64) -> Span:
+    """Return the first 2 MiB from `address` on that have a leaf or are a large page."""
     while address < end:
         table = root
         shift: u64 = ROOT_SHIFT
-        while shift >= LEAF_SHIFT:
-            entry = load(u64, table + DIRECT_MAP + (address >> shift & 511) * 8)
+        while True:
+            where = table + DIRECT_MAP + (address >> shift & 511) * 8
+            entry = load(u64, where)
+            if shift == LEAF_SHIFT:
+                if entry != 0:
+                    return Span(address, where)
+                break
             if entry & PRESENT == 0:
                 break
             table = entry & ADDRESS
             shift -= 9
-        if shift < LEAF_SHIFT:
-            return address
         span = u64(1) << shift
         address = (address & ~(span - 1)) + span
-    return end
+    return Span(end, u64(0))
 
 
 def index(address: u64) -> u64:

@@ -23,6 +23,10 @@ class TableSource(Struct):
         self.in_use += 1
         return table
 
+    def adopt(self) -> None:
+        """Count a frame of the caller's as a table from now on."""
+        self.in_use += 1
+
     def drop(self, table: u64) -> None:
         """Give a table back."""
         free = self.free

@@ -295,6 +295,10 @@ class RamFile(PagedVnode):
             self.touch_modified()
             return frame
 
+    def remove_pages(self, first: u64, end: u64) -> None:
+        """Punch a hole."""
+        self.punch_hole(first << PAGE_SHIFT, (end - first) << PAGE_SHIFT)
+
     def open(self, flags: u32, dentry: Dentry) -> File:
         """Open the file."""
         return RegularFile(flags=flags, dentry=dentry, vnode=self)

@@ -11,7 +11,7 @@ from krait.kernel.lang import text, u32
 TRANSPARENT_FILES: Final[list[FixedFile]] = fixed_files(
     {
         "defrag": "always defer defer+madvise madvise [never]",
-        "enabled": "always madvise [never]",
+        "enabled": "[always] madvise never",
         "hpage_pmd_size": "2097152",
         "shmem_enabled": "always within_size advise [never] deny force",
         "use_zero_page": "0",

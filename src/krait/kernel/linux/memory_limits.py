@@ -1,0 +1,88 @@
+"""What the resource limits say about memory: RLIMIT_AS, RLIMIT_DATA, RLIMIT_MEMLOCK.
+
+Nothing is counted as long as a limit is infinite; else the mappings are added up when one is made.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.errno import EAGAIN, ENOMEM, EPERM
+from krait.kernel.lang import Errno, u32, u64
+from krait.kernel.linux.limits import INFINITY, Resource
+from krait.kernel.linux.process import Process
+from krait.kernel.mm.address_space import AddressSpace
+from krait.kernel.mm.protection import MapFlags, Protection
+from krait.kernel.mm.vma import Vma
+
+IPC_LOCK: Final = 14  # CAP_IPC_LOCK
+
+
+def check_space(process: Process, more: u64) -> None:
+    """Hold the process to RLIMIT_AS; raises ENOMEM."""
+    limit = process.limits.soft(Resource.AS)
+    if limit != INFINITY and process.space.total_bytes().checked_add(more, ENOMEM) > limit:
+        raise Errno(ENOMEM)
+
+
+def check_data(process: Process, more: u64) -> None:
+    """Hold the process to RLIMIT_DATA, which counts private writable memory; raises ENOMEM."""
+    limit = process.limits.soft(Resource.DATA)
+    if limit != INFINITY and data_bytes(process.space).checked_add(more, ENOMEM) > limit:
+        raise Errno(ENOMEM)
+
+
+def check_new(process: Process, size: u64, bits: u32, flags: u32) -> None:
+    """Hold a new mapping to all of them; raises ENOMEM, EPERM, EAGAIN."""
+    check_space(process, size)
+    if is_data(Protection(bits), MapFlags(flags)):
+        check_data(process, size)
+    if flags & u32(MapFlags.LOCKED) != 0 and not may_lock(process):
+        raise Errno(EPERM)
+    if flags & u32(MapFlags.LOCKED) != 0 or process.space.locks_future != MapFlags(u32(0)):
+        check_locked(process, size, u32(EAGAIN))
+
+
+def may_lock(process: Process) -> bool:
+    """Say whether the process may lock memory at all."""
+    return process.limits.soft(Resource.MEMLOCK) != 0 or process.credentials.has(IPC_LOCK)
+
+
+def check_locked(process: Process, more: u64, code: u32) -> None:
+    """Hold the process to RLIMIT_MEMLOCK; raises `code`."""
+    limit = process.limits.soft(Resource.MEMLOCK)
+    if limit == INFINITY or process.credentials.has(IPC_LOCK):
+        return
+    if locked_bytes(process.space).checked_add(more, code) > limit:
+        raise Errno(code)
+
+
+def is_data(protection: Protection, flags: MapFlags) -> bool:
+    """Say whether memory counts as data: private, writable, no stack."""
+    return (
+        Protection.WRITE in protection
+        and MapFlags.SHARED not in flags
+        and MapFlags.GROWSDOWN not in flags
+    )
+
+
+def data_bytes(space: AddressSpace) -> u64:
+    """Add up the data (VmData)."""
+    total: u64 = 0
+    vma: Vma | None = space.first_vma()
+    while vma is not None:
+        if is_data(vma.protection, vma.flags):
+            total += vma.length
+        vma = space.next_vma(vma)
+    return total
+
+
+def locked_bytes(space: AddressSpace) -> u64:
+    """Add up what is locked (VmLck)."""
+    total: u64 = 0
+    vma: Vma | None = space.first_vma()
+    while vma is not None:
+        if MapFlags.LOCKED in vma.flags:
+            total += vma.length
+        vma = space.next_vma(vma)
+    return total
