@@ -48,6 +48,9 @@ GOALS = {
     "mem_stat": 1500,
     "mem_create_unlink": 10000,
 }
+RELATIVE_GOALS = {"fault_2m": 0.6, "eventfd_pingpong": 0.6, "timer_wakeup": 0.6}
+"""Goals in parts of the Linux guest's instructions in the same run."""
+TESTS = (*GOALS, *RELATIVE_GOALS)
 COPY_OR_CLEAR = (
     "mmap_fault_page",
     "mmap_4k",
@@ -55,8 +58,11 @@ COPY_OR_CLEAR = (
     "memfd_write_4k",
     "mem_write_4k",
     "mem_read_4k",
+    "fault_2m",
 )
 """The tests that move whole pages."""
+MEMORY = "1G"
+"""Linux leaves 2 MiB pages alone in a machine of less than 512 MiB."""
 COUNTED = ("-icount", "shift=0,sleep=off")
 COLLAPSED_MS = 100
 LINE = re.compile(rb"^UB (\S+) ([\d.]+) ([\d.]+) (\d+)", re.MULTILINE)
@@ -70,7 +76,7 @@ class KraitSide:
 
     def command(self, words: Sequence[str], more: Sequence[str] = ()) -> list[str]:
         """QEMU's command line."""
-        return [*krait_command(("-m", "256M"), [self.program, *words]), *more]
+        return [*krait_command(("-m", MEMORY), [self.program, *words]), *more]
 
 
 class LinuxSide:
@@ -82,7 +88,7 @@ class LinuxSide:
 
     def command(self, words: Sequence[str], more: Sequence[str] = ()) -> list[str]:
         """QEMU's command line."""
-        return self.guest.command(self.guest.image(self.program, words), "256M", more=more)
+        return self.guest.command(self.guest.image(self.program, words), MEMORY, more=more)
 
 
 Side = KraitSide | LinuxSide
@@ -95,10 +101,10 @@ def main() -> None:
     sides: dict[str, Side] = {"Krait": KraitSide(program)}
     if not options.no_linux:
         sides["Linux guest"] = LinuxSide(program)
-    words = ["-t", str(options.milliseconds), "-r", str(options.rounds), *GOALS]
+    words = ["-t", str(options.milliseconds), "-r", str(options.rounds), *TESTS]
     rows: dict[str, dict[str, object]] = {
-        name: {"goal": goal, "instructions": {}, "collapsed": {}, "ns": {}}
-        for name, goal in GOALS.items()
+        name: {"goal": GOALS.get(name), "instructions": {}, "collapsed": {}, "ns": {}}
+        for name in TESTS
     }
     for side, guest in sides.items():
         counted = figures(guest.command(words, COUNTED))
@@ -108,6 +114,9 @@ def main() -> None:
             if name in counted and name in shares:
                 collapsed = round(counted[name] * shares[name], 1)
                 row["collapsed"] |= {side: collapsed}  # type: ignore[operator]
+    for name, part in RELATIVE_GOALS.items():
+        linux = rows[name]["instructions"].get("Linux guest")  # type: ignore[attr-defined]
+        rows[name]["goal"] = round(linux * part) if linux else None
     for side, medians in wall(sides, words, options.runs).items():
         for name, value in medians.items():
             rows[name]["ns"] |= {side: value}  # type: ignore[operator]
@@ -118,7 +127,7 @@ def main() -> None:
 def is_met(row: dict[str, object]) -> bool:
     """Whether Krait's instructions are within the goal."""
     ours = row["instructions"].get("Krait")  # type: ignore[attr-defined]
-    return ours is not None and ours <= row["goal"]
+    return ours is not None and row["goal"] is not None and ours <= row["goal"]
 
 
 def wall(sides: dict[str, Side], words: Sequence[str], runs: int) -> dict[str, dict[str, float]]:
@@ -130,7 +139,7 @@ def wall(sides: dict[str, Side], words: Sequence[str], runs: int) -> dict[str, d
     return {
         side: {
             name: round(statistics.median(each[name] for each in results), 1)
-            for name in GOALS
+            for name in TESTS
             if all(name in each for each in results)
         }
         for side, results in found.items()

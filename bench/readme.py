@@ -133,7 +133,8 @@ def operations() -> Iterator[Row]:
     for name, row in found["rows"].items():
         counts, ns = row["instructions"], row["ns"]
         ratio = f"{ns['Krait'] / ns['Linux guest']:.2f}" if len(ns) == 2 else ""
-        yield (name, count(counts.get("Krait")), f"{row['goal']:,}",
+        goal = f"{row['goal']:,}" if row["goal"] else ""
+        yield (name, count(counts.get("Krait")), goal,
                count(counts.get("Linux guest")), ratio)  # fmt: skip
 
 

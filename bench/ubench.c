@@ -41,6 +41,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -233,6 +234,50 @@ static void t_epoll(long n)             /* epoll_wait on 1 ready eventfd among 6
 static volatile sig_atomic_t hits;
 static void on_sig(int s) { (void)s; hits++; }
 
+/* ---- events and timers ----------------------------------------------------- */
+
+static int there, back;                 /* two eventfds */
+
+static void *eventfd_peer(void *p)
+{
+    uint64_t one = 1;
+    for (long n = (long)p; n--; ) {
+        if (read(there, &one, 8) != 8 || write(back, &one, 8) != 8) break;
+    }
+    return NULL;
+}
+
+static void t_eventfd(long n)           /* one op: there and back, two switches */
+{
+    uint64_t one = 1;
+    pthread_t peer;
+    there = eventfd(0, 0);
+    back = eventfd(0, 0);
+    if (there < 0 || back < 0) FAIL("eventfd");
+    if (pthread_create(&peer, NULL, eventfd_peer, (void *)n)) FAIL("pthread_create");
+    start();
+    while (n--) if (write(there, &one, 8) != 8 || read(back, &one, 8) != 8) FAIL("eventfd");
+    stop();
+    pthread_join(peer, NULL);
+    close(there);
+    close(back);
+}
+
+/* Sleep to a point in time, 100 us ahead; one op is what passes between that point and the
+ * program's next instruction: the interrupt, the wake-up, the switch from idle. */
+static void t_timer(long n)
+{
+    uint64_t late = 0;
+    prctl(PR_SET_TIMERSLACK, 1);
+    while (n--) {
+        uint64_t at = now() + 100000;
+        struct timespec t = { at / 1000000000, at % 1000000000 };
+        if (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &t, NULL)) FAIL("clock_nanosleep");
+        late += now() - at;
+    }
+    t_span = late;
+}
+
 static void t_signal(long n)            /* a signal to oneself: delivery and return */
 {
     struct sigaction sa = { .sa_handler = on_sig };
@@ -260,6 +305,25 @@ static void t_fault(long n)             /* anonymous mapping, first touch; one o
         for (long i = 0; i < k; i++) p[i * 4096] = 1;
         if (munmap(p, k * 4096)) FAIL("munmap");
         sum += now() - s;
+    }
+    t_span = sum;
+}
+
+static void t_fault_2m(long n)          /* 2 MiB, every page of them written; one op = all of it */
+{
+    const long per = 16, size = 2 << 20;
+    uint64_t sum = 0;
+    for (long left = n; left > 0; left -= per) {
+        long k = left < per ? left : per;
+        char *p = mmap(NULL, (k + 1) * size, PROT_READ | PROT_WRITE,
+                       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (p == MAP_FAILED) FAIL("mmap");
+        char *aligned = (char *)(((uintptr_t)p + size - 1) & -size);
+        madvise(aligned, k * size, MADV_HUGEPAGE);
+        uint64_t s = now();
+        for (long i = 0; i < k * size; i += 4096) aligned[i] = 1;
+        sum += now() - s;
+        if (munmap(p, (k + 1) * size)) FAIL("munmap");
     }
     t_span = sum;
 }
@@ -422,6 +486,8 @@ static const struct test { const char *name; void (*fn)(long); const char **dir;
     { "yield", t_yield }, { "futex_pingpong", t_futex }, { "pipe_pingpong", t_pipe },
     { "unix_pingpong", t_unix }, { "tcp_pingpong", t_tcp }, { "thread_create", t_thread },
     { "epoll_wait_64", t_epoll }, { "signal_self", t_signal },
+    { "eventfd_pingpong", t_eventfd }, { "timer_wakeup", t_timer, NULL, 2000 },
+    { "fault_2m", t_fault_2m },
     { "mmap_fault_page", t_fault }, { "mmap_4k", t_mmap },
     { "malloc_1m_mmap", t_malloc_mmap }, { "malloc_1m_heap", t_malloc_heap },
     { "memfd_write_4k", t_write_memfd },

@@ -15,6 +15,7 @@ import gc
 import io
 import json
 import os
+import signal
 import sys
 import tempfile
 import threading
@@ -195,6 +196,7 @@ def main() -> None:
     """Run the plan."""
     plan = json.load(sys.stdin)
     faulthandler.enable()
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     recorder, watch = Recorder(), Watch()
     from test import support
     from test.support import os_helper

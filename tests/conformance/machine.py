@@ -19,7 +19,9 @@ def run_machine(
     words = [sys.executable, "-m", "krait", "run", "--timeout", str(int(limit_s)), *switches]
     for name, value in ENVIRONMENT.items():
         words += ["-e", f"{name}={value}"]
-    own = dict(os.environ)
+    kept = ("KRAIT_", "XDG_", "PYTHONPATH", "HOME")
+    own = {name: value for name, value in os.environ.items() if name.startswith(kept)}
+    own["PATH"] = ENVIRONMENT["PATH"]
     try:
         done = subprocess.run(
             [*words, "--", *command], input=stdin, capture_output=True, env=own,
