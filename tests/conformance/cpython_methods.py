@@ -1,4 +1,4 @@
-"""Run methods of CPython's own suite, one by one, and say how each ended: on the host and in the VM.
+"""Run methods of CPython's own suite and say how each ended: on the host and in the machine.
 
 The plan comes from standard input as JSON; every line of standard output that begins with `@@` is
 a record. A method's start is a record too, so that the one that ends the whole process is known.
@@ -37,7 +37,7 @@ WHY_MAX = 1500
 
 
 class Recorder:
-    """Writes records to the standard output that the process began with, whatever tests make of it."""
+    """Writes records to the standard output that the process began with."""
 
     def __init__(self) -> None:
         self.descriptor = os.dup(1)
@@ -179,7 +179,7 @@ def run_module(name: str, plan: dict[str, Any], recorder: Recorder, watch: Watch
     except unittest.SkipTest as skipped:
         recorder.write(module=name, outcome="skip", why=str(skipped))
         return
-    except BaseException:
+    except BaseException:  # noqa: BLE001  a module may do anything when it is imported
         recorder.write(module=name, outcome="error", why=traceback.format_exc()[-WHY_MAX:])
         return
     chosen = [
@@ -207,7 +207,7 @@ def main() -> None:
         if hasattr(time, setter):
             delattr(time, setter)
     sys.addaudithook(watch.hook)
-    sys.stdout = io.TextIOWrapper(open(2, "wb", closefd=False), write_through=True)
+    sys.stdout = io.TextIOWrapper(open(2, "wb", closefd=False), write_through=True)  # noqa: SIM115
     folder = tempfile.mkdtemp(prefix="suite")
     os.chdir(folder)
     for name in plan["modules"]:
