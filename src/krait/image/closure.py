@@ -20,6 +20,7 @@ from krait.image.finders import (
     command_files,
     erlang,
     etc_files,
+    java,
     loaded_later,
     lua,
     node,
@@ -281,6 +282,7 @@ FINDERS: Final[Mapping[str, Callable[[_Builder, str, Elf, list[str]], None]]] = 
     "beam.smp": _language(erlang.add_erlang),
     "escript": _language(erlang.add_erlang),
     "erlc": _language(erlang.add_erlang),
+    **dict.fromkeys(java.LAUNCHERS, _language(java.add_java)),
 }
 FINDER_NAMES: Final[Mapping[str, str]] = {"erlang": "erlexec"}
 """Languages that are not called as their program is."""

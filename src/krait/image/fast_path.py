@@ -23,6 +23,7 @@ VARIABLES = (
     *("PERL5OPT", "RUBYLIB", "RUBYOPT", "GEM_HOME", "GEM_PATH", "BUNDLE_GEMFILE", "BUNDLE_PATH"),
     *("LUA_PATH", "LUA_CPATH", "LUA_INIT", "LUA_PATH_5_4", "LUA_CPATH_5_4", "PHPRC"),
     *("PHP_INI_SCAN_DIR", "ERL_ROOTDIR", "ERL_LIBS", "ESCRIPT_EMULATOR", "ERLC_EMULATOR"),
+    *("CLASSPATH", "JDK_JAVA_OPTIONS", "NODE_PATH", "NODE_OPTIONS"),
 )
 VARIABLE_ENDS = ("ENV_VERSION", "ENV_ROOT")  # PYENV_VERSION, RBENV_ROOT, ...
 VARIABLE_STARTS = ("LC_", "ASDF_", "MISE_")
@@ -31,6 +32,14 @@ WRAPPERS = frozenset(
     ("env", "nice", "nohup", "setsid", "stdbuf", "timeout", "time", "ionice", "taskset", "chrt")
 )  # programs that execute one of their arguments
 SHELLS = frozenset(("sh", "bash", "dash", "ash", "zsh", "ksh", "mksh"))
+JAVA_WITH_VALUE = frozenset(
+    (
+        *("-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path"),
+        *("--add-modules", "--limit-modules", "--add-exports", "--add-opens", "--add-reads"),
+        *("--patch-module", "--source", "-d", "--describe-module"),
+    )
+)  # options of java(1) whose value is the next word
+JAVA_LAST = frozenset(("-jar", "-m", "--module"))  # the word after these names the program
 GUEST_OWN = ("/proc", "/dev", "/sys")
 SEPARATOR = "\0"
 
@@ -130,6 +139,8 @@ class Request:
             words = list(self.arguments)
         elif name.startswith("python"):
             words = sorted(imported_names(self.arguments))
+        elif name == "java":
+            words = java_words(self.arguments)
         else:
             words = []
         variables = [
@@ -213,6 +224,21 @@ def imported_names(arguments: Iterable[str]) -> set[str]:
             names.update(_imports_in(argument))
         previous = argument
     return names - sys.stdlib_module_names | (names & {"zoneinfo"})
+
+
+def java_words(arguments: Iterable[str]) -> list[str]:
+    """Return the words that are java's own: up to the class, archive or module that it runs."""
+    words: list[str] = []
+    takes_value = ends = False
+    for argument in arguments:
+        words.append(argument)
+        if ends or not (takes_value or argument.startswith(("-", "@"))):
+            break
+        takes_value = not takes_value and argument in JAVA_WITH_VALUE
+        if argument.startswith("--module="):
+            break
+        ends = argument in JAVA_LAST
+    return words
 
 
 def _imports_in(code: str) -> Iterable[str]:

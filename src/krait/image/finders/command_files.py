@@ -43,10 +43,15 @@ def add_command_files(
             notes.append(f"{path} cannot be read and is not in the image")
         elif is_elf(real):
             programs.append(path)
-    if budget.exceeded:
-        limit = f"{ENTRIES_MAX} files or {BYTES_MAX >> 20} MiB"
-        notes.append(f"the directories hold more than {limit}; the rest is not in the image")
+    _say_exceeded(budget, notes)
     return programs
+
+
+def add_directory(path: str, manifest: Manifest, notes: list[str]) -> None:
+    """Add a directory of the host, by its real path, with what is below it."""
+    budget = _Budget()
+    _add_directory(path, manifest, budget)
+    _say_exceeded(budget, notes)
 
 
 class _Budget:
@@ -67,6 +72,13 @@ class _Budget:
         self.entries -= 1
         self.size -= size
         return False
+
+
+def _say_exceeded(budget: _Budget, notes: list[str]) -> None:
+    """Tell the user when not everything was taken."""
+    if budget.exceeded:
+        limit = f"{ENTRIES_MAX} files or {BYTES_MAX >> 20} MiB"
+        notes.append(f"the directories hold more than {limit}; the rest is not in the image")
 
 
 def _add_directory(path: str, manifest: Manifest, budget: _Budget) -> None:

@@ -24,7 +24,9 @@ KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "curl": ("~/.curlrc",),
     "wget": ("/etc/wgetrc", "~/.wgetrc"),
 }
-SERVED: Final = ("python", "perl", "ruby", "php", "lua", "erl", "escript", "beam")  # have a finder
+SERVED: Final = (
+    *("python", "perl", "ruby", "php", "lua", "erl", "escript", "beam", "java", "node"),
+)  # these have a finder
 
 
 def add_own_data(path: str, manifest: Manifest, environment: Mapping[str, str]) -> None:
