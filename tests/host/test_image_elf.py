@@ -180,4 +180,4 @@ def test_hlt_sites_are_those_of_objdump(
     left_out = sorted(set(filter(None, offsets)) - set(sites))
     data = Path(program).read_bytes()
     assert all(SYSCALL in data[site - 16 : site] for site in left_out)
-    assert len(left_out) <= 1
+    assert len(left_out) <= 2
