@@ -68,6 +68,8 @@ class Options:
     """`module:function`, or names of functions in the entry modules."""
     all_functions: bool = False
     """Take every function of the entry modules as an entry: for checks and tests."""
+    exports: bool = True
+    """Exported functions are entries too; where no assembly calls them they are not."""
     source_root: Path | None = None
 
 
@@ -182,7 +184,7 @@ class Program:
                     continue
                 marks = decorators_of(nodes[-1])
                 wanted = (
-                    "export" in marks
+                    ("export" in marks and self.options.exports)
                     or f"{module.name}:{name}" in named
                     or (name in named and module.name in self.entry_modules)
                     or (listed and not named)

@@ -271,9 +271,9 @@ def _compile(names: list[str]) -> tuple[dict[str, str], list[Function]]:
     """Translate the modules; give the C units and the functions that can be called."""
     modules = list(dict.fromkeys(name.partition(":")[0] for name in names))
     entries = [name for name in names if ":" in name]
-    program = _checked(modules, Options(entries=entries, all_functions=not entries))
+    program = _checked(modules, Options(entries=entries, all_functions=not entries, exports=False))
     if program.diagnostics and not entries:
-        program = _checked(modules, Options(entries=_run_time_functions(program)))
+        program = _checked(modules, Options(entries=_run_time_functions(program), exports=False))
     if program.diagnostics:
         raise CompilationFailed(program.diagnostics)
     wanted = set(entries)

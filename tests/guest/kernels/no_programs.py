@@ -12,10 +12,11 @@ from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import log, panic
 from krait.kernel.lang import export, u32, u64
 from krait.kernel.mm import heap
+from krait.kernel.sched import second_cpus
 
 unsafe: Final = True
 
-ENTRY_POINTS: Final = (heap.allocate, heap.free, log.open_line)
+ENTRY_POINTS: Final = (heap.allocate, heap.free, log.open_line, second_cpus.begin)
 """What the compiler's runtime calls, and no import says so."""
 
 

@@ -25,8 +25,8 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import frames, kernel_stack
 from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.sched.cpu import this_cpu
 from krait.kernel.sched.mutex import Mutex
-from krait.kernel.sched.run_queue import run_queue
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.thread import current
 from krait.kernel.sched.timer_queue import Timer
@@ -105,7 +105,7 @@ def join(count: u64) -> None:
 
 def settle() -> None:
     """Let every thread run until it waits."""
-    while not run_queue.is_empty():
+    while not this_cpu().run_queue.is_empty():
         scheduler.yield_now()
 
 
