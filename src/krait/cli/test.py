@@ -25,7 +25,7 @@ Examples:
 """
 
 _FAST = ("tests/test_architecture.py", "tests/compiler", "tests/host", "tests/kernel")
-_GUEST = ("tests/guest",)
+_GUEST = ("tests/guest", "tests/conformance")
 _APPS = ("tests/apps",)
 _PYTHON = ("src", "tests", "bench")
 """Not docs/: examples there align their comments."""

@@ -33,6 +33,7 @@ TEST = (
     Need("mawk", ("mawk",)),
     Need("python3", ("/usr/bin/python3",)),
     Need("strace", ("strace",)),
+    Need("libpython3.11-testsuite", ("/usr/lib/python3.11/test/test_mmap.py",)),
 )
 
 _OTHER_MANAGERS = (
