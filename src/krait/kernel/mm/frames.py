@@ -167,9 +167,10 @@ class FrameStore(Struct):
                 self.give_range(self.next, start)
                 self.next = start + size
                 return start
+            self.give_range(self.next, self.end)
+            self.next = self.end
             if self.ranges_begun >= boot_info.range_count:
                 return u64(0)
-            self.give_range(self.next, self.end)
             self.next_range()
 
     def next_range(self) -> None:
