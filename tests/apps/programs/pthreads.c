@@ -490,8 +490,9 @@ static void cancel(const char *name, void *(*body)(void *), void *argument, int 
     while (wait_for && spinning != wait_for)
         sched_yield();
     pause_ms(5);
-    check("cancel", pthread_cancel(thread));
-    pthread_join(thread, &result);
+    int error = pthread_cancel(thread);
+    pthread_join(thread, &result); /* before the next line: the thread prints too */
+    check("cancel", error);
     printf("cancelled %d\n", result == PTHREAD_CANCELED);
 }
 

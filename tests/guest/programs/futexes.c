@@ -326,9 +326,7 @@ static void vectors(void)
 static void *wait_there(void *argument)
 {
     stage = 1;
-    long result = futex(argument, FUTEX_WAIT, 0, NULL, NULL, 0);
-    printf("through the other mapping %ld\n", result);
-    return NULL;
+    return (void *)futex(argument, FUTEX_WAIT, 0, NULL, NULL, 0);
 }
 
 static void shared(void)
@@ -345,7 +343,9 @@ static void shared(void)
     nap(20);
     VALUE(futex((atomic_uint *)(two + 8), FUTEX_WAKE | PRIVATE, 1, NULL, NULL, 0));
     VALUE(futex((atomic_uint *)(two + 8), FUTEX_WAKE, 1, NULL, NULL, 0));
-    pthread_join(thread, NULL);
+    void *result;
+    pthread_join(thread, &result);
+    printf("through the other mapping %ld\n", (long)result);
 }
 
 static pthread_mutex_t mutex;
