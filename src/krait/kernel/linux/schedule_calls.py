@@ -30,7 +30,6 @@ from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, write_time_spec
 from krait.kernel.sched import scheduler
 from krait.kernel.sched.cpu import cpus, this_cpu
-from krait.kernel.sched.scheduler import yield_now
 
 MASK_BYTES: Final = 8
 POLICY_LAST: Final = 6
@@ -72,7 +71,7 @@ static_assert(size_of(ScheduleAttributes) == ATTRIBUTES_SIZE)
 @syscall("sched_yield")
 def sched_yield() -> None:
     """Let another thread run."""
-    yield_now()
+    scheduler.yield_now()
 
 
 @syscall("sched_getaffinity")

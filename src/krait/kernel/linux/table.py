@@ -88,14 +88,18 @@ def unknown_call() -> None:
     raise Errno(ENOSYS)
 
 
+def place_of(function: object) -> tuple[str, str]:
+    """Say where a function stands, also when its module is loaded again; build time only."""
+    return function.__module__, getattr(function, "__qualname__", "")
+
+
 def make_table() -> list[SyscallEntry]:
     """Order the registered calls by number; build time only."""
     table = [SyscallEntry(text(b"unknown"), unknown_call, u64(0))] * LIMIT
     for entry in REGISTERED:
         number = NUMBERS[bytes(entry.name).decode()]
         known = table[number].function
-        again = known.__qualname__ == entry.function.__qualname__  # its module was loaded twice
-        if known is not unknown_call and not again:
+        if known is not unknown_call and place_of(known) != place_of(entry.function):
             raise ValueError(f"system call {bytes(entry.name).decode()} is registered twice")
         table[number] = entry
     return table
