@@ -27,7 +27,8 @@ LINES: dict[str, str] = {
     "/proc/self/stat": r"\d+ \([^)]+\) [RSDZTXI]( -?\d+){49}",
     "/proc/self/statm": r"\d+( \d+){6}",
     "/proc/self/maps": MAPPING,
-    "/proc/self/smaps": rf"{MAPPING}|\w+:{KIB}|THPeligible: +\d|VmFlags:( [a-z0-9]{{2}})+ ",
+    "/proc/self/smaps": rf"{MAPPING}|\w+:{KIB}|(THPeligible|ProtectionKey): +\d+|"
+    r"VmFlags:( [a-z0-9]{2})+ ",
     "/proc/self/smaps_rollup": rf"{MAPPING}|\w+:{KIB}",
     "/proc/self/mountinfo": r"\d+ \d+ \d+:\d+ /\S* /\S* \S+( \S+:\d+)* - \S+ \S+ \S+",
     "/proc/self/mounts": r"\S+ /\S* \S+ \S+ 0 0",

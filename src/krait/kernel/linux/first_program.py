@@ -42,6 +42,7 @@ from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_t
 from krait.kernel.linux.threads import add_task
 from krait.kernel.linux.vector_area import allocate_vector_area
 from krait.kernel.mm import address_space, kernel_stack
+from krait.kernel.mm.fault_injection import injection
 from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.outcome import BootPhase
 from krait.kernel.protocol.word_reader import WordReader
@@ -62,6 +63,8 @@ class FirstProgram(Struct):
     host_listens: bool = False
     stops: bool = False
     """Only the boot is to be measured."""
+    fails: u64 = 0
+    """Which allocations fail (mm/fault_injection.py); 0: none."""
 
 
 first_program = FirstProgram()
@@ -144,6 +147,8 @@ def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[
         first_program.host_listens = reader.is_on()
     elif key.equals(text(boot_words.BOOT_CHART)):
         read_chart_word(reader)
+    elif config.debug and key.equals(text(boot_words.FAIL)):
+        first_program.fails = reader.number()
     elif config.profile and key.equals(text(boot_words.PROFILE)):
         profile.start(reader.number())
     elif key.equals(text(boot_words.TRACE_CALLS)) and reader.is_on():
@@ -227,6 +232,8 @@ def first_steps() -> NoReturn:
     mark(BootPhase.PROGRAM)
     if config.bootchart and first_program.stops:
         outcome.exit(0)
+    if config.debug and first_program.fails != 0:
+        injection.always(first_program.fails)
     context.enter_program(current_task().frame())
 
 

@@ -29,7 +29,7 @@ VECTORS_MAX: Final = 1024
 @syscall("madvise")
 def madvise(address: u64, length: u64, advice: u32) -> None:
     """Say how a range is going to be used."""
-    if address & PAGE_MASK != 0 or not is_known(advice) or 5 <= advice <= 7:
+    if address & PAGE_MASK != 0 or not is_known(advice):
         raise Errno(EINVAL)
     if length == 0:
         return

@@ -10,6 +10,7 @@ from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Array, Text, inline, text, u8, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.mm.census import Census
+from krait.kernel.mm.large_pages import is_eligible
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vma import Vma
 
@@ -39,7 +40,11 @@ def write_smaps(process: Process, out: TextBuffer) -> None:
         write_size(out, text(b"KernelPageSize: "), 4)
         write_size(out, text(b"MMUPageSize:    "), 4)
         write_census(out, census)
-        out.put(text(b"THPeligible:           0\n"))
+        write_size(out, text(b"Locked:         "), locked_kib(area, census))
+        out.put(text(b"THPeligible:    "))
+        eligible = is_eligible(process.space, area)
+        out.put_padded(u64(1) if eligible else u64(0), 8)
+        out.put(text(b"\n"))
         write_flags(out, area)
         area = process.space.next_vma(area)
 
@@ -47,14 +52,18 @@ def write_smaps(process: Process, out: TextBuffer) -> None:
 def write_smaps_rollup(process: Process, out: TextBuffer) -> None:
     """Write `smaps_rollup`: the sums, under one line for all of memory."""
     census = Census()
-    census.add_space(process.space)
     start: u64 = 0
     end: u64 = 0
+    locked: u64 = 0
     area = process.space.first_vma()
     if area is not None:
         start = area.start
     while area is not None:
         end = area.end
+        before = census.resident * PAGE_KIB
+        census.add(process.space, area)
+        if MapFlags.LOCKED in area.flags:
+            locked += census.resident * PAGE_KIB - before
         area = process.space.next_vma(area)
     line_start = out.length
     out.put_hex_padded(start, 8)
@@ -64,6 +73,7 @@ def write_smaps_rollup(process: Process, out: TextBuffer) -> None:
     out.pad_to(NAME_COLUMN, line_start)
     out.put(text(b"[rollup]\n"))
     write_census(out, census)
+    write_size(out, text(b"Locked:         "), locked)
 
 
 def write_census(out: TextBuffer, census: Census) -> None:
@@ -80,14 +90,18 @@ def write_census(out: TextBuffer, census: Census) -> None:
     write_size(out, text(b"Referenced:     "), census.accessed * PAGE_KIB)
     write_size(out, text(b"Anonymous:      "), census.anonymous * PAGE_KIB)
     write_size(out, text(b"LazyFree:       "), 0)
-    write_size(out, text(b"AnonHugePages:  "), 0)
+    write_size(out, text(b"AnonHugePages:  "), census.large * PAGE_KIB)
     write_size(out, text(b"ShmemPmdMapped: "), 0)
     write_size(out, text(b"FilePmdMapped:  "), 0)
     write_size(out, text(b"Shared_Hugetlb: "), 0)
     write_size(out, text(b"Private_Hugetlb:"), 0)
     write_size(out, text(b"Swap:           "), 0)
     write_size(out, text(b"SwapPss:        "), 0)
-    write_size(out, text(b"Locked:         "), 0)
+
+
+def locked_kib(area: Vma, census: Census) -> u64:
+    """Return how much of a mapping is there and locked."""
+    return census.resident * PAGE_KIB if MapFlags.LOCKED in area.flags else u64(0)
 
 
 def write_flags(out: TextBuffer, area: Vma) -> None:
@@ -103,7 +117,16 @@ def write_flags(out: TextBuffer, area: Vma) -> None:
     put_flag(out, text(b" ms"), area.is_shared)
     put_flag(out, text(b" gd"), area.grows_down)
     put_flag(out, text(b" lo"), MapFlags.LOCKED in area.flags)
+    put_flag(out, text(b" sr"), MapFlags.SEQUENTIAL in area.flags)
+    put_flag(out, text(b" rr"), MapFlags.RANDOM in area.flags)
+    put_flag(out, text(b" dc"), MapFlags.NO_FORK in area.flags)
+    put_flag(out, text(b" lf"), MapFlags.LOCK_ON_FAULT in area.flags)
+    put_flag(out, text(b" ac"), MapFlags.ACCOUNTED in area.flags)
     put_flag(out, text(b" nr"), MapFlags.NORESERVE in area.flags)
+    put_flag(out, text(b" wf"), MapFlags.WIPE_ON_FORK in area.flags)
+    put_flag(out, text(b" dd"), MapFlags.NO_DUMP in area.flags)
+    put_flag(out, text(b" hg"), MapFlags.HUGE_PAGES in area.flags)
+    put_flag(out, text(b" nh"), MapFlags.NO_HUGE_PAGES in area.flags)
     out.put(text(b" \n"))
 
 

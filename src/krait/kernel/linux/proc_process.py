@@ -15,7 +15,6 @@ from krait.kernel.linux.identity import machine_identity
 from krait.kernel.linux.numbers import CALL_NAMES, LIMIT
 from krait.kernel.linux.proc_mappings import write_maps, write_smaps, write_smaps_rollup
 from krait.kernel.linux.proc_status import (
-    Sizes,
     write_limits,
     write_stat,
     write_statm,
@@ -27,6 +26,7 @@ from krait.kernel.linux.task import Task, current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, find_task
 from krait.kernel.mm import frames
 from krait.kernel.mm.census import Census
+from krait.kernel.mm.fault_injection import injection
 from krait.kernel.sched import clock
 from krait.kernel.sched.thread import ThreadState
 
@@ -157,6 +157,9 @@ class LinuxProcess(ProcessSource):
                 out.put(text(b"         0          0 4294967295\n"))
             case ProcessEntry.SETGROUPS:
                 out.put(text(b"allow\n"))
+            case ProcessEntry.FAIL_NTH:
+                out.put_decimal(injection.left)
+                out.put(text(b"\n"))
             case _:
                 raise Errno(EINVAL)
 
@@ -167,6 +170,8 @@ class LinuxProcess(ProcessSource):
                 self.task.rename(data)
             case ProcessEntry.OOM_SCORE_ADJ:
                 self.process.oom_score_adjustment = adjustment_of(data)
+            case ProcessEntry.FAIL_NTH:
+                injection.once(decimal_number(data))
             case _:
                 raise Errno(EACCES)
 
@@ -182,7 +187,6 @@ def start() -> None:
     processes.switch_count = switch_count
     processes.fault_counts = fault_counts
     processes.anonymous_pages = anonymous_pages
-    processes.committed_pages = committed_pages
     processes.busy_ns = busy_ns
     processes.take_host_name = take_host_name
     processes.write_domain_name = write_domain_name
@@ -263,16 +267,6 @@ def anonymous_pages() -> u64:
     census = Census()
     census.add_space(process.space)
     return census.anonymous
-
-
-def committed_pages() -> u64:
-    """Return the pages that programs may come to need."""
-    process = process_table.first
-    if process is None:
-        return 0
-    sizes = Sizes()
-    sizes.add(process.space)
-    return (sizes.data + sizes.stack) >> 12
 
 
 def busy_ns() -> u64:

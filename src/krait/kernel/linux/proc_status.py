@@ -120,7 +120,10 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     put_number(out, text(b"NSpgid:\t"), u64(process.group_id))
     put_number(out, text(b"NSsid:\t"), u64(process.session_id))
     write_memory_status(process, out)
-    out.put(text(b"CoreDumping:\t0\nTHP_enabled:\t0\n"))
+    out.put(text(b"CoreDumping:\t0\n"))
+    put_number(
+        out, text(b"THP_enabled:\t"), u64(0) if process.space.without_large_pages else u64(1)
+    )
     put_number(out, text(b"Threads:\t"), u64(process.task_count))
     write_signal_status(process, task, out)
     put_mask(out, text(b"CapInh:\t"), who.inheritable)

@@ -39,9 +39,9 @@ from krait.kernel.linux.ipc_objects import (
 )
 from krait.kernel.linux.mapping_names import put
 from krait.kernel.linux.task import current_process
-from krait.kernel.mm import frames
+from krait.kernel.mm.commitment import counts
 from krait.kernel.mm.protection import MapFlags, Protection
-from krait.kernel.mm.shared_memory import SharedMemory
+from krait.kernel.mm.shared_memory import SharedMemory, make_shared_memory
 from krait.kernel.mm.vma import MappingName
 
 PAGE_SIZE: Final = u64(4096)
@@ -52,6 +52,7 @@ SHM_RND: Final = u32(0o20000)
 SHM_REMAP: Final = u32(0o40000)
 SHM_EXEC: Final = u32(0o100000)
 SHM_HUGETLB: Final = u32(0o4000)
+SHM_NORESERVE: Final = u32(0o10000)
 SHM_DEST: Final = u32(0o1000)
 SHM_LOCKED: Final = u32(0o2000)
 
@@ -160,11 +161,13 @@ def shmget(key: u32, size: u64, flags: u32) -> u32:
     if size == 0 or size > SEGMENT_MOST:
         raise Errno(EINVAL)
     pages = (size + PAGE_SIZE - 1) // PAGE_SIZE
-    if flags & SHM_HUGETLB != 0 or pages > frames.total() * 2:
+    if flags & SHM_HUGETLB != 0:
         raise Errno(ENOMEM)
     if segments.table.used >= SEGMENTS_MOST:
         raise Errno(ENOSPC)
-    made = Segment(size=size, pages=SharedMemory(pages=pages), creator=current_process().pid)
+    kept = MapFlags.NORESERVE if flags & SHM_NORESERVE != 0 else MapFlags(u32(0))
+    memory = make_shared_memory(pages, reserved=counts(kept))
+    made = Segment(size=size, pages=memory, creator=current_process().pid)
     return segments.table.add(made, key, flags)
 
 

@@ -225,10 +225,14 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
             return 1 if process.credentials.no_new_privileges else 0
         case 40:  # PR_GET_TID_ADDRESS
             UserPointer[u64](a).store(current_task().clear_child_tid)
+        case 41:  # PR_SET_THP_DISABLE
+            if b != 0 or c != 0 or d != 0:
+                raise Errno(EINVAL)
+            process.space.without_large_pages = a != 0
         case 42:  # PR_GET_THP_DISABLE
             if a != 0 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)
-            return 0
+            return 1 if process.space.without_large_pages else 0
         case 47:  # PR_CAP_AMBIENT
             return ambient(a, b)
         case _:

@@ -48,6 +48,7 @@ from krait.kernel.linux.signals import (
 from krait.kernel.linux.task import WORK_HALTED, Task, current_task
 from krait.kernel.mm import frames
 from krait.kernel.mm.address_space import current_space
+from krait.kernel.mm.fault_injection import injection
 from krait.kernel.mm.protection import Access, FaultResult
 from krait.kernel.sched.scheduler import add_work
 from krait.kernel.sched.thread import current
@@ -116,7 +117,7 @@ def page_fault(frame: TrapFrame, address: u64) -> None:
         return
     result = FaultResult.MAPERR
     if address < PROGRAM_TOP:
-        result = current_space().fault(address, access)
+        result = bring_in(address, access)
     elif frame.rip == address and vsyscall.emulate(frame, address):
         return
     if result != FaultResult.HANDLED:
@@ -125,6 +126,16 @@ def page_fault(frame: TrapFrame, address: u64) -> None:
         fault.error_code = frame.error_code | ERROR_USER
         fault.address = address
         page_signal(frame, result, fault)
+
+
+def bring_in(address: u64, access: Access) -> FaultResult:
+    """Let the address space bring a page in."""
+    if not config.debug:
+        return current_space().fault(address, access)
+    injection.sparing += 1
+    result = current_space().fault(address, access)
+    injection.sparing -= 1
+    return result
 
 
 def access_of(error: u64) -> Access:
@@ -147,9 +158,11 @@ def kernel_page_fault(frame: TrapFrame, address: u64, access: Access) -> None:
     if exceptions.may_wait(frame.rip):
         space = current().space
         if space is not None:
-            result = current_space().fault(address, access)
+            result = bring_in(address, access)
             if result == FaultResult.HANDLED:
                 return
+            if result == FaultResult.NOMEM:
+                out_of_memory(current_task())
     frame.rip = target
 
 

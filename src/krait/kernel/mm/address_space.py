@@ -17,14 +17,14 @@ from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE, PROGRAM_END, 
 from krait.kernel.errno import EACCES, ENOMEM, ENXIO
 from krait.kernel.lang import Errno, inline, u32, u64
 from krait.kernel.mm import large_pages, mapped_pages, page_range, reclaim
-from krait.kernel.mm.commitment import check_commitment
+from krait.kernel.mm.commitment import accounted, check_commitment, counts
 from krait.kernel.mm.mapped_pages import Copies, spaces
 from krait.kernel.mm.page_fault import allows, bring_in
 from krait.kernel.mm.pager import Pager
 from krait.kernel.mm.placement import MAPPINGS_MAX, STACK_GAP, PlacedSpace
 from krait.kernel.mm.protection import Access, FaultResult, MapFlags, Protection
 from krait.kernel.mm.ranges import checked_range, checked_span, whole_pages
-from krait.kernel.mm.shared_memory import SharedMemory
+from krait.kernel.mm.shared_memory import make_shared_memory
 from krait.kernel.mm.shrinker import shrinkers
 from krait.kernel.mm.translations import forget_all
 from krait.kernel.mm.vma import MappingName, Vma
@@ -80,16 +80,16 @@ class AddressSpace(PlacedSpace):
             start = self.place(address, size, flags, pager is None)
             if self.vmas.count >= MAPPINGS_MAX:
                 raise Errno(ENOMEM)
-            if pager is None:
-                check_commitment(size, protection, flags)
-                if MapFlags.SHARED in flags:
-                    pager = SharedMemory(pages=size >> PAGE_SHIFT)
-                    offset_pages = u64(0)
+            kept = flags & KEPT_FLAGS | self.locks_future | accounted(protection, flags)
+            check_commitment(size, kept)
+            if pager is None and MapFlags.SHARED in flags:
+                pager = make_shared_memory(size >> PAGE_SHIFT, reserved=counts(flags))
+                offset_pages = u64(0)
             vma = Vma(
                 start=start,
                 end=start + size,
                 protection=protection,
-                flags=flags & KEPT_FLAGS | self.locks_future,
+                flags=kept,
                 pager=pager,
                 offset_pages=offset_pages,
                 name=name,
@@ -169,6 +169,7 @@ class AddressSpace(PlacedSpace):
             return
         self.forget(vma)
         vma.protection = protection
+        vma.flags |= accounted(protection, vma.flags)
         self.add(vma)
 
     def check_writable(self, address: u64, end: u64) -> None:
@@ -182,8 +183,9 @@ class AddressSpace(PlacedSpace):
                 return
             if MapFlags.NEVER_WRITABLE in vma.flags:
                 raise Errno(EACCES)
-            if Protection.WRITE not in vma.protection and not vma.is_shared:
-                check_commitment(min(end, vma.end) - address, Protection.WRITE, vma.flags)
+            if MapFlags.ACCOUNTED not in vma.flags:
+                flags = accounted(Protection.WRITE, vma.flags)
+                check_commitment(min(end, vma.end) - address, flags)
             address = vma.end
 
     # --- faults ---
@@ -219,6 +221,10 @@ class AddressSpace(PlacedSpace):
             return None
         below = self.vmas.before(stack.start)
         if below is not None and below.end + STACK_GAP > start and below.protection != 0:
+            return None
+        try:
+            check_commitment(stack.start - start, stack.flags)
+        except Errno:
             return None
         self.vmas.resize(stack, start, stack.end)
         return stack

@@ -16,6 +16,7 @@ from krait.kernel.errno import EACCES, EINVAL, ENOMEM
 from krait.kernel.lang import Errno, u32, u64
 from krait.kernel.mm import page_range
 from krait.kernel.mm.address_space import AddressSpace
+from krait.kernel.mm.collapse import collapse
 from krait.kernel.mm.populating import populate_with
 from krait.kernel.mm.protection import Access, MapFlags, Protection
 from krait.kernel.mm.vma import Vma
@@ -46,11 +47,12 @@ class Advice(IntEnum):
     POPULATE_READ = 22
     POPULATE_WRITE = 23
     DONTNEED_LOCKED = 24
+    COLLAPSE = 25
 
 
 def is_known(advice: u32) -> bool:
     """Say whether madvise(2) has this number."""
-    return advice <= 4 or 8 <= advice <= 24
+    return advice <= 4 or 8 <= advice <= 25
 
 
 def advise(space: AddressSpace, address: u64, end: u64, advice: Advice) -> None:
@@ -92,6 +94,8 @@ def follow(space: AddressSpace, vma: Vma, start: u64, end: u64, advice: Advice) 
             page_range.drop(space, start, end)
         case Advice.REMOVE:
             remove(vma, start, end)
+        case Advice.COLLAPSE:
+            collapse(space, vma, start, end)
         case Advice.COLD | Advice.PAGEOUT:
             if MapFlags.LOCKED in vma.flags:
                 raise Errno(EINVAL)

@@ -29,6 +29,7 @@ from krait.kernel.arch.x86_64 import direct_map
 from krait.kernel.arch.x86_64.boot_info import MemoryRange, boot_info
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE
 from krait.kernel.arch.x86_64.table_source import table_source
+from krait.kernel.config import config
 from krait.kernel.errno import ENOMEM
 from krait.kernel.lang import (
     Array,
@@ -47,6 +48,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.mm.fault_injection import injection
 from krait.kernel.mm.shrinker import shrinkers
 
 unsafe: Final = True
@@ -278,6 +280,8 @@ def place_records(length: u64) -> None:
 
 def allocate() -> Frame:
     """Return a frame with one owner and any content; raises ENOMEM."""
+    if config.debug and injection.fails():
+        raise Errno(ENOMEM)
     number = store.take_used()
     if number == 0:
         number = carve_or_reclaim()
@@ -286,6 +290,8 @@ def allocate() -> Frame:
 
 def allocate_zeroed() -> Frame:
     """Return a frame of zeros with one owner; raises ENOMEM."""
+    if config.debug and injection.fails():
+        raise Errno(ENOMEM)
     number = store.take_used()
     if number == 0:
         number = store.carve(u64(0))
@@ -322,7 +328,7 @@ def allocate_contiguous(pages: u64) -> Frame:
     `release_contiguous` with the same number.
     """
     order = order_of(pages)
-    if order > ORDER_MAX:
+    if order > ORDER_MAX or (config.debug and injection.fails()):
         raise Errno(ENOMEM)
     number = store.take(order)
     while number == 0:
@@ -345,6 +351,8 @@ def allocate_large() -> Frame:
     It is freed by `release_contiguous`, or made single frames by `part_large`. Caches are not
     asked for memory: a large block is a convenience.
     """
+    if config.debug and injection.fails():
+        return Frame(u64(0))
     number = store.take(u64(LARGE_ORDER))
     clear = False
     if number == 0:
@@ -357,6 +365,14 @@ def allocate_large() -> Frame:
     if not clear:
         direct_map.words_at(number << PAGE_SHIFT, u64(LARGE_FRAMES * PAGE_SIZE // 8)).fill(0)
     return Frame(number << PAGE_SHIFT)
+
+
+def reclaim_large() -> Frame:
+    """Ask the caches for memory, then do as `allocate_large`."""
+    if not shrinkers.reclaim(u64(LARGE_FRAMES)):
+        return Frame(u64(0))
+    store.drain(u32(0))
+    return allocate_large()
 
 
 def part_large(frame: Frame) -> None:

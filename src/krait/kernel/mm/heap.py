@@ -36,6 +36,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.mm import frames, heap_checks
+from krait.kernel.mm.fault_injection import injection
 from krait.kernel.mm.frames import Frame
 
 unsafe: Final = True
@@ -159,6 +160,8 @@ heap = Heap()
 @export("krait_allocate")
 def allocate(size: u64) -> u64:
     """Return the address of `size` zeroed bytes, 0 if there is no memory."""
+    if config.debug and injection.fails():
+        return u64(0)
     try:
         if size <= LARGEST:
             return heap.take(u64(CLASS_OF[(size + (GRAIN - 1)) // GRAIN]))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE, PROGRAM_END
 from krait.kernel.lang import Errno, u64
 from krait.kernel.mm.address_space import AddressSpace
-from krait.kernel.mm.commitment import check_commitment
+from krait.kernel.mm.commitment import accounted, check_commitment
 from krait.kernel.mm.placement import MAPPINGS_MAX
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.ranges import align_page
@@ -39,9 +39,9 @@ def grow_heap(space: AddressSpace, start: u64, end: u64) -> bool:
     if not space.is_free(start, end) or space.vmas.count >= MAPPINGS_MAX:
         return False
     read_write = Protection.READ | Protection.WRITE
-    flags = space.locks_future
+    flags = space.locks_future | accounted(read_write, MapFlags.PRIVATE)
     try:
-        check_commitment(end - start, read_write, MapFlags.PRIVATE)
+        check_commitment(end - start, flags)
         below = space.vmas.before(start)
         if below is not None and below.end == start and below.name is space.heap_name:
             same = below.protection == read_write and below.flags == flags

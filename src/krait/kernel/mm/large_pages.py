@@ -46,39 +46,100 @@ class Policy(IntEnum):
     NEVER = 2
 
 
+class Effort(IntEnum):
+    """/sys/kernel/mm/transparent_hugepage/defrag: when caches are asked for a block.
+
+    What Linux defers to a thread in the background is not done here.
+    """
+
+    ALWAYS = 0
+    DEFER = 1
+    DEFER_MADVISE = 2
+    MADVISE = 3
+    NEVER = 4
+
+
 class LargePages(Struct):
     """The policy, and what there is."""
 
     policy: Policy = Policy.ALWAYS
+    effort: Effort = Effort.MADVISE
     in_use: u64 = 0
     """AnonHugePages of /proc/meminfo, in pages of 2 MiB."""
+    made: u64 = 0
+    """How often a fault brought one in (thp_fault_alloc of /proc/vmstat)."""
+    refused: u64 = 0
+    """How often there was no memory for one (thp_fault_fallback)."""
+    collapsed: u64 = 0
+    """How many MADV_COLLAPSE made (thp_collapse_alloc)."""
+    parted: u64 = 0
+    """How often one was split, or parted by what was taken out (thp_split_pmd)."""
 
 
 large_pages = LargePages()
 
 
-def fits(vma: Vma, address: u64) -> bool:
+def fits(space: MappingSpace, vma: Vma, address: u64) -> bool:
     """Say whether the span around an address may become a large page of an anonymous mapping."""
     start = address & ~u64(LARGE_SIZE - 1)
     if start < vma.start or vma.end - start < LARGE_SIZE:
         return False
+    return is_wanted(space, vma)
+
+
+def is_eligible(space: MappingSpace, vma: Vma) -> bool:
+    """Say whether anything in a mapping may become a large page (THPeligible of smaps)."""
+    last = (vma.end & ~u64(LARGE_SIZE - 1)) - min(vma.end, u64(LARGE_SIZE))
+    return vma.pager is None and last >= vma.start and is_wanted(space, vma)
+
+
+def is_wanted(space: MappingSpace, vma: Vma) -> bool:
+    """Say whether policy and advice are for large pages in a private anonymous mapping."""
     flags = vma.flags
     if MapFlags.NO_HUGE_PAGES in flags or MapFlags.STACK in flags or MapFlags.GROWSDOWN in flags:
         return False
-    if large_pages.policy != Policy.ALWAYS:
-        if large_pages.policy == Policy.NEVER or MapFlags.HUGE_PAGES not in flags:
-            return False
-    return frames.free() >= frames.total() // FREE_SHARE + LARGE_PAGES
+    if space.without_large_pages:
+        return False
+    if large_pages.policy == Policy.ALWAYS:
+        return True
+    return large_pages.policy == Policy.MADVISE and MapFlags.HUGE_PAGES in flags
 
 
-def take(space: MappingSpace) -> Frame:
-    """Return the first frame of a block of zeros for a large page, frame 0 if there is none."""
+def take(space: MappingSpace, vma: Vma) -> Frame:
+    """Return the first frame of a block of zeros for a large page, frame 0 if there is none.
+
+    Caches are asked for one if `Effort` says so. A share of memory is left alone.
+    """
+    if frames.free() < frames.total() // FREE_SHARE + LARGE_PAGES:
+        large_pages.refused += 1
+        return Frame(u64(0))
     frame = frames.allocate_large()
-    if u64(frame) != 0:
-        large_pages.in_use += 1
-        space.large_pages += 1
-        space.resident_pages += LARGE_PAGES
+    if u64(frame) == 0 and makes_room(vma):
+        frame = frames.reclaim_large()
+    if u64(frame) == 0:
+        large_pages.refused += 1
+        return frame
+    large_pages.made += 1
+    count_in(space)
+    space.resident_pages += LARGE_PAGES
     return frame
+
+
+def makes_room(vma: Vma) -> bool:
+    """Say whether a fault in a mapping asks caches for a block."""
+    match large_pages.effort:
+        case Effort.ALWAYS:
+            return True
+        case Effort.MADVISE | Effort.DEFER_MADVISE:
+            return MapFlags.HUGE_PAGES in vma.flags
+        case _:
+            return False
+
+
+def count_in(space: MappingSpace) -> None:
+    """Count a large page more."""
+    large_pages.in_use += 1
+    space.large_pages += 1
 
 
 def drop(space: MappingSpace, span: u64, start: u64, end: u64) -> None:
@@ -94,6 +155,7 @@ def drop(space: MappingSpace, span: u64, start: u64, end: u64) -> None:
         return
     first = page_table.index(start)
     last = first + (end - start) // PAGE_SIZE
+    large_pages.parted += 1
     frames.part_large(Frame(block))
     leaf = block + first * PAGE_SIZE
     fill_leaf(page_table.leaf_of(leaf), entry, first, last)
@@ -126,6 +188,7 @@ def split(space: MappingSpace, span: u64, address: u64) -> None:
     if entry & LARGE == 0:  # taken apart by `reclaim` for the sake of this frame
         frames.release(leaf)
         return
+    large_pages.parted += 1
     frames.part_large(Frame(entry & ADDRESS))
     fill_leaf(page_table.leaf_of(u64(leaf)), entry, u64(0), u64(0))
     table_source.adopt()

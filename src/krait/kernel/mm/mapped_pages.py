@@ -58,6 +58,8 @@ class MappingSpace(Space):
     """Pages of 4 KiB that the program has in memory."""
     large_pages: u64 = 0
     """How many pages of 2 MiB."""
+    without_large_pages: bool = False
+    """PR_SET_THP_DISABLE."""
 
     def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
         """Drop the page table entries of a range of addresses."""

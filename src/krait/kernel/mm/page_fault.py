@@ -58,8 +58,8 @@ def bring_in(space: MappingSpace, vma: Vma, address: u64, access: Access) -> Non
             rights = entry_for(Frame(u64(0)), vma.protection, Protection.WRITE in vma.protection)
             large_pages.allow(span, rights, address)
             return
-        if vma.pager is None and access == Access.WRITE and large_pages.fits(vma, address):
-            frame = large_pages.take(space)
+        if vma.pager is None and access == Access.WRITE and large_pages.fits(space, vma, address):
+            frame = large_pages.take(space, vma)
             if u64(frame) != 0:
                 page_table.set_span_entry(span, entry_for(frame, vma.protection, True) | LARGE)
                 return

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from krait.kernel.arch.x86_64 import page_table
+from krait.kernel.arch.x86_64.entry_bits import LARGE
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.errno import EFAULT, EIO, ENOMEM
 from krait.kernel.lang import Errno, u64
@@ -52,14 +54,22 @@ def natural_access(vma: Vma) -> Access:
 
 
 def populate_with(space: AddressSpace, start: u64, end: u64, access: Access) -> None:
-    """Touch every page of a range; raises ENOMEM, EFAULT, EIO."""
+    """Touch every page of a range, a large one once; raises ENOMEM, EFAULT, EIO."""
     while start < end:
         match space.fault(start, access):
             case FaultResult.HANDLED:
-                start += PAGE_SIZE
+                start = behind(space, start)
             case FaultResult.MAPERR | FaultResult.NOMEM:
                 raise Errno(ENOMEM)
             case FaultResult.IO:
                 raise Errno(EIO)
             case _:
                 raise Errno(EFAULT)
+
+
+def behind(space: AddressSpace, address: u64) -> u64:
+    """Return where the page ends that an address is in."""
+    span = page_table.find_span(space.root, address)
+    if span != 0 and page_table.span_entry(span) & LARGE != 0:
+        return page_table.leaf_end(address)
+    return address + PAGE_SIZE

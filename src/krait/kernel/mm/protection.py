@@ -35,8 +35,10 @@ class MapFlags(IntFlag):
     HUGETLB = 0x40000
     SYNC = 0x80000
     FIXED_NOREPLACE = 0x100000
+    ACCOUNTED = 0x0040_0000
+    """Ours, as those below. Counted as promised memory (commitment.py)."""
     LOCK_ON_FAULT = 0x0080_0000
-    """Ours, as those below: what other calls said. MLOCK_ONFAULT."""
+    """What other calls said, from here on. MLOCK_ONFAULT."""
     HUGE_PAGES = 0x0100_0000
     """MADV_HUGEPAGE."""
     NO_HUGE_PAGES = 0x0200_0000

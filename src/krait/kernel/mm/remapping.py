@@ -49,7 +49,7 @@ def remap(
                 space.clear(address + new, address + old)
             return address
         if new > old:
-            check_commitment(new - old, vma.protection, vma.flags)
+            check_commitment(new - old, vma.flags)
         if not moves and old != 0 and grow_in_place(space, vma, address + old, new - old):
             return address
         if RemapFlags.MAYMOVE not in flags:

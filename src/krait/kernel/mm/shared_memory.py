@@ -5,8 +5,10 @@ from __future__ import annotations
 from krait.kernel.errno import ENXIO
 from krait.kernel.lang import Errno, inline, u64
 from krait.kernel.mm import frames, mapped_pages
+from krait.kernel.mm.commitment import check_promise
 from krait.kernel.mm.frame_map import FrameMap
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.overcommit import promises
 from krait.kernel.mm.pager import Pager
 
 
@@ -14,6 +16,8 @@ class SharedMemory(Pager):
     """MAP_SHARED | MAP_ANONYMOUS."""
 
     pages: u64
+    promised: u64
+    """How many of them count as promised (commitment.py)."""
     map: FrameMap = inline()
 
     def page(self, index: u64) -> Frame:
@@ -53,5 +57,15 @@ class SharedMemory(Pager):
 
     def __del__(self) -> None:
         """Free everything."""
+        promises.pages -= self.promised
         self.drop(u64(0), self.pages)
         self.map.clear()
+
+
+def make_shared_memory(pages: u64, reserved: bool) -> SharedMemory:
+    """Make memory that counts as promised if it is `reserved`; raises ENOMEM."""
+    promised = pages if reserved else u64(0)
+    check_promise(promised)
+    made = SharedMemory(pages=pages, promised=promised)
+    promises.pages += promised
+    return made

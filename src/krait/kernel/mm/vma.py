@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 from krait.kernel.lang import Counted, Slice, Struct, u8, u64
 from krait.kernel.mm.mapped_pages import MappedRange
+from krait.kernel.mm.overcommit import promises
 from krait.kernel.mm.protection import MapFlags, Protection
 
 PAGE_SHIFT: Final = 12
@@ -79,6 +80,8 @@ class VmaTree(Struct):
     root: Vma | None = None
     count: u64 = 0
     total_pages: u64 = 0
+    promised_pages: u64 = 0
+    """Of those, what this tree has added to `promises`."""
     seed: u64 = 0x9E3779B97F4A7C15
 
     def find(self, address: u64) -> Vma | None:
@@ -123,7 +126,7 @@ class VmaTree(Struct):
         node.priority = self.seed
         self.root = inserted(self.root, node)
         self.count += 1
-        self.total_pages += node.length >> PAGE_SHIFT
+        self.count_in(node)
 
     def remove(self, node: Vma) -> None:
         """Take a mapping out."""
@@ -131,20 +134,38 @@ class VmaTree(Struct):
         node.left = None
         node.right = None
         self.count -= 1
-        self.total_pages -= node.length >> PAGE_SHIFT
+        self.count_out(node)
 
     def clear(self) -> None:
         """Take all mappings out."""
         self.root = None
         self.count = u64(0)
         self.total_pages = u64(0)
+        promises.pages -= self.promised_pages
+        self.promised_pages = u64(0)
 
     def resize(self, node: Vma, start: u64, end: u64) -> None:
         """Change the range of a mapping; no other may lie between the old range and the new."""
-        self.total_pages -= node.length >> PAGE_SHIFT
+        self.count_out(node)
         node.start = start
         node.end = end
-        self.total_pages += node.length >> PAGE_SHIFT
+        self.count_in(node)
+
+    def count_in(self, node: Vma) -> None:
+        """Add the pages of a mapping to the sums."""
+        pages = node.length >> PAGE_SHIFT
+        self.total_pages += pages
+        if MapFlags.ACCOUNTED in node.flags:
+            self.promised_pages += pages
+            promises.pages += pages
+
+    def count_out(self, node: Vma) -> None:
+        """Take them away."""
+        pages = node.length >> PAGE_SHIFT
+        self.total_pages -= pages
+        if MapFlags.ACCOUNTED in node.flags:
+            self.promised_pages -= pages
+            promises.pages -= pages
 
 
 def next_random(seed: u64) -> u64:

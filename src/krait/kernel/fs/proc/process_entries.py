@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.config import config
 from krait.kernel.fs import modes
 from krait.kernel.fs.proc.source import ProcessEntry
 from krait.kernel.lang import Text, text, u32
 
 FIRST: Final = 1
-LAST: Final = 34
+LAST: Final = 35 if config.debug else 34
 
 
 def name_of(entry: ProcessEntry) -> Text:
@@ -83,6 +84,8 @@ def name_of(entry: ProcessEntry) -> Text:
             return text(b"gid_map")
         case ProcessEntry.SETGROUPS:
             return text(b"setgroups")
+        case ProcessEntry.FAIL_NTH:
+            return text(b"fail-nth")
 
 
 def mode_of(entry: ProcessEntry) -> u32:
@@ -95,6 +98,8 @@ def mode_of(entry: ProcessEntry) -> u32:
         case ProcessEntry.ENVIRON | ProcessEntry.AUXV:
             return u32(modes.REGULAR | 0o400)
         case ProcessEntry.COMM | ProcessEntry.OOM_SCORE_ADJ | ProcessEntry.LOGINUID:
+            return u32(modes.REGULAR | 0o644)
+        case ProcessEntry.FAIL_NTH:
             return u32(modes.REGULAR | 0o644)
         case _:
             return u32(modes.REGULAR | 0o444)

@@ -55,6 +55,8 @@ class ProcessEntry(IntEnum):
     TIMERSLACK_NS = 32
     UID_MAP = 33
     GID_MAP = 34
+    FAIL_NTH = 35
+    """In kernels made for debugging only (mm/fault_injection.py)."""
 
 
 class ProcessSource(Counted):
@@ -125,7 +127,6 @@ class Processes(Struct):
     switch_count: Callable[[], u64] | None = None
     fault_counts: Callable[[], FaultCounts] | None = None
     anonymous_pages: Callable[[], u64] | None = None
-    committed_pages: Callable[[], u64] | None = None
     open_files: Callable[[], u64] | None = None
     busy_ns: Callable[[], u64] | None = None  # CPU time of all threads
     write_version: Callable[[TextBuffer], None] | None = None  # the line of /proc/version

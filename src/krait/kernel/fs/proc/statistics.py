@@ -9,6 +9,9 @@ from krait.kernel.fs import memory_facts, processors
 from krait.kernel.fs.proc.source import FaultCounts, processes
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import Text, text, u32, u64
+from krait.kernel.mm.commitment import commit_limit
+from krait.kernel.mm.large_pages import LARGE_PAGES, large_pages
+from krait.kernel.mm.overcommit import promises
 from krait.kernel.sched import clock
 from krait.kernel.sched.load import ONE, active_threads, load
 
@@ -47,7 +50,6 @@ def thread_count() -> u32:
 def write_meminfo(out: TextBuffer) -> None:
     """Write how memory is used."""
     facts = memory_facts.read()
-    committed = processes.committed_pages
     put_size(out, text(b"MemTotal:"), facts.total)
     put_size(out, text(b"MemFree:"), facts.free)
     put_size(out, text(b"MemAvailable:"), facts.available)
@@ -64,9 +66,9 @@ def write_meminfo(out: TextBuffer) -> None:
     put_size(out, text(b"SUnreclaim:"), facts.slabs)
     put_size(out, text(b"KernelStack:"), facts.stacks)
     put_size(out, text(b"PageTables:"), facts.tables)
-    put_size(out, text(b"CommitLimit:"), facts.total // 2)
-    put_size(out, text(b"Committed_AS:"), committed() if committed is not None else u64(0))
-    put_size(out, text(b"AnonHugePages:"), u64(0))
+    put_size(out, text(b"CommitLimit:"), commit_limit())
+    put_size(out, text(b"Committed_AS:"), promises.pages)
+    put_size(out, text(b"AnonHugePages:"), large_pages.in_use * LARGE_PAGES)
     put_count(out, text(b"HugePages_Total:"), u64(0))
     put_count(out, text(b"HugePages_Free:"), u64(0))
     put_count(out, text(b"HugePages_Rsvd:"), u64(0))
@@ -108,11 +110,16 @@ def write_vmstat(out: TextBuffer) -> None:
     put_line(out, text(b"nr_slab_unreclaimable "), facts.slabs)
     put_line(out, text(b"nr_dirty "), u64(0))
     put_line(out, text(b"nr_writeback "), u64(0))
+    put_line(out, text(b"nr_anon_transparent_hugepages "), large_pages.in_use)
     put_line(out, text(b"pgfault "), counts.all)
     put_line(out, text(b"pgmajfault "), counts.waited)
     put_line(out, text(b"pswpin "), u64(0))
     put_line(out, text(b"pswpout "), u64(0))
     put_line(out, text(b"oom_kill "), u64(0))
+    put_line(out, text(b"thp_fault_alloc "), large_pages.made)
+    put_line(out, text(b"thp_fault_fallback "), large_pages.refused)
+    put_line(out, text(b"thp_collapse_alloc "), large_pages.collapsed)
+    put_line(out, text(b"thp_split_pmd "), large_pages.parted)
 
 
 def fault_counts() -> FaultCounts:

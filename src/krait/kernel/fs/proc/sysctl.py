@@ -12,6 +12,7 @@ from typing import Final
 from krait.kernel.drivers import random
 from krait.kernel.errno import EINVAL
 from krait.kernel.fs.lazy_directory import FixedFile, LazyDirectory, fixed_files
+from krait.kernel.fs.proc.memory_settings import fill_memory_settings
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import Array, Errno, Struct, Text, inline, text, u8, u32, u64
@@ -63,9 +64,6 @@ VM_FILES: Final[list[FixedFile]] = fixed_files(
         "nr_hugepages": "0",
         "nr_overcommit_hugepages": "0",
         "oom_kill_allocating_task": "1",
-        "overcommit_kbytes": "0",
-        "overcommit_memory": "0",
-        "overcommit_ratio": "50",
         "page-cluster": "0",
         "panic_on_oom": "0",
         "swappiness": "0",
@@ -167,6 +165,7 @@ def fill_vm(group: LazyDirectory) -> None:
     """Add sys/vm."""
     for index in range(u32(len(VM_FILES))):
         group.add_row(VM_FILES[index].name, write_vm_file, index)
+    fill_memory_settings(group)
 
 
 def fill_fs(group: LazyDirectory) -> None:

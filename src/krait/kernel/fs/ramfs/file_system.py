@@ -10,6 +10,8 @@ from krait.kernel.errno import ENOSPC
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
 from krait.kernel.lang import Errno, Struct, Text, text, u64
 from krait.kernel.mm import frames
+from krait.kernel.mm.commitment import check_promise
+from krait.kernel.mm.overcommit import promises
 
 MAGIC = u64(0x01021994)  # TMPFS_MAGIC, <linux/magic.h>
 NAME_MAX = u64(255)
@@ -53,6 +55,11 @@ class RamFileSystem(FileSystem):
         """Account for one more page; raises ENOSPC."""
         if self.pages_used >= self.pages_max:
             raise Errno(ENOSPC)
+        try:
+            check_promise(u64(1))
+        except Errno:
+            raise Errno(ENOSPC)
+        promises.pages += 1
         self.pages_used += 1
         ram_pages.used += 1
 
@@ -60,6 +67,7 @@ class RamFileSystem(FileSystem):
         """Account for pages that are gone."""
         self.pages_used -= count
         ram_pages.used -= count
+        promises.pages -= count
 
     def take_file(self) -> u64:
         """Account for one more file and return its inode number; raises ENOSPC."""
