@@ -35,10 +35,10 @@ static void touch(const char *name, const char *text)
 
 int main(void)
 {
-    char text[100];
+    char text[100], folder[] = "/tmp/krait-watch-XXXXXX"; /* nobody else may make events in it */
     setvbuf(stdout, NULL, _IOLBF, 0);
-    mkdir("/tmp/krait-watch", 0755);
-    chdir("/tmp/krait-watch");
+    mkdtemp(folder);
+    chdir(folder);
     mkdir("d", 0755);
     mkdir("d/sub", 0755);
     mkdir("other", 0755);
@@ -151,6 +151,6 @@ int main(void)
     events("the end");
     close(n);
     chdir("/");
-    rmdir("/tmp/krait-watch");
+    rmdir(folder);
     return 0;
 }
