@@ -7,7 +7,7 @@ import stat
 
 import click
 
-from krait.cli.table import LEFT, RIGHT, print_json, print_table, text_of
+from krait.cli.table import LEFT, RIGHT, Column, print_found, text_of
 from krait.kernel.protocol.look import Question, Record
 from krait.machine import looking, registry
 
@@ -27,6 +27,16 @@ _KINDS = {
 }
 _ACCESS = {os.O_RDONLY: "r", os.O_WRONLY: "w", os.O_RDWR: "rw"}
 _NAMED = ("O_APPEND", "O_NONBLOCK", "O_DIRECTORY", "O_PATH", "O_CLOEXEC")
+
+_COLUMNS = (
+    Column("FD", RIGHT, lambda each: str(each["fd"])),
+    Column("KIND", LEFT, lambda each: each["kind"]),
+    Column("MODE", LEFT, lambda each: each["access"]),
+    Column("POSITION", RIGHT, lambda each: str(each["position"])),
+    Column("SIZE", RIGHT, lambda each: str(each["size"])),
+    Column("FLAGS", LEFT, lambda each: "|".join(each["flags"]) or "-"),
+    Column("PATH", LEFT, lambda each: each["path"]),
+)
 
 
 @click.command(epilog=_EPILOG)
@@ -49,19 +59,7 @@ def lsof(machine: str, pid: int, as_json: bool) -> None:
         }
         for each in answer.of(Record.DESCRIPTOR)
     ]
-    if as_json:
-        print_json(found)
-        return
-    columns = [("FD", RIGHT), ("KIND", LEFT), ("MODE", LEFT), ("POSITION", RIGHT),
-               ("SIZE", RIGHT), ("FLAGS", LEFT), ("PATH", LEFT)]  # fmt: skip
-    rows = [
-        [
-            str(each["fd"]), each["kind"], each["access"], str(each["position"]),
-            str(each["size"]), "|".join(each["flags"]) or "-", each["path"],
-        ]
-        for each in found
-    ]  # fmt: skip
-    print_table(columns, rows)
+    print_found(found, _COLUMNS, as_json=as_json)
 
 
 def _has(flags: int, name: str) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from krait.cli.table import LEFT, RIGHT, print_json, print_table, size, text_of
+from krait.cli.table import LEFT, RIGHT, Column, print_found, size, text_of
 from krait.kernel.protocol.look import Question, Record
 from krait.machine import looking, registry
 
@@ -13,6 +13,16 @@ Examples:
   krait maps web
   krait maps web --json | jq 'map(.resident) | add'
 """
+
+_COLUMNS = (
+    Column("START", RIGHT, lambda each: f"{each['start']:x}"),
+    Column("END", RIGHT, lambda each: f"{each['end']:x}"),
+    Column("RIGHTS", LEFT, lambda each: each["rights"]),
+    Column("OFFSET", RIGHT, lambda each: f"{each['offset']:x}"),
+    Column("SIZE", RIGHT, lambda each: size(each["end"] - each["start"])),
+    Column("RESIDENT", RIGHT, lambda each: size(each["resident"])),
+    Column("NAME", LEFT, lambda each: each["name"]),
+)
 
 
 @click.command(epilog=_EPILOG)
@@ -34,19 +44,7 @@ def maps(machine: str, pid: int, as_json: bool) -> None:
         }
         for each in answer.of(Record.MAPPING)
     ]
-    if as_json:
-        print_json(found)
-        return
-    columns = [("START", RIGHT), ("END", RIGHT), ("RIGHTS", LEFT), ("OFFSET", RIGHT),
-               ("SIZE", RIGHT), ("RESIDENT", RIGHT), ("NAME", LEFT)]  # fmt: skip
-    rows = [
-        [
-            f"{each['start']:x}", f"{each['end']:x}", each["rights"], f"{each['offset']:x}",
-            size(each["end"] - each["start"]), size(each["resident"]), each["name"],
-        ]
-        for each in found
-    ]  # fmt: skip
-    print_table(columns, rows)
+    print_found(found, _COLUMNS, as_json=as_json)
 
 
 def rights(protection: int, *, shared: bool) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import click
 
@@ -23,6 +24,25 @@ def print_table(columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[str]
             for cell, (_, side), width in zip(row, columns, widths, strict=True)
         ]
         click.echo("  ".join(cells).rstrip())
+
+
+class Column(NamedTuple):
+    """One column of what `print_found` prints."""
+
+    heading: str
+    side: str
+    cell: Callable[[dict[str, Any]], str]
+
+
+def print_found(
+    found: Sequence[dict[str, Any]], columns: Sequence[Column], *, as_json: bool
+) -> None:
+    """Print what a machine answered, as JSON or as a table."""
+    if as_json:
+        print_json(found)
+        return
+    headings = [(column.heading, column.side) for column in columns]
+    print_table(headings, [[column.cell(each) for column in columns] for each in found])
 
 
 def print_json(value: object) -> None:

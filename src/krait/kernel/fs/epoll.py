@@ -14,8 +14,7 @@ An interest refers weakly to its file: closing the last descriptor frees the fil
 which can never report again, is dropped when it is next met. Wakers may run in interrupts, so the
 ready list is under a spin lock.
 
-Invariant that makes this module sound: `Watch.queue` is embedded in an object that lives as long as
-the watched file, and is only used while the weak reference to that file still gives it.
+Waiters leave the queues of a file (`watching.py`) only while the weak reference still gives it.
 """
 
 from __future__ import annotations
@@ -26,9 +25,9 @@ from typing import Final
 from krait.kernel.errno import EEXIST, EFAULT, EINVAL, ELOOP, ENOENT
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, PollTable
+from krait.kernel.fs.watching import Watch, Watcher, WatchTable
 from krait.kernel.lang import (
     Buffer,
-    Counted,
     Errno,
     Packed,
     Text,
@@ -47,8 +46,6 @@ from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
 from krait.kernel.sched.waiter import Waiter
-
-unsafe: Final = True
 
 EPOLLEXCLUSIVE: Final = u32(1 << 28)
 EPOLLWAKEUP: Final = u32(1 << 29)
@@ -77,7 +74,7 @@ class EpollFlags(IntFlag):
     CLOEXEC = 0o2000000
 
 
-class Interest(Counted):
+class Interest(Watcher):
     """One watched descriptor."""
 
     file: Weak[File]
@@ -85,31 +82,14 @@ class Interest(Counted):
     descriptor: i32
     events: u32
     data: u64
-    watches: Watch | None = None
     is_ready: bool = False
     next_ready: Interest | None = None
     following: Interest | None = None  # in the interest list
 
-
-class Watch(Waiter):
-    """The waiter of an interest on one queue of its file."""
-
-    interest: Weak[Interest]
-    queue: WaitQueue
-    following: Watch | None = None
-
-
-class InterestTable(PollTable):
-    """Collects the queues of the file being added."""
-
-    interest: Interest
-
-    def add(self, queue: WaitQueue) -> None:
-        """Stay on `queue` as long as the interest lasts."""
-        watch = Watch(on_wake=_became_ready, interest=Weak(self.interest), queue=queue)
-        watch.following = self.interest.watches
-        self.interest.watches = watch
-        queue.add(watch)
+    def fired(self) -> None:
+        """Go to the ready list."""
+        if (epoll := self.epoll.get()) is not None:
+            epoll.make_ready(self)
 
 
 class Epoll(File):
@@ -145,7 +125,7 @@ class Epoll(File):
             interest = Interest(
                 file=Weak(file), epoll=Weak(self), descriptor=descriptor, events=events, data=data
             )
-            table = InterestTable(interest=interest)
+            table = WatchTable(watcher=interest)
             self._insert(interest)
             if file.poll(table) & (events | ALWAYS) != 0:
                 self.make_ready(interest)
@@ -375,21 +355,10 @@ class Epoll(File):
         self.last_ready = None
 
 
-def _became_ready(waiter: Waiter) -> None:
-    """A queue of a watched file fired."""
-    if isinstance(waiter, Watch):
-        if (interest := waiter.interest.get()) is not None:
-            if (epoll := interest.epoll.get()) is not None:
-                epoll.make_ready(interest)
-
-
 def _leave_queues(interest: Interest) -> None:
     """Take the waiters off; the queues of a file that is gone went with it."""
     if interest.file.get() is not None:
-        watch = interest.watches
-        while watch is not None:
-            watch.queue.remove(watch)
-            watch = watch.following
+        interest.leave_queues()
     interest.watches = None
 
 
@@ -433,7 +402,8 @@ def _height(epoll: Epoll) -> u32:
 def _height_through(waiter: Waiter) -> u32:
     """Give how many levels watch through one waiter of an instance's queue."""
     if isinstance(waiter, Watch):
-        if (interest := waiter.interest.get()) is not None:
+        interest = waiter.watcher.get()
+        if interest is not None and isinstance(interest, Interest):
             if (above := interest.epoll.get()) is not None:
                 return _height(above) + 1
     return u32(0)

@@ -40,10 +40,7 @@ def make_directory_at(context: FsContext, at: Dentry, path: Text, mode: u32) -> 
     with directory.lock:
         free = free_name(parent, directory, name, last.hash)
         vnode = directory.make_directory(name, mode & PERMISSIONS_OF_DIRECTORY)
-        take_ownership(context, directory, vnode)
-        dentries.become_present(free, vnode)
-        if directory.watches is not None:
-            notify.note_created(directory, vnode, name)
+        appear(context, directory, free, vnode, name)
 
 
 def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u64) -> Vnode:
@@ -72,10 +69,7 @@ def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u6
             vnode = directory.create(name, mode & modes.ALL_PERMISSIONS)
         else:
             vnode = directory.make_node(name, mode, rdev)
-        take_ownership(context, directory, vnode)
-        dentries.become_present(free, vnode)
-        if directory.watches is not None:
-            notify.note_created(directory, vnode, name)
+        appear(context, directory, free, vnode, name)
         return vnode
 
 
@@ -92,10 +86,15 @@ def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None
         if last.trailing_slash:
             raise Errno(ENOENT)
         vnode = directory.symlink(name, target)
-        take_ownership(context, directory, vnode)
-        dentries.become_present(free, vnode)
-        if directory.watches is not None:
-            notify.note_created(directory, vnode, name)
+        appear(context, directory, free, vnode, name)
+
+
+def appear(context: FsContext, directory: Vnode, free: Dentry, vnode: Vnode, name: Text) -> None:
+    """Give what was just made its owner, its dentry and its event; the directory is locked."""
+    take_ownership(context, directory, vnode)
+    dentries.become_present(free, vnode)
+    if directory.watches is not None:
+        notify.note_created(directory, vnode, name)
 
 
 def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:

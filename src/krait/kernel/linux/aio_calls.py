@@ -6,9 +6,6 @@ wakes who waits for completions, and whether it is complete is asked then.
 
 The number of a context is the address of a page that it maps, because the C library looks there
 for a ring that it could read by itself; it finds zeros and calls.
-
-Invariant that makes this module sound: the queue that a waiter names is embedded in an object that
-lives as long as the file, and the request keeps the file until its waiters are off their queues.
 """
 
 from __future__ import annotations
@@ -18,8 +15,9 @@ from typing import Final, NamedTuple
 from krait.kernel.errno import EAGAIN, EFAULT, EINPROGRESS, EINVAL
 from krait.kernel.fs.eventfd import EventFile
 from krait.kernel.fs.file import File
-from krait.kernel.fs.poll import ALWAYS, READABLE, WRITABLE, PollTable
+from krait.kernel.fs.poll import ALWAYS, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, VECTOR_MOST, ScatterList, Vector
+from krait.kernel.fs.watching import Watcher, WatchTable
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -52,9 +50,6 @@ from krait.kernel.linux.task import current_process
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
-from krait.kernel.sched.waiter import Waiter
-
-unsafe: Final = True
 
 CONTEXT_MOST: Final = u32(65536)  # fs.aio-max-nr
 PAGE_SIZE: Final = u64(4096)
@@ -103,8 +98,8 @@ class Completion(NamedTuple):
     result_2: i64
 
 
-class PollRequest(Counted):
-    """A request that waits for a file to be ready."""
+class PollRequest(Watcher):
+    """A request that waits for a file, which it keeps, to be ready."""
 
     context: Weak[AioContext]
     file: File
@@ -112,29 +107,15 @@ class PollRequest(Counted):
     request: u64
     events: u32
     counter: EventFile | None = None
-    watches: AioWatch | None = None
     following: PollRequest | None = None
 
-
-class AioWatch(Waiter):
-    """The waiter of a poll request on one queue of its file, which the request keeps."""
-
-    request: Weak[PollRequest]
-    queue: WaitQueue
-    following: AioWatch | None = None
-
-
-class RequestTable(PollTable):
-    """Collects the queues of a request's file."""
-
-    request: PollRequest
-
-    def add(self, queue: WaitQueue) -> None:
-        """Stay on `queue` until the request is complete."""
-        watch = AioWatch(on_wake=maybe_ready, request=Weak(self.request), queue=queue)
-        watch.following = self.request.watches
-        self.request.watches = watch
-        queue.add(watch)
+    def fired(self) -> None:
+        """The request may be complete: whoever waits for the context looks."""
+        if (context := self.context.get()) is not None:
+            context.fired = True
+            context.changed.wake_all()
+            if (counter := self.counter) is not None:
+                counter.signal()
 
 
 class AioContext(Counted):
@@ -185,11 +166,7 @@ class AioContext(Counted):
 
     def unlink(self, gone: PollRequest, before: PollRequest | None) -> None:
         """Take a request off its queues and out of the list."""
-        watch = gone.watches
-        while watch is not None:
-            watch.queue.remove(watch)
-            watch = watch.following
-        gone.watches = None
+        gone.leave_queues()
         if before is None:
             self.waiting = gone.following
         else:
@@ -201,16 +178,6 @@ class AioContext(Counted):
         """Leave all queues."""
         while (waiting := self.waiting) is not None:
             self.unlink(waiting, None)
-
-
-def maybe_ready(waiter: Waiter) -> None:
-    """A queue of a waiting request's file fired; runs in interrupts too."""
-    if isinstance(waiter, AioWatch) and (request := waiter.request.get()) is not None:
-        if (context := request.context.get()) is not None:
-            context.fired = True
-            context.changed.wake_all()
-            if (counter := request.counter) is not None:
-                counter.signal()
 
 
 class AioContexts(Struct):
@@ -398,7 +365,7 @@ def submit_poll(
     made.following = context.waiting
     context.waiting = made
     context.waiting_count += 1
-    table = RequestTable(request=made)
+    table = WatchTable(watcher=made)
     try:
         file.poll(table)
     except Errno:

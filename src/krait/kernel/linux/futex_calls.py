@@ -18,7 +18,7 @@ from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, syscall, u32, 
 from krait.kernel.linux import futex_lock
 from krait.kernel.linux.futex_key import FutexKey, private_key, shared_key
 from krait.kernel.linux.futex_table import ALL_BITS, FutexWaiter, futexes, waiter_of
-from krait.kernel.linux.futex_wait import absolute_deadline, relative_deadline, sleep
+from krait.kernel.linux.futex_wait import absolute_deadline, enter, relative_deadline, sleep
 from krait.kernel.linux.task import Task, current_task
 from krait.kernel.sched import scheduler
 from krait.kernel.sched.thread import ThreadState
@@ -147,18 +147,6 @@ def wait(
                 scheduler.schedule()
     finally:
         waiter.task = None
-
-
-def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
-    """Queue up if the word has the expected value; False if it has to be brought in first."""
-    with futexes.lock:
-        found = user_words.read(address)
-        if found == user_words.ABSENT:
-            return False
-        if found != u64(expected):
-            raise Errno(EAGAIN)
-        futexes.add(waiter)
-    return True
 
 
 def sleep_once(task: Task, waiter: FutexWaiter, deadline_ns: u64) -> None:

@@ -21,7 +21,7 @@ from krait.kernel.errno import EAGAIN, EDEADLK, EINTR, EINVAL, EPERM, ESRCH, ETI
 from krait.kernel.lang import Errno, UserPointer, UserSlice, u32, u64
 from krait.kernel.linux.futex_key import FutexKey
 from krait.kernel.linux.futex_table import ALL_BITS, BUCKETS, FutexWaiter, futexes, waiter_of
-from krait.kernel.linux.futex_wait import sleep
+from krait.kernel.linux.futex_wait import enter, sleep
 from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.threads import find_task
@@ -307,18 +307,6 @@ def wait_for_move(
             sleep_for_move(task, waiter, deadline_ns)
     finally:
         forget_wait(waiter)
-
-
-def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
-    """Queue up if the word has the expected value; False if it has to be brought in first."""
-    with futexes.lock:
-        found = user_words.read(address)
-        if found == user_words.ABSENT:
-            return False
-        if found != u64(expected):
-            raise Errno(EAGAIN)
-        futexes.add(waiter)
-    return True
 
 
 def sleep_for_move(task: Task, waiter: FutexWaiter, deadline_ns: u64) -> None:

@@ -1,9 +1,11 @@
-"""Sleeping for a futex, and until when."""
+"""Queueing up and sleeping for a futex, and until when."""
 
 from __future__ import annotations
 
-from krait.kernel.errno import EINTR
-from krait.kernel.lang import Errno, UserPointer, u64
+from krait.kernel.arch.x86_64 import user_words
+from krait.kernel.errno import EAGAIN, EINTR
+from krait.kernel.lang import Errno, UserPointer, u32, u64
+from krait.kernel.linux.futex_table import FutexWaiter, futexes
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
 from krait.kernel.sched import clock, scheduler
@@ -30,6 +32,18 @@ def absolute_deadline(timeout: u64, by_wall_clock: bool) -> u64:
         now_ns = clock.realtime_ns()
         return deadline_after(until_ns - min(until_ns, now_ns))
     return until_ns
+
+
+def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
+    """Queue up if the word has the expected value; False if it has to be brought in first."""
+    with futexes.lock:
+        found = user_words.read(address)
+        if found == user_words.ABSENT:
+            return False
+        if found != u64(expected):
+            raise Errno(EAGAIN)
+        futexes.add(waiter)
+    return True
 
 
 def sleep(task: Task, deadline_ns: u64) -> bool:

@@ -148,6 +148,16 @@ class IpcTable(Struct):
                 return found
         raise Errno(EINVAL)
 
+    def asked(self, id: u32, command: u32, any_command: u32) -> IpcObject:
+        """Find what IPC_STAT (by identifier), SHM_STAT and SHM_STAT_ANY (by place) ask about.
+
+        All but the last, which `any_command` is the number of, need the right to read.
+        """
+        found = self.get(id) if command == IPC_STAT else self.at(id)
+        if command != any_command:
+            found.check(READ)
+        return found
+
     def last_index(self) -> u32:
         """Give the highest place in use; 0 when none is."""
         last: u32 = 0

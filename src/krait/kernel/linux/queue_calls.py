@@ -310,12 +310,9 @@ def msgctl(id: u32, command: u32, into: u64) -> u32:
             UserPointer[QueueLimits](into).copy_out(limits)
             return table.last_index()
         case 2 | 11 | 13:  # IPC_STAT MSG_STAT MSG_STAT_ANY
-            found = table.get(id) if command == 2 else table.at(id)
-            if not isinstance(found, Queue):
-                raise Errno(EINVAL)
-            if command != 13:
-                found.check(READ)
-            write_status(found, UserPointer[QueueStatus](into))
+            found = table.asked(id, command, u32(13))
+            if isinstance(found, Queue):
+                write_status(found, UserPointer[QueueStatus](into))
             return u32(0) if command == 2 else found.id
         case 1:  # IPC_SET
             queue = queue_of(id)

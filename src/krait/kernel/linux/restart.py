@@ -25,7 +25,8 @@ class Restart(IntEnum):
 
 
 UNLESS_HANDLED: Final = """
-pause rt_sigsuspend select pselect6 poll ppoll nanosleep clock_nanosleep
+pause rt_sigsuspend select pselect6 poll ppoll nanosleep clock_nanosleep msgsnd msgrcv
+io_pgetevents
 """.split()
 
 UNLESS_REFUSED: Final = """

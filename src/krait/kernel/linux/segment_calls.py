@@ -277,12 +277,9 @@ def shmctl(id: u32, command: u32, into: u64) -> u32:
             UserPointer[SegmentUse](into).copy_out(use)
             return table.last_index()
         case 2 | 13 | 15:  # IPC_STAT SHM_STAT SHM_STAT_ANY
-            found = table.get(id) if command == 2 else table.at(id)
-            if not isinstance(found, Segment):
-                raise Errno(EINVAL)
-            if command != 15:
-                found.check(READ)
-            write_status(found, UserPointer[SegmentStatus](into))
+            found = table.asked(id, command, u32(15))
+            if isinstance(found, Segment):
+                write_status(found, UserPointer[SegmentStatus](into))
             return u32(0) if command == 2 else found.id
         case 1:  # IPC_SET
             segment = segment_of(id)

@@ -306,12 +306,9 @@ def semctl(id: u32, number: i32, command: u32, argument: u64) -> i64:
             UserPointer[SetLimits](argument).copy_out(limits)
             return i64(sets.table.last_index())
         case 2 | 18 | 20:  # IPC_STAT SEM_STAT SEM_STAT_ANY
-            found = sets.table.get(id) if command == 2 else sets.table.at(id)
-            if not isinstance(found, SemaphoreSet):
-                raise Errno(EINVAL)
-            if command != 20:
-                found.check(READ)
-            write_status(found, UserPointer[SetStatus](argument))
+            found = sets.table.asked(id, command, u32(20))
+            if isinstance(found, SemaphoreSet):
+                write_status(found, UserPointer[SetStatus](argument))
             return i64(0) if command == 2 else i64(found.id)
         case 0:  # IPC_RMID
             remove_set(set_of(id))
