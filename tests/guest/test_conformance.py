@@ -25,6 +25,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "watches",
         "memory",
         "signals",
+        "interrupted",
     ],
 )
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:

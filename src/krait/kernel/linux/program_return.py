@@ -43,6 +43,9 @@ SYSCALL_SIZE: Final = 2
 def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) -> u64:
     """Prepare the return from system call `number`; as `syscall_entry.system_call` returns."""
     reload: u64 = 0
+    if interrupted and task.never_restarts:
+        task.never_restarts = False
+        interrupted = False
     while True:
         disable_interrupts()
         if task.work & ~u32(WORK_TRACE | WORK_RELOAD) == 0:

@@ -12,8 +12,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, ECONNREFUSED, EPIPE
+from krait.kernel.errno import ECONNREFUSED, EPIPE
 from krait.kernel.lang import Buffer, Counted, Errno, Slice, Struct, inline, u8, u32, u64
+from krait.kernel.net.limited_wait import wait_for_change
 from krait.kernel.net.passed_files import PassedFiles
 from krait.kernel.net.unix_names import UnixName
 from krait.kernel.sched.spin_lock import SpinLock
@@ -22,7 +23,6 @@ from krait.kernel.sched.wait_queue import WaitQueue
 QUEUE_BYTES: Final = u64(212992)  # net.core.wmem_default
 MOST_MESSAGES: Final = u64(10)  # net.unix.max_dgram_qlen
 NOBODY: Final = u32(65534)  # overflowuid
-NOW: Final = u64(0)
 
 CANNOT_RECEIVE: Final = u32(1)  # RCV_SHUTDOWN
 CANNOT_SEND: Final = u32(2)  # SEND_SHUTDOWN
@@ -83,10 +83,7 @@ class UnixEndpoint(Counted):
                     raise Errno(EPIPE)
                 if self.has_room(size, room, most):
                     break
-                if deadline_ns == NOW:
-                    raise Errno(EAGAIN)
-                if not self.changed.wait_spin_until(self.lock, deadline_ns):
-                    raise Errno(EAGAIN)
+                wait_for_change(self.changed, self.lock, deadline_ns)
             if (last := self.last) is not None:
                 last.following = message
             else:
@@ -109,10 +106,7 @@ class UnixEndpoint(Counted):
             self.raise_error()
             if self.shut & CANNOT_RECEIVE != 0:
                 return False
-            if deadline_ns == NOW:
-                raise Errno(EAGAIN)
-            if not self.changed.wait_spin_until(self.lock, deadline_ns):
-                raise Errno(EAGAIN)
+            wait_for_change(self.changed, self.lock, deadline_ns)
         return True
 
     def raise_error(self) -> None:

@@ -15,7 +15,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from krait.kernel.errno import (
-    EAGAIN,
     ECONNREFUSED,
     ECONNRESET,
     EINVAL,
@@ -32,6 +31,7 @@ from krait.kernel.fs.poll import POLLERR, POLLHUP, POLLRDHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, i64, inline, text, u8, u32, u64, usize
 from krait.kernel.net import socket_options, unix_transfer
+from krait.kernel.net.limited_wait import wait_for_change
 from krait.kernel.net.passed_files import PassableSocket, PassedFiles, sockets_in_flight
 from krait.kernel.net.socket import (
     AF_UNIX,
@@ -49,7 +49,6 @@ from krait.kernel.net.unix_endpoint import (
     CANNOT_RECEIVE,
     CANNOT_SEND,
     MOST_MESSAGES,
-    NOW,
     UnixEndpoint,
     make_endpoint,
 )
@@ -168,11 +167,8 @@ class UnixSocket(PassableSocket):
     def wait_for_backlog(self, listener: UnixSocket) -> None:
         """Wait until the listener may have room; EAGAIN, EINTR."""
         deadline_ns = self.common.send_deadline_ns(self.flags)
-        if deadline_ns == NOW:
-            raise Errno(EAGAIN)
         with listener.own.lock:
-            if not listener.own.changed.wait_spin_until(listener.own.lock, deadline_ns):
-                raise Errno(EAGAIN)
+            wait_for_change(listener.own.changed, listener.own.lock, deadline_ns)
 
     def connect_datagram(self, address: Slice[u8]) -> None:
         """Choose whom to send to and hear from."""
@@ -216,10 +212,7 @@ class UnixSocket(PassableSocket):
                 while self.first_pending is None:
                     if self.own.shut & CANNOT_RECEIVE != 0:
                         raise Errno(EINVAL)
-                    if deadline_ns == NOW:
-                        raise Errno(EAGAIN)
-                    if not self.own.changed.wait_spin_until(self.own.lock, deadline_ns):
-                        raise Errno(EAGAIN)
+                    wait_for_change(self.own.changed, self.own.lock, deadline_ns)
             if (made := self.take_pending()) is not None:
                 self.own.changed.wake_all()
                 return made

@@ -13,8 +13,9 @@ from typing import Final
 from krait.kernel.errno import ECONNREFUSED, EMSGSIZE, EPIPE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import Buffer, Errno, u8, u32, u64
+from krait.kernel.net.limited_wait import NOW
 from krait.kernel.net.socket import Incoming, MessageFlags, Outgoing, callers
-from krait.kernel.net.unix_endpoint import NOW, UnixEndpoint, UnixMessage
+from krait.kernel.net.unix_endpoint import UnixEndpoint, UnixMessage
 from krait.kernel.net.unix_names import put_family
 
 MOST_AT_ONCE: Final = u64(32768)  # of a stream, in one message

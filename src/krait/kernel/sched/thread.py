@@ -59,6 +59,8 @@ class Thread(Counted):
     """Asleep in such a way that a signal ends it."""
     interrupt_pending: bool = False
     """A signal waits: interruptible waiting raises EINTR."""
+    never_restarts: bool = False
+    """The wait that was interrupted had a limit of its own: the call does not start again."""
     work: u32 = 0
     """What is to be done before program code goes on; the lower bits are `linux`'s."""
     weight: u32 = NORMAL_WEIGHT
