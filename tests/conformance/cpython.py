@@ -2,8 +2,8 @@
 
 The host runs first, under audit hooks: a method that fails or is skipped there does not count, and
 one that starts a process or opens an internet socket is left out with that reason. What remains is
-run in machines, a batch of modules in each. A method that ends the whole run, by a time limit or a
-crash, is recorded and the batch goes on behind it.
+run in machines, a batch of modules in each, those about threads on two CPUs. A method that ends the
+whole run, by a time limit or a crash, is recorded and the batch goes on behind it.
 """
 
 from __future__ import annotations
@@ -13,11 +13,13 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
 from tests.conformance.machine import run_machine
+from tests.conformance.sqlite_tests import FOLDER as SQLITE_TESTS
 
 INTERPRETER: Final = "/usr/bin/python3"
 LIBRARY: Final = Path("/usr/lib/python3.11")
@@ -28,10 +30,10 @@ FOLDERS: Final = tuple(
 )
 RESOURCES: Final = ["decimal", "subprocess", "tzdata", "walltime"]
 HOST_LIMIT_S: Final = 60
-GUEST_LIMIT_S: Final = 120
+GUEST_LIMIT_S: Final = 240
 LONG_S: Final = 20.0
 BATCH_S: Final = 12.0
-BATCH_LIMIT_S: Final = 900
+BATCH_LIMIT_S: Final = 1800
 MEMORY: Final = "768M"
 DEATHS_MAX: Final = 12
 
@@ -47,6 +49,15 @@ NAMED: Final = tuple(
     ).split()
 )
 """What the kernel has the greatest part in, first."""
+
+CONCURRENT: Final = frozenset(
+    f"test.test_{name}"
+    for name in (
+        "thread threading threading_local threadedtempfile threadsignals queue signal mmap select "
+        "selectors poll epoll asyncio concurrent_futures sched sqlite3 faulthandler context logging"
+    ).split()
+)
+"""What runs on two CPUs."""
 
 LEFT_OUT: Final = {
     "internet": (
@@ -95,6 +106,8 @@ def modules_of_suite() -> list[str]:
     folder = LIBRARY / "test"
     found = [f"test.{path.stem}" for path in folder.glob("test_*.py")]
     found += [f"test.{path.parent.name}" for path in folder.glob("test_*/__init__.py")]
+    if SQLITE_TESTS.is_dir():
+        found.append("test.test_sqlite3")
     present = set(found) - left_out
     first = [name for name in NAMED if name in present]
     return first + sorted(present - set(first))
@@ -102,7 +115,8 @@ def modules_of_suite() -> list[str]:
 
 def plan_for(modules: Sequence[str], **more: Any) -> bytes:
     """The words of `cpython_methods.py`."""
-    return json.dumps({"modules": modules, "resources": RESOURCES} | more).encode()
+    words = {"modules": modules, "resources": RESOURCES, "folders": [str(SQLITE_TESTS.parent)]}
+    return json.dumps(words | more).encode()
 
 
 def on_host(plan: bytes, modules: Sequence[str]) -> Run:
@@ -124,7 +138,7 @@ def on_host(plan: bytes, modules: Sequence[str]) -> Run:
 def in_guest(plan: bytes, switches: Sequence[str] = ()) -> Run:
     """Run in a machine that has the suite in its image."""
     words = ["-m", MEMORY, *switches]
-    for folder in FOLDERS:
+    for folder in (*FOLDERS, str(SQLITE_TESTS)):
         if os.path.isdir(folder):
             words += ["-v", f"{folder}:{folder}"]
     return Run(*run_machine([INTERPRETER, str(SCRIPT)], plan, words, BATCH_LIMIT_S))
@@ -210,25 +224,38 @@ def _with_fixture(name: str, record: Record, fixtures: dict[str, tuple[str, ...]
     return record._replace(reasons=tuple(sorted(set(record.reasons) | more))) if more else record
 
 
-def host_results(modules: Sequence[str], cache: Path) -> dict[str, dict[str, Record]]:
-    """By module, how its methods end here; kept in a file, because it takes a while."""
-    known: dict[str, Any] = json.loads(cache.read_text()) if cache.exists() else {}
+Records = dict[str, Record]
+
+
+def host_results(modules: Iterable[str], cache: Path) -> Iterator[tuple[str, Records]]:
+    """Yield how each module's methods end here; kept in a file, because it takes a while."""
+    known = read_records(cache)
     for module in modules:
-        if module in known:
-            continue
-        found = run_batch([module], None, HOST_LIMIT_S, lambda plan, m=module: on_host(plan, [m]))
-        known[module] = dict(found)
-        print(f"host {module}: {len(found)}", file=sys.stderr, flush=True)
-        cache.parent.mkdir(parents=True, exist_ok=True)
-        cache.with_suffix(".new").write_text(json.dumps(known))
-        cache.with_suffix(".new").replace(cache)
+        if module not in known:
+            runner = lambda plan, m=module: on_host(plan, [m])  # noqa: E731
+            known[module] = run_batch([module], None, HOST_LIMIT_S, runner)
+            print(f"host {module}: {len(known[module])}", file=sys.stderr, flush=True)
+            write_records(cache, {module: known[module]})
+        yield module, known[module]
+
+
+def read_records(path: Path) -> dict[str, Records]:
+    """Read what an earlier run left: by module and method."""
+    known: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
     return {
         module: {
             name: Record(each[0], each[1], tuple(each[2]), each[3])
-            for name, each in known[module].items()
+            for name, each in methods.items()
         }
-        for module in modules
+        for module, methods in known.items()
     }
+
+
+def write_records(path: Path, more: dict[str, Records]) -> None:
+    """Add modules to what the file has."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.with_suffix(".new").write_text(json.dumps(read_records(path) | more))
+    path.with_suffix(".new").replace(path)
 
 
 def reason_left_out(record: Record) -> str | None:
@@ -244,41 +271,49 @@ def reason_left_out(record: Record) -> str | None:
     return None
 
 
-def batches(host: dict[str, dict[str, Record]]) -> Iterator[list[str]]:
-    """Modules for one machine: some seconds of the host's time together."""
-    batch: list[str] = []
+Batch = list[tuple[str, Records]]
+
+
+def batches(host: Iterable[tuple[str, Records]]) -> Iterator[Batch]:
+    """Modules for one machine: with as many CPUs, some seconds of the host's time together."""
+    batch: Batch = []
     total = 0.0
-    for module, methods in host.items():
+    for module, methods in host:
         seconds = sum(each.seconds for each in methods.values() if reason_left_out(each) is None)
-        if batch and total + seconds > BATCH_S:
+        if batch and (total + seconds > BATCH_S or cpus_for(module) != cpus_for(batch[0][0])):
             yield batch
             batch, total = [], 0.0
-        batch.append(module)
+        batch.append((module, methods))
         total += seconds
     if batch:
         yield batch
 
 
-def guest_results(
-    host: dict[str, dict[str, Record]], switches: Sequence[str] = ()
-) -> dict[str, Record]:
-    """How the selected methods end in machines."""
-    results: dict[str, Record] = {}
-    for batch in batches(host):
-        only = [
-            name
-            for module in batch
-            for name, record in host[module].items()
-            if reason_left_out(record) is None
-        ]
-        if not only:
-            continue
-        found = run_batch(batch, only, GUEST_LIMIT_S, lambda plan: in_guest(plan, switches))
-        for name in only:
-            results[name] = found.get(name) or _of_fixture(name, found)
-        bad = [name for name in only if results[name].outcome != "ok"]
-        print(f"guest {' '.join(batch)}: {len(only)} run, {len(bad)} not ok", file=sys.stderr,
-              flush=True)  # fmt: skip
+def cpus_for(module: str) -> str:
+    """How many CPUs a module's machine has."""
+    return "2" if module in CONCURRENT else "1"
+
+
+def guest_results(batch: Batch, switches: Sequence[str] = ()) -> dict[str, Records]:
+    """By module, how the selected methods of a batch end in one machine."""
+    wanted = {
+        module: [name for name, record in methods.items() if reason_left_out(record) is None]
+        for module, methods in batch
+    }
+    modules = [module for module, names in wanted.items() if names]
+    only = [name for names in wanted.values() for name in names]
+    if not modules:
+        return {}
+    words = ["-c", cpus_for(modules[0]), *switches]
+    started = time.monotonic()
+    found = run_batch(modules, only, GUEST_LIMIT_S, lambda plan: in_guest(plan, words))
+    results = {
+        module: {name: found.get(name) or _of_fixture(name, found) for name in wanted[module]}
+        for module in modules
+    }
+    bad = sum(each.outcome != "ok" for methods in results.values() for each in methods.values())
+    print(f"guest {' '.join(modules)}: {len(only)} run, {bad} not ok, "
+          f"{time.monotonic() - started:.0f} s", file=sys.stderr, flush=True)  # fmt: skip
     return results
 
 

@@ -198,7 +198,10 @@ def main() -> None:
     faulthandler.enable()
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job's is ignored
     recorder, watch = Recorder(), Watch()
+    import test
     from test import support
+
+    test.__path__.extend(plan.get("folders", ()))
     from test.support import os_helper
 
     support.use_resources = plan["resources"]

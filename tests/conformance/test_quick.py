@@ -12,7 +12,7 @@ MODULES = ["test.test_thread", "test.test_fcntl", "test.test_struct", "test.test
 
 @pytest.mark.skipif(not (cpython.LIBRARY / "test" / "test_mmap.py").exists(), reason="no suite")
 def test_small_modules() -> None:
-    results, _ = run(MODULES, ())
+    results = run(MODULES, ())
     failed, passed = surprises(results, expected_failures())
     assert not failed, "\n".join(f"{name}: {results[name]}" for name in failed)
     assert not passed, f"take these from expected/cpython.txt: {passed}"

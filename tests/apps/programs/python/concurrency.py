@@ -4,6 +4,7 @@ import asyncio
 import collections
 import concurrent.futures
 import contextvars
+import functools
 import mmap
 import os
 import queue
@@ -49,11 +50,14 @@ def locks():
 def conditions():
     turn, condition, order = 0, threading.Condition(), []
 
+    def is_turn_of(number):
+        return turn % THREADS == number
+
     def work(number):
         nonlocal turn
         for _ in range(20):
             with condition:
-                condition.wait_for(lambda: turn % THREADS == number)
+                condition.wait_for(functools.partial(is_turn_of, number))
                 order.append(number)
                 turn += 1
                 condition.notify_all()
@@ -109,7 +113,9 @@ def storage_of_threads():
 @part
 def names_of_threads():
     names = []
-    thread = threading.Thread(target=lambda: names.append(threading.current_thread().name), name="own")
+    thread = threading.Thread(
+        target=lambda: names.append(threading.current_thread().name), name="own"
+    )
     thread.start()
     thread.join()
     while len(os.listdir("/proc/self/task")) > 1:  # the last of its ends after join()
@@ -122,7 +128,9 @@ def names_of_threads():
 @part
 def errors_in_threads():
     caught = []
-    threading.excepthook = lambda found: caught.append((found.exc_type.__name__, str(found.exc_value)))
+    threading.excepthook = lambda found: caught.append(
+        (found.exc_type.__name__, str(found.exc_value))
+    )
 
     def work(number):
         raise ValueError(number)

@@ -29,7 +29,9 @@ def run(work):
 
 def content(path):
     with sqlite3.connect(path) as base:
-        rows = base.execute("select count(*), sum(n), count(distinct thread), max(text) from t").fetchone()
+        rows = base.execute(
+            "select count(*), sum(n), count(distinct thread), max(text) from t"
+        ).fetchone()
         check = base.execute("pragma integrity_check").fetchone()
     base.close()
     return rows, check
