@@ -61,7 +61,6 @@ REFUSED_FLAGS_ROWS = (
     ("mount", "MS_BIND, MS_MOVE, MS_REMOUNT, MS_SHARED, …", "EINVAL"),
     ("mount", "kinds but tmpfs and ramfs", "ENODEV"),
     ("mq_notify", "SIGEV_THREAD (netlink)", "EINVAL"),
-    ("openat2", "any `resolve`", "EINVAL"),
     ("renameat2", "RENAME_WHITEOUT", "EINVAL"),
     ("send, sendto, sendmsg", "MSG_OOB", "EOPNOTSUPP"),
     ("shmget", "SHM_HUGETLB", "ENOMEM"),

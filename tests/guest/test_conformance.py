@@ -14,6 +14,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
     "name",
     [
         "files",
+        "resolve",
         "aio",
         "xattrs",
         "events",

@@ -125,9 +125,12 @@ static void one_mutex(const char *name, int type, int protocol, int robust, int 
     check("destroy", pthread_mutex_destroy(&mutex));
 }
 
+static atomic_int held;
+
 static void *die_holding(void *unused)
 {
     pthread_mutex_lock(&mutex);
+    held = 1;
     return unused;
 }
 
@@ -147,8 +150,11 @@ static void robust_mutex(const char *name, int protocol, int shared)
     check("consistent", pthread_mutex_consistent(&mutex));
     check("unlock", pthread_mutex_unlock(&mutex));
     count_together("counted");
+    held = 0;
     pthread_create(&thread, NULL, die_holding, NULL);
-    check("lock or wait", (pause_ms(5), pthread_mutex_lock(&mutex)));
+    while (!held)
+        sched_yield();
+    check("lock or wait", pthread_mutex_lock(&mutex));
     pthread_join(thread, NULL);
     check("unlock inconsistent", pthread_mutex_unlock(&mutex));
     check("lock", pthread_mutex_lock(&mutex));

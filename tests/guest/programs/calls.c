@@ -413,7 +413,7 @@ static void refusals(void)
     struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 8 };
     struct sigevent by_thread = { .sigev_notify = SIGEV_THREAD };
     int fd, s[2], q = S(mq_open, "calls", O_CREAT | O_RDWR, 0600, NULL);
-    CALL(openat2, REFUSED(S(openat2, AT_FDCWD, "/tmp", &how, 24), EINVAL));
+    CALL(openat2, REFUSED(S(openat2, AT_FDCWD, "/tmp", &how, 24), EXDEV));
     how.resolve = 0;
     CALL(openat2, (fd = S(openat2, AT_FDCWD, "/tmp/calls/a", &how, 24)) >= 0);
     CALL(fchmodat2, S(fchmodat2, AT_FDCWD, "/tmp/calls/a", 0600, 0) == 0);

@@ -165,6 +165,45 @@ static void show_link(int fd)
     printf("%s\n", n < 0 ? strerrorname_np(errno) : name);
 }
 
+/* A pipe is opened again by its link: more ends of the same queue, and none of them waits. */
+static void again(void)
+{
+    int p[2];
+    char in[40], out[40], text[40] = "";
+    struct pollfd poll_in;
+    pipe(p);
+    sprintf(in, "/proc/self/fd/%d", p[0]);
+    sprintf(out, "/proc/self/fd/%d", p[1]);
+    int reader = open(in, O_RDONLY | O_NONBLOCK), writer = open(in, O_WRONLY), both = open(out, O_RDWR);
+    printf("opened %d %d %d\n", reader >= 0, writer >= 0, both >= 0);
+    show_link(reader);
+    show_value("nothing", read(reader, text, 10));
+    write(writer, "one", 3);
+    write(both, "two", 3);
+    show_value("read", read(both, text, 4));
+    puts(text);
+    printf("flags %o %o %o\n", fcntl(reader, F_GETFL), fcntl(writer, F_GETFL), fcntl(both, F_GETFL));
+    show_value("wrong way", write(reader, "x", 1));
+    show_value("wrong way", read(writer, text, 1));
+    close(p[1]);
+    close(both);
+    poll_in = (struct pollfd){.fd = reader, .events = POLLIN};
+    poll(&poll_in, 1, 0);
+    printf("one writer left %x\n", poll_in.revents);
+    close(writer);
+    poll(&poll_in, 1, 0);
+    printf("no writer left %x\n", poll_in.revents);
+    memset(text, 0, sizeof text);
+    show_value("rest", read(reader, text, 10));
+    show_value("end", read(reader, text, 10));
+    puts(text);
+    writer = open(in, O_WRONLY | O_NONBLOCK);
+    close(p[0]);
+    close(reader);
+    show_value("no reader left", write(writer, "x", 1));
+    close(writer);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -189,5 +228,6 @@ int main(void)
     packets();
     nested();
     threads();
+    again();
     return 0;
 }

@@ -6,11 +6,14 @@ inodes in pipefs, sockfs and anon_inodefs; here one file system stands for the t
 
 from __future__ import annotations
 
+from krait.kernel.errno import ENXIO
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.fifo import open_pipe
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_system import FileSystem, device_numbers
-from krait.kernel.fs.pipe import PipeEnd
+from krait.kernel.fs.pipe import Pipe, PipeEnd
 from krait.kernel.fs.vnode import Vnode
-from krait.kernel.lang import Struct, Text, i64, text
+from krait.kernel.lang import Errno, Struct, Text, Weak, i64, text, u32
 from krait.kernel.sched import clock
 
 
@@ -24,6 +27,19 @@ class AnonymousFileSystem(FileSystem):
 
 class AnonymousVnode(Vnode):
     """Attributes and nothing else: reading and writing are the file's own affair."""
+
+
+class PipeVnode(AnonymousVnode):
+    """A pipe, which a link of /proc/self/fd opens again."""
+
+    pipe: Weak[Pipe]
+
+    def open(self, flags: u32, dentry: Dentry) -> File:
+        """Open an end, or both; unlike a FIFO this never waits (fifo_open of Linux)."""
+        pipe = self.pipe.get()
+        if pipe is None:
+            raise Errno(ENXIO)
+        return open_pipe(pipe, self, flags, dentry)
 
 
 class AnonymousFiles(Struct):
@@ -51,16 +67,20 @@ def vnode_of(file: File) -> Vnode:
         file.vnode = shared
         return shared
     store = anonymous_files.get()
-    now = i64(clock.realtime_ns())
-    made = AnonymousVnode(
-        filesystem=store,
-        ino=store.take_inode(),
-        mode=file.anonymous_mode(),
-        atime_ns=now,
-        mtime_ns=now,
-        ctime_ns=now,
-    )
-    file.vnode = made
+    ino = store.take_inode()
+    mode = file.anonymous_mode()
     if isinstance(file, PipeEnd):
+        made = PipeVnode(filesystem=store, ino=ino, mode=mode, pipe=Weak(file.pipe))
         file.pipe.vnode = made
+        return with_times(file, made)
+    return with_times(file, AnonymousVnode(filesystem=store, ino=ino, mode=mode))
+
+
+def with_times(file: File, made: Vnode) -> Vnode:
+    """Give a file its new vnode, whose times are now."""
+    now = i64(clock.realtime_ns())
+    made.atime_ns = now
+    made.mtime_ns = now
+    made.ctime_ns = now
+    file.vnode = made
     return made

@@ -84,11 +84,25 @@ def fifo_of(vnode: Vnode) -> Fifo:
     return made
 
 
+def open_pipe(pipe: Pipe, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
+    """Open one more end of a pipe, or both, without waiting for anybody."""
+    if (flags + 1) & 3 == 3:
+        both = FifoFile(flags=flags, dentry=dentry, vnode=vnode, pipe=pipe)
+        pipe.readers += 1
+        pipe.writers += 1
+        return both
+    if (flags + 1) & 1 != 0:
+        reader = PipeReader(flags=flags, dentry=dentry, vnode=vnode, pipe=pipe)
+        pipe.readers += 1
+        return reader
+    writer = PipeWriter(flags=flags, dentry=dentry, vnode=vnode, pipe=pipe)
+    pipe.writers += 1
+    return writer
+
+
 def open_both(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     """Open both ends at once, which never waits."""
-    file = FifoFile(flags=flags, dentry=dentry, vnode=vnode, pipe=fifo.pipe)
-    fifo.pipe.readers += 1
-    fifo.pipe.writers += 1
+    file = open_pipe(fifo.pipe, vnode, flags, dentry)
     fifo.reader_opens += 1
     fifo.writer_opens += 1
     fifo.opened.wake_all()
@@ -97,8 +111,7 @@ def open_both(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
 
 def open_reader(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     """Open for reading, and wait for a writer."""
-    file = PipeReader(flags=flags, dentry=dentry, vnode=vnode, pipe=fifo.pipe)
-    fifo.pipe.readers += 1
+    file = open_pipe(fifo.pipe, vnode, flags, dentry)
     fifo.reader_opens += 1
     fifo.opened.wake_all()
     seen = fifo.writer_opens
@@ -112,8 +125,7 @@ def open_writer(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     """Open for writing, and wait for a reader."""
     if flags & NONBLOCK != 0 and fifo.pipe.readers == 0:
         raise Errno(ENXIO)
-    file = PipeWriter(flags=flags, dentry=dentry, vnode=vnode, pipe=fifo.pipe)
-    fifo.pipe.writers += 1
+    file = open_pipe(fifo.pipe, vnode, flags, dentry)
     fifo.writer_opens += 1
     fifo.opened.wake_all()
     seen = fifo.reader_opens

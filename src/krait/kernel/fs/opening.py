@@ -68,7 +68,7 @@ def open_creating(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, 
             break
         if OpenFlags.NO_FOLLOW in flags:
             raise Errno(ELOOP)
-        if (target := follow_magic(vnode, how, last)) is not None:
+        if (target := follow_magic(context, parent, vnode, last)) is not None:
             found = target
             break
         parent = follow_last(context, parent, vnode, how, last)

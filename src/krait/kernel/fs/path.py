@@ -16,10 +16,10 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.errno import ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR
+from krait.kernel.errno import EAGAIN, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXDEV
 from krait.kernel.fs import mount
 from krait.kernel.fs.dentry import Dentry, dentries
-from krait.kernel.fs.fs_context import FsContext
+from krait.kernel.fs.fs_context import FsContext, Resolve
 from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
 from krait.kernel.fs.vnode import NAME_LENGTH_MAX, Vnode
 from krait.kernel.lang import Buffer, Errno, Slice, Struct, Text, text, u8, u32, u64
@@ -29,16 +29,15 @@ DOT: Final = 0x2E
 PATH_MAX: Final = 4096  # limits.h, with the terminator
 DELETED: Final = b" (deleted)"
 LINKS_FOLLOWED_MAX: Final = 40  # MAXSYMLINKS, <linux/namei.h>
+SCOPED: Final = u32(Resolve.BENEATH | Resolve.IN_ROOT)  # LOOKUP_IS_SCOPED, <linux/namei.h>
 
 
 class WalkFlags(IntFlag):
-    """How to treat the end of a path, and what openat2(2) forbids on the way."""
+    """How to treat the end of a path."""
 
     FOLLOW = 1  # expand a symbolic link in last place
     DIRECTORY = 2  # raise ENOTDIR for anything else
     EMPTY_PATH = 4  # an empty path means the start (AT_EMPTY_PATH)
-    NO_SYMLINKS = 8  # RESOLVE_NO_SYMLINKS
-    NO_MAGIC_LINKS = 16  # RESOLVE_NO_MAGICLINKS
 
 
 class Last(Struct):
@@ -74,7 +73,7 @@ def walk(context: FsContext, at: Dentry, path: Text, flags: WalkFlags) -> Dentry
         if vnode is None:
             raise Errno(ENOENT)
         if vnode.is_symbolic_link and (last.trailing_slash or WalkFlags.FOLLOW in flags):
-            if (target := follow_magic(vnode, flags, last)) is not None:
+            if (target := follow_magic(context, parent, vnode, last)) is not None:
                 return checked_end(target, flags, last)
             parent = follow_last(context, parent, vnode, flags, last)
             continue
@@ -107,7 +106,7 @@ def walk_text(context: FsContext, at: Dentry, path: Text, flags: WalkFlags, last
     if (buffer := last.buffer) is not None:
         rest = buffer.slice
     if rest[0] == SLASH:
-        current = context.root
+        current = top(context, current)
     position: u64 = 0
     while True:
         position = skip_slashes(rest, position)
@@ -121,7 +120,7 @@ def walk_text(context: FsContext, at: Dentry, path: Text, flags: WalkFlags, last
         if vnode is None:
             raise Errno(ENOENT)
         if vnode.is_symbolic_link:
-            if (target := follow_magic(vnode, flags, last)) is not None:
+            if (target := follow_magic(context, current, vnode, last)) is not None:
                 current = target
                 continue
             expanded = expand(vnode, rest.part(position, rest.length), flags, last)
@@ -129,7 +128,7 @@ def walk_text(context: FsContext, at: Dentry, path: Text, flags: WalkFlags, last
             rest = expanded.slice
             position = 0
             if rest[0] == SLASH:
-                current = context.root
+                current = top(context, current)
             continue
         current = child
 
@@ -174,8 +173,12 @@ def step(context: FsContext, parent: Dentry, name: Text, last: Last) -> Dentry:
         return step_up(context, parent)
     found = dentries.find(parent, name, last.hash)
     if found is None:
+        if Resolve.CACHED in context.resolve:
+            raise Errno(EAGAIN)
         found = look_up(parent, name, last.hash)
     if found.mounted is not None or found.mount_source is not None:
+        if Resolve.NO_XDEV in context.resolve:
+            raise Errno(EXDEV)
         return mount.cross(found)
     return found
 
@@ -183,17 +186,59 @@ def step(context: FsContext, parent: Dentry, name: Text, last: Last) -> Dentry:
 def step_up(context: FsContext, start: Dentry) -> Dentry:
     """Go to the parent directory; the root is its own."""
     current = start
+    if u32(context.resolve) & SCOPED != 0 and not is_below(current, context.root):
+        raise Errno(EAGAIN)  # moved away meanwhile: openat2(2)
     while True:
         if current is context.root:
+            if Resolve.BENEATH in context.resolve:
+                raise Errno(EXDEV)
             return current
         covered = current.covered
         if covered is None:
             break
+        if Resolve.NO_XDEV in context.resolve:
+            raise Errno(EXDEV)
         current = covered
     parent = current.parent
     if parent is None:
         return current
     return parent
+
+
+def top(context: FsContext, current: Dentry) -> Dentry:
+    """Return the root for a path or link that begins with a slash, if the walk may go there."""
+    if u32(context.resolve) != 0:
+        if Resolve.BENEATH in context.resolve:
+            raise Errno(EXDEV)
+        check_same_mount(context, current, context.root)
+    return context.root
+
+
+def check_same_mount(context: FsContext, here: Dentry, there: Dentry) -> None:
+    """Raise EXDEV if RESOLVE_NO_XDEV forbids the way from one dentry to another."""
+    if Resolve.NO_XDEV in context.resolve and root_of(here) is not root_of(there):
+        raise Errno(EXDEV)
+
+
+def root_of(dentry: Dentry) -> Dentry:
+    """Return the root of the mounted file system that has a dentry."""
+    current = dentry
+    while (parent := current.parent) is not None:
+        current = parent
+    return current
+
+
+def is_below(dentry: Dentry, root: Dentry) -> bool:
+    """Tell whether a dentry is a root or under it, whatever is mounted between."""
+    current = dentry
+    while current is not root:
+        above = current.covered
+        if above is None:
+            above = current.parent
+        if above is None:
+            return False
+        current = above
+    return True
 
 
 def look_up(parent: Dentry, name: Text, hash: u32) -> Dentry:
@@ -225,16 +270,21 @@ def look_up_locked(parent: Dentry, directory: Vnode, name: Text, hash: u32) -> D
     return dentries.add(parent, name, hash, vnode)
 
 
-def follow_magic(vnode: Vnode, flags: WalkFlags, last: Last) -> Dentry | None:
+def follow_magic(context: FsContext, at: Dentry, vnode: Vnode, last: Last) -> Dentry | None:
     """Return where a link of /proc leads that is no path; counts as a link either way."""
-    if WalkFlags.NO_SYMLINKS in flags:
+    if Resolve.NO_SYMLINKS in context.resolve:
         raise Errno(ELOOP)
     last.links_followed += 1
     if last.links_followed > LINKS_FOLLOWED_MAX:
         raise Errno(ELOOP)
     target = vnode.magic_target()
-    if target is not None and WalkFlags.NO_MAGIC_LINKS in flags:
+    if target is None or u32(context.resolve) == 0:
+        return target
+    if Resolve.NO_MAGICLINKS in context.resolve:
         raise Errno(ELOOP)
+    if u32(context.resolve) & SCOPED != 0:
+        raise Errno(EXDEV)
+    check_same_mount(context, at, target)
     return target
 
 

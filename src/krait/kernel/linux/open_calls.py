@@ -4,17 +4,21 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import E2BIG, EINVAL, ENAMETOOLONG
+from krait.kernel.errno import E2BIG, EAGAIN, EINVAL, ENAMETOOLONG
+from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.fs_context import FsContext, Resolve, confined
 from krait.kernel.fs.memfd import MemfdFlags, make_memfd
 from krait.kernel.fs.open_flags import OpenFlags
 from krait.kernel.fs.opening import open_at
 from krait.kernel.lang import (
     Array,
     Errno,
+    Text,
     UserPointer,
     i32,
     inline,
     syscall,
+    text,
     u8,
     u32,
     u64,
@@ -52,12 +56,16 @@ def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -
     """openat(2); flags that nobody knows are ignored, as Linux does."""
     process = current_process()
     name = read_path(path)
-    start = start_of(process, directory, name)
+    return open_from(process.fs, start_of(process, directory, name), name, u32(flags), mode)
+
+
+def open_from(context: FsContext, start: Dentry, name: Text, flags: u32, mode: u32) -> u32:
+    """Open a path from where it begins, and give the file a descriptor."""
     permissions: u32 = 0
-    if u32(flags) & TEMPORARY_OR_CREATE != 0:
-        permissions = mode & PERMISSIONS & ~process.fs.umask
-    file = open_at(process.fs, start, name, flags | OpenFlags.LARGE_FILE, permissions)
-    return install(file, u32(flags))
+    if flags & TEMPORARY_OR_CREATE != 0:
+        permissions = mode & PERMISSIONS & ~context.umask
+    file = open_at(context, start, name, OpenFlags(flags) | OpenFlags.LARGE_FILE, permissions)
+    return install(file, flags)
 
 
 class OpenHow(NamedTuple):
@@ -68,13 +76,16 @@ class OpenHow(NamedTuple):
     resolve: u64
 
 
+RESOLVE_FLAGS: Final = Resolve(0x3F)
+SCOPES: Final = u64(u32(Resolve.BENEATH | Resolve.IN_ROOT))
+NEVER_CACHED: Final = u32(0o20000000 | 0o100 | 0o1000)  # O_TMPFILE O_CREAT O_TRUNC
 HOW_BYTES: Final = u64(24)
 HOW_MOST: Final = u64(4096)
 
 
 @syscall("openat2", flags=OPEN_FLAGS)
 def openat2(directory: i32, path: UserPointer[u8], how: UserPointer[OpenHow], size: u64) -> u32:
-    """openat2(2): flags that nobody knows are refused, and so are the limits on resolution."""
+    """openat2(2): flags that nobody knows are refused."""
     if size < HOW_BYTES:
         raise Errno(EINVAL)
     if size > HOW_MOST:
@@ -83,7 +94,9 @@ def openat2(directory: i32, path: UserPointer[u8], how: UserPointer[OpenHow], si
     for at in range(HOW_BYTES, size):
         if UserPointer[u8](how.address).load_at(at) != 0:
             raise Errno(E2BIG)
-    if given.flags & ~u64(u32(OPEN_FLAGS)) != 0 or given.resolve != 0:
+    if given.flags & ~u64(u32(OPEN_FLAGS)) != 0:
+        raise Errno(EINVAL)
+    if given.resolve & ~u64(u32(RESOLVE_FLAGS)) != 0 or given.resolve & SCOPES == SCOPES:
         raise Errno(EINVAL)
     flags = u32(given.flags)
     if given.mode & ~u64(PERMISSIONS) != 0:
@@ -92,7 +105,17 @@ def openat2(directory: i32, path: UserPointer[u8], how: UserPointer[OpenHow], si
         raise Errno(EINVAL)
     if flags & OPEN_PATH != 0 and flags & ~u32(PATH_ALLOWS) != 0:
         raise Errno(EINVAL)
-    return openat(directory, path, OpenFlags(flags), u32(given.mode))
+    if given.resolve == 0:
+        return openat(directory, path, OpenFlags(flags), u32(given.mode))
+    resolve = Resolve(u32(given.resolve))
+    if Resolve.CACHED in resolve and flags & NEVER_CACHED != 0:
+        raise Errno(EAGAIN)
+    process = current_process()
+    name = read_path(path)
+    start = start_of(process, directory, name)
+    if u32(resolve) & u32(Resolve.BENEATH | Resolve.IN_ROOT) != 0:
+        start = start_of(process, directory, text(b"."))  # what an absolute path begins at, too
+    return open_from(confined(process.fs, start, resolve), start, name, flags, u32(given.mode))
 
 
 @syscall("memfd_create", flags=MemfdFlags.CLOEXEC | MemfdFlags.ALLOW_SEALING)
