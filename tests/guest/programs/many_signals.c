@@ -288,17 +288,29 @@ struct software {
     uint32_t size, padding[7];
 };
 
+/* How long a frame with these components is: some that the CPU has may be for programs that ask. */
+static uint32_t frame_size(uint64_t features)
+{
+    uint32_t size = 576, a, b, c, d;
+    for (int component = 2; component < 63; component++) {
+        if (features >> component & 1) {
+            __cpuid_count(0xd, component, a, b, c, d);
+            if (a + b > size)
+                size = a + b;
+        }
+    }
+    return size;
+}
+
 static int has_avx;
 static void on_vectors(int signo, siginfo_t *info, void *context)
 {
     ucontext_t *u = context;
     char *state = (char *)u->uc_mcontext.fpregs;
     struct software *software = (void *)(state + 464);
-    uint32_t a, b, c, d;
-    __cpuid_count(0xd, 0, a, b, c, d);
     uint32_t *magic2 = (void *)(state + software->extended_size - 4);
     printf("flags %lx, aligned %d, magic %x %x, features %d, size %d\n", u->uc_flags & 7, ((uintptr_t)state & 63) == 0,
-           software->magic1, *magic2, (software->features & 3) == 3, software->size == b);
+           software->magic1, *magic2, (software->features & 3) == 3, software->size == frame_size(software->features));
     uint64_t *header = (void *)(state + 512);
     uint64_t *xmm5 = (void *)(state + 160 + 5 * 16), *high5 = (void *)(state + 576 + 5 * 16);
     printf("header %d, xmm5 %lx %lx, upper %lx\n", (header[0] & 2) == 2, xmm5[0], xmm5[1], has_avx ? high5[0] : 0x33);
