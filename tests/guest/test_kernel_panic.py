@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Run
+from tests.conftest import MAIN, ROOT, Run
 from tests.guest.kernels.build import build
 
 pytestmark = pytest.mark.guest
@@ -51,6 +53,14 @@ def test_failure_names_its_line(
     assert places[0][1].endswith("failing.py")
     assert 0 <= int(places[0][2]) - line_of(line) <= 3
     assert "Traceback" not in done.stderr
+
+
+def test_failure_is_named_without_site_packages(kernel: Path) -> None:
+    """The launcher's interpreter skips them (`-S`), and what reads the kernel's file is in them."""
+    words = ("run", "--kernel", str(kernel), "--kernel-args", "fail=index", "--", "/bin/true")
+    command = [sys.executable, "-I", "-S", str(MAIN), *words]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert "krait: kernel panic: index out of bounds, at 0x" in done.stderr
 
 
 def test_used_up_stack(run_krait: Run, kernel: Path) -> None:

@@ -105,7 +105,10 @@ def check_at(symbols: str, address: int) -> str | None:
     """What the instruction at an address checked, as in `index out of bounds`."""
     if not os.path.exists(symbols):
         return None
-    from elftools.elf.elffile import ELFFile  # a run without a panic does not need it
+    from krait.site_packages import add_site_packages  # a run without a panic does not need it
+
+    add_site_packages()
+    from elftools.elf.elffile import ELFFile
 
     with open(symbols, "rb") as file:
         section = ELFFile(file).get_section_by_name(_CHECKS)
