@@ -38,6 +38,8 @@ _KERNEL_RESERVE_BYTES = 2 * MEBIBYTE
 _PROGRAM_RESERVE_BYTES = MEBIBYTE
 KERNEL_VARIABLE = "KRAIT_KERNEL"
 """Names a kernel file for every run, as `--kernel` does for one: to test a kernel that stays."""
+_WATCHDOG_S = 10
+"""How often the kernel is looked at; after three times, 30 to 40 seconds, it is stuck."""
 _OWN_VARIABLES = "KRAIT_"
 _DEFAULT_ENVIRONMENT = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
@@ -193,7 +195,7 @@ def run(
     finally:
         if registration is not None:
             registration.close()
-    if outcome.kind == "panic":
+    if outcome.kind in ("panic", "stuck"):
         from krait.machine.symbols import explained
 
         outcome.message = explained(outcome.message, planned.kernel.symbols)
@@ -348,6 +350,7 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     words += [(boot_words.ARGUMENT, os.fsencode(argument)) for argument in image.argv]
     if request.cpus > 1:
         words.append((boot_words.CPUS, str(request.cpus).encode()))
+    words.append((boot_words.WATCHDOG, b"%d" % _WATCHDOG_S))
     words.append((boot_words.DIRECTORY, os.fsencode(image.directory)))
     words.append((boot_words.HOST_NAME, os.uname().nodename.encode()))
     words.append((boot_words.USER, b"%d" % os.getuid()))

@@ -24,7 +24,7 @@ from krait.kernel.arch.x86_64.image_layout import boot_stack_top
 from krait.kernel.arch.x86_64.layout import DIRECT_MAP
 from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
 from krait.kernel.config import config
-from krait.kernel.drivers import log, long_words, panic
+from krait.kernel.drivers import log, long_words, panic, watchdog
 from krait.kernel.fs import root
 from krait.kernel.lang import Errno, export, text, u32, u64
 from krait.kernel.lang import panic as stop
@@ -67,7 +67,7 @@ def start(start_info: u64) -> None:
     thread = Thread(kernel_stack_top=boot_stack_top())
     thread.rename(text(b"boot"))
     scheduler.become(thread)
-    start_cpus()
+    obey_words()
     mark(BootPhase.SCHEDULER)
     if config.look:
         looking.start()
@@ -78,14 +78,16 @@ def start(start_info: u64) -> None:
     first_program.run()
 
 
-def start_cpus() -> None:
-    """Start as many CPUs as the command line says there are; one without a word of it."""
+def obey_words() -> None:
+    """Start the watchdog, and as many CPUs as there are, if the command line says so."""
     reader = WordReader(line=boot_info.boot_info.command_line)
     while reader.next():
         if reader.key().equals(text(boot_words.CPUS)):
             count = reader.number()
             if count > 1:
                 second_cpus.start(u32(min(count, u64(64))), make_cpu_area, kernel_stack.allocate)
+        elif config.watchdog and reader.key().equals(text(boot_words.WATCHDOG)):
+            watchdog.start(reader.number())
 
 
 def make_cpu_area() -> u64:

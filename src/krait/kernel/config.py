@@ -22,6 +22,7 @@ class Config:
     console: bool = True  # virtio-console ports
     look: bool = True  # answers to `krait ps` and the like
     profile: bool = True  # sampling, for `krait run --profile`
+    watchdog: bool = True  # a report when the kernel stands still
     bootchart: bool = True  # phases of the boot
 
     def set(self, **switches: bool) -> None:

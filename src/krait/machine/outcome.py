@@ -51,7 +51,7 @@ class Outcome:
     def __init__(self, status: int = STATUS_FAILED, kind: str = "died", message: str = "") -> None:
         self.status = status
         self.kind = kind
-        """exit, signal, panic, image, memory, exec, reboot, died, timeout, stopped."""
+        """exit, signal, panic, stuck, image, memory, exec, reboot, died, timeout, stopped."""
         self.message = message
         self.signal = 0
         self.phases: list[Phase] = []
@@ -116,6 +116,10 @@ def _panic(result: Outcome, payload: bytes, program: str) -> None:
     _end(result, STATUS_FAILED, "panic", f"kernel panic: {_text(payload)}")
 
 
+def _stuck(result: Outcome, payload: bytes, program: str) -> None:
+    _end(result, STATUS_FAILED, "stuck", f"the kernel is stuck: {_text(payload)}")
+
+
 def _image(result: Outcome, payload: bytes, program: str) -> None:
     message = f"the image is corrupt: {_text(payload)}; 'krait clean' removes cached images"
     _end(result, STATUS_FAILED, "image", message)
@@ -158,6 +162,7 @@ _ENDINGS: dict[int, Callable[[Outcome, bytes, str], None]] = {
     RecordType.EXIT: _exit,
     RecordType.SIGNAL: _signal,
     RecordType.PANIC: _panic,
+    RecordType.STUCK: _stuck,
     RecordType.IMAGE_ERROR: _image,
     RecordType.MEMORY_SHORT: _memory,
     RecordType.EXEC_ERROR: _exec,

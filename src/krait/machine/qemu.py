@@ -64,6 +64,7 @@ class Qemu(Machine):
             command += _words_file(words, plumbing.words_path)
         command += self._consoles(plumbing)
         command += _outcome(plumbing.outcome)
+        command += ["-device", "ib700", "-action", "watchdog=inject-nmi"]
         command += self._device("virtio-rng")
         if guest.image is not None:
             command += self._image(guest.image, on_disk=guest.image_on_disk)

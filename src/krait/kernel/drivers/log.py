@@ -88,6 +88,12 @@ class Log(Struct):
             self.line[self.length] = NEWLINE
             serial_port.write(self.line.part(0, self.length + 1))
 
+    def abandon(self) -> None:
+        """Send what there is of a line that will not be ended; there may be none."""
+        if self.depth > 0:
+            self.depth = 1
+            self.close()
+
     def text(self) -> Text:
         """Give the last line, without its end."""
         return self.line.part(0, self.length)

@@ -1,13 +1,16 @@
 """When the kernel cannot go on.
 
 A panic has logged its reason already. What follows is where it happened: return addresses found by
-following the frame pointers, one a line, which the host turns into Python files and lines; then the
-record that tells the host, and the end. A check that fails is an undefined instruction, so its
-report comes the same way as that of a fault in the kernel.
+following the frame pointers, one a line, which the host turns into Python files and lines; then
+what the other CPUs did (`stopped_cpus.py`), the record that tells the host, and the end. A check
+that fails is an undefined instruction, so its report comes the same way as that of a fault in the
+kernel; the watchdog's (`watchdog.py`) does so, too.
 
-Unsafe: frames are read from the stack by address. Invariant: a frame is read only if it lies within
-`STACK_SPAN` above the one before, so the walk stays on a stack; a fault while reporting ends the VM
-at once.
+One CPU reports. Another that panics meanwhile stops, and is shown where it stopped. If the report
+itself fails, the VM ends at once.
+
+Unsafe: entry code calls by name what is here. Invariant: who calls has lost the CPU for good, so
+nothing is damaged that was interrupted.
 """
 
 from __future__ import annotations
@@ -15,29 +18,18 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, read_cr2, read_frame_pointer
-from krait.kernel.arch.x86_64.layout import DIRECT_MAP
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers.debug_port import emit
+from krait.kernel.drivers.kernel_frames import log_frames
 from krait.kernel.drivers.log import kernel_log
 from krait.kernel.drivers.outcome import stop_machine
-from krait.kernel.lang import (
-    Array,
-    Struct,
-    export,
-    inline,
-    load,
-    log,
-    symbol_address,
-    u8,
-    u64,
-)
+from krait.kernel.drivers.stopped_cpus import become_owner, log_others, log_own_place, stop_others
+from krait.kernel.lang import Array, Struct, export, inline, log, u8, u64
 from krait.kernel.protocol.outcome import RecordType
 
 unsafe: Final = True
 
 MESSAGE_BYTES: Final = 256
-STACK_SPAN: Final = 16384
-DEPTH: Final = 32
 
 INVALID_OPCODE: Final = 6
 PAGE_FAULT: Final = 14
@@ -64,38 +56,38 @@ panic_report = Panic()
 def panic_stop() -> NoReturn:
     """End after a panic whose reason was just logged."""
     frame = read_frame_pointer()
-    _begin()
-    backtrace(frame)
-    _end()
+    begin()
+    panic_report.keep_message()
+    log_own_place()
+    log_frames(frame)
+    end(RecordType.PANIC)
 
 
 @export("krait_fatal_trap")
 def report_trap(frame: TrapFrame) -> NoReturn:
     """End because of an exception that kernel code caused."""
-    disable_interrupts()
-    if panic_report.begun:
-        stop_machine()
+    begin()
     if frame.orig_rax == INVALID_OPCODE:
         log("a check failed at 0x{:x}", frame.rip)
     elif frame.orig_rax == PAGE_FAULT:
         log("0x{:x} touches 0x{:x}, error {:x}", frame.rip, read_cr2(), frame.error_code)
     else:
         log("exception {} at 0x{:x}, error {:x}", frame.orig_rax, frame.rip, frame.error_code)
-    _begin()
-    log_registers(frame)
-    log("  at 0x{:x}", frame.rip)
-    backtrace(frame.rbp)
-    _end()
+    panic_report.keep_message()
+    log_place(frame)
+    end(RecordType.PANIC)
 
 
 @export("krait_stack_overflowed")
 def report_overflow(rip: u64, frame: u64, pointer: u64) -> NoReturn:
     """End because a kernel stack is used up."""
+    begin()
     log("kernel stack used up at 0x{:x}, stack pointer 0x{:x}", rip, pointer)
-    _begin()
+    panic_report.keep_message()
+    log_own_place()
     log("  at 0x{:x}", rip)
-    backtrace(frame)
-    _end()
+    log_frames(frame)
+    end(RecordType.PANIC)
 
 
 @export("__stack_chk_fail")
@@ -103,6 +95,28 @@ def report_smashed_stack() -> NoReturn:
     """End because a function found its frame overwritten."""
     log("a stack frame was overwritten")
     panic_stop()
+
+
+def begin() -> None:
+    """Let this CPU be the one that reports, and stop the others.
+
+    A second panic within this one ends the VM without a word.
+    """
+    disable_interrupts()
+    become_owner()
+    if panic_report.begun:
+        stop_machine()
+    panic_report.begun = True
+    stop_others()
+    kernel_log.abandon()
+
+
+def log_place(frame: TrapFrame) -> None:
+    """Log where kernel code was interrupted: its registers and its callers."""
+    log_own_place()
+    log_registers(frame)
+    log("  at 0x{:x}", frame.rip)
+    log_frames(frame.rbp)
 
 
 def log_registers(frame: TrapFrame) -> None:
@@ -114,33 +128,8 @@ def log_registers(frame: TrapFrame) -> None:
     log("r13 {:x} r14 {:x} r15 {:x}", frame.r13, frame.r14, frame.r15)
 
 
-def backtrace(frame: u64) -> None:
-    """Log the return addresses of the callers, the innermost first."""
-    first = symbol_address("krait_code_start")
-    last = symbol_address("krait_code_end")
-    for _ in range(DEPTH):
-        if frame < DIRECT_MAP or frame & 7 != 0:
-            return
-        address = load(u64, frame + 8)
-        if address < first or address >= last:
-            return
-        log("  at 0x{:x}", address)
-        above = load(u64, frame)
-        if above <= frame or above - frame > STACK_SPAN:
-            return
-        frame = above
-
-
-def _begin() -> None:
-    """Keep the reason; a second panic within this one ends the VM without a word."""
-    disable_interrupts()
-    if panic_report.begun:
-        stop_machine()
-    panic_report.begun = True
-    panic_report.keep_message()
-
-
-def _end() -> NoReturn:
-    """Tell the host, and end."""
-    emit(RecordType.PANIC, panic_report.message.part(0, panic_report.length))
+def end(type: RecordType) -> NoReturn:
+    """Show the other CPUs, tell the host, and end."""
+    log_others()
+    emit(type, panic_report.message.part(0, panic_report.length))
     stop_machine()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64 import per_cpu
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import control
@@ -83,6 +84,7 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
 @export("krait_return_work")
 def return_work(frame: TrapFrame) -> None:
     """Prepare the return from a fault or an interrupt, with interrupts off at both ends."""
+    per_cpu.clear_entry_mark()
     if needs_to_end(frame):
         scheduler.exit_current()
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64 import per_cpu
 from krait.kernel.arch.x86_64.cpu import disable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EINTR, ENOSYS
@@ -37,6 +38,7 @@ def system_call(frame: TrapFrame) -> u64:
 
 def go_back(answer: u64) -> u64:
     """End a thread that does not go back, where no reference to anything is held."""
+    per_cpu.clear_entry_mark()
     if answer == ENDED:
         scheduler.exit_current()
     return answer

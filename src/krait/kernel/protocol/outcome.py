@@ -45,6 +45,8 @@ class RecordType(IntEnum):
     """TSC ticks a second u64."""
     REBOOT = 9
     """Nothing: the program asked for a restart."""
+    STUCK = 10
+    """text: the kernel does not go on."""
 
 
 class BootPhase(IntEnum):

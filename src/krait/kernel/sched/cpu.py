@@ -24,9 +24,11 @@ from krait.kernel.lang import (
     inline,
     load,
     reference,
+    u8,
     u32,
     u64,
 )
+from krait.kernel.sched.kernel_lock import is_waiting
 from krait.kernel.sched.run_queue import RunQueue
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.thread import RESCHEDULE, Thread, current, current_thread
@@ -68,7 +70,8 @@ class Cpu(Struct):
     slice_timer: SliceTimer | None = None
     balanced_ticks: u64 = 0
     """When this CPU last compared its load with others'."""
-    switches: u64 = 0
+    halts: u64 = 0
+    """How often it was halted because nobody could run."""
 
 
 class Cpus(Struct):
@@ -113,6 +116,22 @@ def is_in_context_of(index: u32, thread: Thread) -> bool:
     """Say whether a CPU stands on the kernel stack of a thread."""
     place = cpus.areas[index] + (address_of(current_thread) - per_cpu.area())
     return load(u64, place) == address_of(thread)
+
+
+def is_waiting_for_lock(index: u32) -> bool:
+    """Say whether a CPU waits for the kernel lock."""
+    return load(u8, cpus.areas[index] + (address_of(is_waiting) - per_cpu.area())) != 0
+
+
+def switches_on(index: u32) -> u64:
+    """Give a number that changes when a CPU goes on in another thread; nothing is counted."""
+    address = load(u64, cpus.areas[index] + (address_of(current_thread) - per_cpu.area()))
+    return address.wrapping_add(switches_of(reference(Thread, address))) if address != 0 else u64(0)
+
+
+def switches_of(thread: Thread) -> u64:
+    """Give how often a thread was switched to."""
+    return thread.switches
 
 
 def idle_ticks_of(index: u32, now: u64) -> u64:

@@ -29,6 +29,7 @@ from krait.kernel.arch.x86_64.cpu import pause
 from krait.kernel.arch.x86_64.layout import SERVICE_VECTOR
 from krait.kernel.lang import (
     Atomic,
+    PerCpu,
     Struct,
     at,
     count_trailing_zeros,
@@ -61,6 +62,8 @@ class Waiters(Struct):
 
 
 waiters = Waiters()
+is_waiting: PerCpu[bool] = PerCpu(False)
+"""For the watchdog, which takes a CPU that waits for another one's victim."""
 
 
 @extern("krait_halt")
@@ -76,8 +79,10 @@ def _halt_for_service() -> None: ...
 def wait() -> None:
     """Take the lock when somebody has it; interrupts are off."""
     lock = at(LockWord, symbol_address("krait_kernel_lock"))
+    is_waiting.set(True)
     if not _spin(lock, u32(SPINS), u32(1)):
         _wait_halted(lock)
+    is_waiting.set(False)
     waiters.contended += 1
 
 

@@ -286,7 +286,7 @@ def add_work(thread: Thread, bits: u32) -> None:
     with interrupts_off():
         thread.work |= bits
         if current() is thread:
-            per_cpu.set_work(thread.work)
+            per_cpu.change_work(thread.work)
         elif cpus.several:
             show_work(thread)
 
@@ -296,7 +296,7 @@ def clear_work(thread: Thread, bits: u32) -> None:
     with interrupts_off():
         thread.work &= ~bits
         if current() is thread:
-            per_cpu.set_work(thread.work)
+            per_cpu.change_work(thread.work)
         elif cpus.several:
             show_work(thread)
 
@@ -457,6 +457,7 @@ def _idle(cpu: Cpu, now: u64) -> Thread:
     following = cpu.run_queue.take()
     while following is None:
         cpus.idle |= bit_of(cpu.index)
+        cpu.halts += 1
         kernel_lock.halt()
         cpus.idle &= ~bit_of(cpu.index)
         following = cpu.run_queue.take()

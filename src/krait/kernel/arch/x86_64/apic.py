@@ -29,9 +29,10 @@ PERIODIC: Final = u32(1 << 17)
 DIVIDE_BY_1: Final = u32(0b1011)
 
 PENDING: Final = u32(1 << 12)
+PENDING_LIMIT: Final = 1000
 INITIALIZE: Final = u32(0x4500)
 STARTUP: Final = u32(0x4600)
-NON_MASKABLE: Final = u32(0x4400)
+NON_MASKABLE: Final = u32(0x400)
 ALL_BUT_SELF: Final = u32(0xC0000)
 
 RESCHEDULE_VECTOR: Final = u32(0xEE)
@@ -54,6 +55,7 @@ class LocalApic(Packed):
     command_target: Volatile[u32] = register(0x310)
     timer_entry: Volatile[u32] = register(0x320)
     line_0_entry: Volatile[u32] = register(0x350)
+    line_1_entry: Volatile[u32] = register(0x360)
     initial_count: Volatile[u32] = register(0x380)
     current_count: Volatile[u32] = register(0x390)
     divide: Volatile[u32] = register(0x3E0)
@@ -84,6 +86,7 @@ def start_second() -> None:
     registers = at(LocalApic, place.address)
     registers.spurious.store(SOFTWARE_ENABLE | SPURIOUS_VECTOR)
     registers.line_0_entry.store(MASKED)
+    registers.line_1_entry.store(NON_MASKABLE)
     registers.divide.store(DIVIDE_BY_1)
     registers.timer_entry.store(PERIODIC | TIMER_VECTOR)
 
@@ -111,6 +114,17 @@ def send(target: u32, vector: u32) -> None:
         pause()
     registers.command_target.store(target << 24)
     registers.command.store(vector)
+
+
+def send_non_maskable(target: u32) -> None:
+    """Interrupt another CPU whatever it does, and though something may be in the way here."""
+    registers = at(LocalApic, place.address)
+    for _ in range(PENDING_LIMIT):
+        if registers.command.load() & PENDING == 0:
+            break
+        pause()
+    registers.command_target.store(target << 24)
+    registers.command.store(NON_MASKABLE)
 
 
 def send_to_others(command: u32) -> None:

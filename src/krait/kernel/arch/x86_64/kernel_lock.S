@@ -45,6 +45,8 @@ krait_halt:
     jne 1f
     call krait_drop_kernel_lock
 1:  sti
+    .globl krait_halting
+krait_halting:
     hlt
     .globl krait_halted
 krait_halted:
@@ -61,6 +63,8 @@ krait_halt_for_service:
     movl $(SERVICE_VECTOR / 16 - 1), %eax
     movq %rax, %cr8
     sti
+    .globl krait_halting_for_service
+krait_halting_for_service:
     hlt
     cli
     xorl %eax, %eax

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64.layout import FRAME_SIZE
+from krait.kernel.arch.x86_64.layout import FRAME_SIZE, HOLDS_LOCK
 from krait.kernel.lang import asm, asm_do, load, store, u32, u64
 
 unsafe: Final = True
@@ -18,9 +18,14 @@ STACK_RESERVE: Final = 768
 """What a trap needs at least: one frame and the first calls of its handler."""
 
 
+CPU_FRAME: Final = 8
 CPU_WORK: Final = 32
+CPU_HOLDS: Final = 48
 CPU_WANTED: Final = 52
 CPU_DONE: Final = 56
+
+ENTRY_MARK: Final = 0x2000_0000
+"""A bit of the word of work that is the CPU's and no thread's (drivers/watchdog.py)."""
 
 
 def set_kernel_stack(top: u64) -> None:
@@ -37,6 +42,27 @@ def kernel_stack_top() -> u64:
 def set_work(bits: u32) -> None:
     """Say what the running thread has to do before program code goes on; 0: nothing."""
     asm_do("movl %0, %%gs:32", bits, clobbers=("memory",))
+
+
+def change_work(bits: u32) -> None:
+    """Say it while the thread goes on: the mark of `mark_entry` stays."""
+    asm_do("andl %0, %%gs:32", u32(ENTRY_MARK), clobbers=("memory",))
+    asm_do("orl %0, %%gs:32", bits, clobbers=("memory",))
+
+
+def mark_entry() -> None:
+    """Note that this CPU is in the kernel; the way back to a program takes the mark off."""
+    asm_do("lock orl %0, %%gs:32", u32(ENTRY_MARK), clobbers=("memory",))
+
+
+def clear_entry_mark() -> None:
+    """Take it off."""
+    asm_do("lock andl %0, %%gs:32", ~u32(ENTRY_MARK), clobbers=("memory",))
+
+
+def is_entry_marked() -> bool:
+    """Say whether the mark is still there: nobody has gone back to a program since."""
+    return asm("movl %%gs:32, %0", out=u32, clobbers=("memory",)) & ENTRY_MARK != 0
 
 
 def set_work_of(area: u64, bits: u32) -> None:
@@ -57,6 +83,16 @@ def index() -> u32:
 def set_holds(state: u32) -> None:
     """Say whether this CPU holds the kernel lock: HOLDS_NOT, HOLDS_LOCK or HOLDS_ALONE."""
     asm_do("movl %0, %%gs:48", state, clobbers=("memory",))
+
+
+def holds_lock_at(area: u64) -> bool:
+    """Say whether another CPU holds the kernel lock."""
+    return asm("movl (%1), %0", area + CPU_HOLDS, out=u32, clobbers=("memory",)) == HOLDS_LOCK
+
+
+def kernel_stack_top_at(area: u64) -> u64:
+    """Return where the stack of the thread that runs on another CPU ends."""
+    return load(u64, area + CPU_FRAME) + FRAME_SIZE
 
 
 def flushes_wanted() -> u32:

@@ -90,6 +90,8 @@ return_fast:
     movq FRAME_R9(%rsp), %r9
     movq FRAME_RSP(%rsp), %rsp
     sti
+    .globl krait_returning
+krait_returning:
     jmp *%rcx
 
 return_slowly:

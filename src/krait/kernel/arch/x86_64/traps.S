@@ -8,7 +8,8 @@
  * same IST stack at once, and the handler may sleep.
  *
  * Double faults, machine checks and NMIs do stay, since kernel code may have been interrupted
- * where RSP is still the program's. The first two end the VM.
+ * where RSP is still the program's. The first two end the VM. So does an NMI by which the watchdog
+ * finds that the kernel stands still; one that another CPU sends because it panics never returns.
  *
  * Whose code was interrupted is told by the saved RIP alone: within the kernel's code or not. The
  * privilege level says nothing: it is always 0.
@@ -23,6 +24,9 @@
 #define VECTOR_DOUBLE_FAULT 8
 #define RFLAGS_IF 0x200
 #define RFLAGS_IOPL 0x3000
+
+    /* A kernel may have no watchdog, which alone makes krait_nmi() say yes. */
+    .weak krait_stuck
 
 /* On an IST stack: vector, error code, RIP, CS, RFLAGS, RSP, SS. Leaves a whole TrapFrame on
  * the kernel stack, its address in %rsp and %rdi. */
@@ -167,10 +171,24 @@ krait_enter_program:
     movq %rdi, %rsp
     jmp krait_return_all
 
+/* The one CPU that reports has the panic stack: its number plus one is in krait_panic_owner. Another
+ * stops, and the report shows it. Changes RAX and RCX. */
+.macro claim_panic
+    movl %gs:CPU_INDEX, %ecx
+    incl %ecx
+    xorl %eax, %eax
+    lock cmpxchgl %ecx, krait_panic_owner
+    je 1f
+    cmpl %ecx, %eax
+    jne krait_stop_cpu
+1:
+.endm
+
 /* The kernel stack of the current thread is used up: report on a stack of its own. %rsi is the
  * frame on the IST stack, as in move_to_kernel_stack. */
     .text
 krait_stack_overflow:
+    claim_panic
     movq $panic_stack_end, %rsp
     movq 56(%rsi), %rdx
     movq 32(%rsi), %rdi
@@ -188,6 +206,11 @@ fatal:
     movq (%rsi), %rsi
     wrgsbase %rsi
     movq %rsp, %rsi
+    pushq %rax
+    pushq %rcx
+    claim_panic
+    popq %rcx
+    popq %rax
     movq $panic_stack_end, %rsp
     pushq 64(%rsi)
     pushq 56(%rsi)
@@ -205,16 +228,51 @@ fatal:
     call krait_fatal_trap
     ud2
 
-/* A non-maskable interrupt stays on its own stack and touches only resident memory. Nothing sends
- * one yet but an operator (QEMU's `nmi`); it is counted. */
+/* A non-maskable interrupt comes anywhere, stays on its own stack, where the TrapFrame is, too, and
+ * touches only resident memory. krait_nmi() says whether the kernel stands still: then the report is
+ * made on the panic stack, which is this CPU's by then. */
 nmi:
-    pushq %rax
+    pushq %rdi
+    pushq %rsi
+    push_registers
     movq %rsp, %rax
     andq $-IST_AREA_SIZE, %rax
-    incq 8(%rax)
-    popq %rax
+    movq (%rax), %rax
+    wrgsbase %rax
+    cld
+    movq %rsp, %rdi
+    xorl %ebp, %ebp
+    call krait_nmi
+    testb %al, %al
+    jne 1f
+    movq FRAME_RIP(%rsp), %rax
+    cmpq $krait_returning, %rax
+    je behind_sti
+    cmpq $krait_halting, %rax
+    je behind_sti
+    cmpq $krait_halting_for_service, %rax
+    je behind_sti
+2:  pop_registers
     addq $16, %rsp
     iretq
+    /* `sti` holds interrupts off for one more instruction, and `iretq` would let them in before it:
+     * between the program's stack and the program, or between the last look and `hlt`. */
+behind_sti:
+    decq FRAME_RIP(%rsp)
+    andl $~RFLAGS_IF, FRAME_RFLAGS(%rsp)
+    jmp 2b
+1:  movq %rsp, %rdi
+    movq $panic_stack_end, %rsp
+    xorl %ebp, %ebp
+    call krait_stuck
+    ud2
+
+/* Stop this CPU for good; an NMI still shows where it came from. */
+    .globl krait_stop_cpu
+krait_stop_cpu:
+    cli
+    hlt
+    jmp krait_stop_cpu
 
 /* A request of another CPU, served where it comes. */
 service:
@@ -282,4 +340,7 @@ krait_interrupt_stubs:
     .balign 16
     .zero 8192
 panic_stack_end:
+    .globl krait_panic_owner
+krait_panic_owner:
+    .zero 64
     .section .note.GNU-stack, "", @progbits

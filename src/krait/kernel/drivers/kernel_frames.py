@@ -1,0 +1,44 @@
+"""The call chain of kernel code that was interrupted anywhere, for reports.
+
+Unsafe: frames are read from the stack by address. Invariant: a frame is read only if it is in the
+kernel's half, and lies within `STACK_SPAN` above the one before, below the end of the stack where
+that is known; so the walk stays on a stack.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64.layout import DIRECT_MAP
+from krait.kernel.lang import load, log, u64
+from krait.kernel.sched.backtrace import is_kernel_code
+
+unsafe: Final = True
+
+STACK_SPAN: Final = 16384
+DEPTH: Final = 32
+
+
+def log_frames(frame: u64) -> None:
+    """Log the return addresses of the callers, the innermost first."""
+    for _ in range(DEPTH):
+        if frame < DIRECT_MAP or frame & 7 != 0:
+            return
+        address = load(u64, frame + 8)
+        if not is_kernel_code(address):
+            return
+        log("  at 0x{:x}", address)
+        above = load(u64, frame)
+        if above <= frame or above - frame > STACK_SPAN:
+            return
+        frame = above
+
+
+def log_frames_on(frame: u64, pointer: u64, top: u64) -> None:
+    """Do so if the first frame is one: between the stack's pointer and, on its own stack, its end.
+
+    In the kernel's entry code the register may still have what the program had in it.
+    """
+    end = top if pointer < top and top - pointer <= STACK_SPAN else pointer + STACK_SPAN
+    if pointer <= frame < end - 8:
+        log_frames(frame)

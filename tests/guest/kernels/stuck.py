@@ -1,0 +1,146 @@
+"""A kernel that stands still, or panics on several CPUs, in the way that `how=` says.
+
+Invariant of the unsafe part: the export stands where the real kernel's stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from krait.kernel.arch.x86_64 import boot_info, per_cpu
+from krait.kernel.arch.x86_64.cpu import disable_interrupts, interrupts_off, pause
+from krait.kernel.arch.x86_64.layout import DIRECT_MAP
+from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
+from krait.kernel.drivers import outcome, watchdog
+from krait.kernel.lang import (
+    Atomic,
+    Errno,
+    Struct,
+    Text,
+    export,
+    extern,
+    inline,
+    log,
+    panic,
+    text,
+    u32,
+    u64,
+)
+from krait.kernel.mm import frames, kernel_stack
+from krait.kernel.protocol.word_reader import WordReader
+from krait.kernel.sched import clock, scheduler, second_cpus
+from krait.kernel.sched.cpu import bit_of, cpus
+from krait.kernel.sched.sleep import sleep_until
+from tests.guest.kernels import no_programs, starting
+
+unsafe: Final = True
+
+ENTRY_POINTS: Final = (no_programs.on_trap,)
+MILLISECOND: Final = u64(1_000_000)
+
+
+class Shared(Struct):
+    """What the CPUs share."""
+
+    ready: Atomic[u32] = inline(0)
+
+
+shared = Shared()
+
+
+@export("krait_main")
+def main(start_info: u64) -> None:
+    """Start the CPUs that the command line asks for, and stand still."""
+    try:
+        starting.start(start_info)
+        obey()
+    except Errno as error:
+        log("the start raised {}", error.code)
+    outcome.exit(u32(0))
+
+
+def obey() -> None:
+    """Do what the words say, in their order."""
+    reader = WordReader(line=boot_info.boot_info.command_line)
+    while reader.next():
+        if reader.key().equals(text(b"cpus")):
+            second_cpus.start(u32(reader.number()), make_area, kernel_stack.allocate)
+        elif reader.key().equals(text(b"watchdog")):
+            watchdog.start(reader.number())
+        elif reader.key().equals(text(b"how")):
+            stand_still(reader.value())
+
+
+def make_area() -> u64:
+    """Give memory for one more CPU."""
+    return u64(frames.allocate_contiguous(u64(AREA_PAGES))) + DIRECT_MAP
+
+
+@extern("krait_drop_kernel_lock")
+def drop_kernel_lock() -> None:
+    """Let other CPUs into the kernel while this one stays; interrupts are off."""
+
+
+def stand_still(how: Text) -> None:
+    """Stand still, in a way of its own each."""
+    while cpus.online != cpus.present:
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+    if how.equals(text(b"busy")):
+        take_turns()
+    elif how.equals(text(b"spin")):
+        spin(u64(0))
+    elif how.equals(text(b"deaf")):
+        deaf_spin(u64(0))
+    elif how.equals(text(b"other")):
+        start_on(cpus.count - 1, deaf_spin)
+        rest()
+    elif how.equals(text(b"lost")):
+        with interrupts_off():
+            per_cpu.set_holds(u32(0))
+        rest()
+    elif how.equals(text(b"panic")):
+        for index in range(u32(1), cpus.count):
+            start_on(index, panic_together)
+        rest()
+
+
+def start_on(index: u32, entry: Callable[[u64], None]) -> None:
+    """Start a thread on one CPU."""
+    thread = scheduler.spawn(entry, u64(index), text(b"culprit"), kernel_stack.allocate())
+    scheduler.set_affinity(thread, bit_of(index))
+
+
+def rest() -> None:
+    """Sleep for longer than the watchdog waits."""
+    sleep_until(clock.monotonic_ns() + 60_000 * MILLISECOND)
+
+
+def take_turns() -> None:
+    """Work in the kernel for longer than the watchdog waits, and sleep now and then."""
+    until = clock.monotonic_ns() + 9_000 * MILLISECOND
+    while clock.monotonic_ns() < until:
+        if clock.monotonic_ns() & 0x7FF == 0:
+            sleep_until(clock.monotonic_ns() + MILLISECOND)
+
+
+def spin(_argument: u64) -> None:
+    """Go round for ever; interrupts come."""
+    while shared.ready.load() < 1000:
+        pause()
+
+
+def deaf_spin(argument: u64) -> None:
+    """Do so without any."""
+    disable_interrupts()
+    spin(argument)
+
+
+def panic_together(argument: u64) -> None:
+    """Panic when all CPUs but the first are about to, without the kernel lock."""
+    disable_interrupts()
+    drop_kernel_lock()
+    shared.ready.add(1)
+    while shared.ready.load() < cpus.count - 1:
+        pause()
+    panic("CPU {} gives up", argument)
