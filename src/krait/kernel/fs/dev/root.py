@@ -5,7 +5,7 @@ Device numbers are Linux's (Documentation/admin-guide/devices.txt).
 
 from __future__ import annotations
 
-from krait.kernel.fs.dev import memory_devices, terminal_devices
+from krait.kernel.fs.dev import latency_device, memory_devices, terminal_devices
 from krait.kernel.fs.file_system import device_numbers
 from krait.kernel.fs.modes import CHARACTER_DEVICE
 from krait.kernel.fs.ramfs.directory import RamDirectory, make_ram_directory
@@ -30,6 +30,7 @@ def make_dev_root() -> Vnode:
     root = make_ram_directory(store, u32(0o755))
     memory_devices.start()
     terminal_devices.start()
+    latency_device.start()
     add_device(root, text(b"null"), u64(0x103))
     add_device(root, text(b"zero"), u64(0x105))
     add_device(root, text(b"full"), u64(0x107))
@@ -37,6 +38,7 @@ def make_dev_root() -> Vnode:
     add_device(root, text(b"urandom"), u64(0x109))
     add_device(root, text(b"tty"), u64(0x500))
     add_device(root, text(b"console"), u64(0x501))
+    root.make_node(text(b"cpu_dma_latency"), u32(CHARACTER_DEVICE | 0o600), u64(0xA7A))
     root.symlink(text(b"fd"), text(b"/proc/self/fd"))
     root.symlink(text(b"stdin"), text(b"/proc/self/fd/0"))
     root.symlink(text(b"stdout"), text(b"/proc/self/fd/1"))
