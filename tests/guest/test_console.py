@@ -50,6 +50,21 @@ def test_empty_input_is_end_of_file() -> None:
     assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
 
 
+def test_number_of_bytes_that_wait() -> None:
+    """FIONREAD on standard input, by which Java's `System.in.available()` goes."""
+    code = (
+        "import array, fcntl, os, select, termios\n"
+        "def waiting():\n"
+        "    number = array.array('i', [-1])\n"
+        "    select.select([0], [], [])\n"
+        "    fcntl.ioctl(0, termios.FIONREAD, number)\n"
+        "    return number[0]\n"
+        "print(waiting(), os.read(0, 2), waiting(), os.read(0, 9), waiting())\n"
+    )
+    done = run(*PYTHON, "-c", code, input=b"12345")
+    assert (done.stdout, done.stderr) == (b"5 b'12' 3 b'345' 0\n", b"")
+
+
 def test_closed_input() -> None:
     words = " ".join([*KRAIT, "/bin/cat"])
     done = subprocess.run(

@@ -158,6 +158,13 @@ class ConsoleDevice(Counted):
         """Say whether there are bytes to take."""
         return self.arrived_count != 0
 
+    def input_bytes(self) -> u64:
+        """Return how many bytes there are to take; called with `lock` held."""
+        count: u64 = 0
+        for index in range(self.arrived_count):
+            count += u64(self.arrived_lengths[index])
+        return count - u64(self.position)
+
     def take(self, into: Slice[u8]) -> usize:
         """Take bytes that have come, without waiting; called with `lock` held."""
         receive = self.receive

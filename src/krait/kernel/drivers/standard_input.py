@@ -66,6 +66,16 @@ class StandardInput(Struct):
                 self._next_frame(device)
             return self.ended or device.has_input()
 
+    def waiting(self) -> u64:
+        """Return how many bytes of the frame that has begun are here, for `read` to take."""
+        device = self.device
+        if self.ended or device is None:
+            return u64(0)
+        with device.lock:
+            if self.left == 0 and not self._next_frame(device):
+                return u64(0)
+            return min(self.left, device.input_bytes())
+
     def arrival(self) -> WaitQueue:
         """Give the queue that is woken when input comes."""
         device = self.device

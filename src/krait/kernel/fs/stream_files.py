@@ -9,11 +9,25 @@ from krait.kernel.drivers.standard_input import standard_input
 from krait.kernel.errno import EAGAIN, EBADF, ENOTTY
 from krait.kernel.fs.file import READABLE, WRITABLE, File
 from krait.kernel.fs.poll import POLLHUP, PollTable
-from krait.kernel.lang import Array, Buffer, Errno, UserSlice, i64, inline, u8, u32, u64, usize
+from krait.kernel.lang import (
+    Array,
+    Buffer,
+    Errno,
+    UserPointer,
+    UserSlice,
+    i32,
+    i64,
+    inline,
+    u8,
+    u32,
+    u64,
+    usize,
+)
 from krait.kernel.protocol.console_frames import Console
 
 ROOM: Final = 4096
 CHUNK: Final = 256
+FIONREAD: Final = u32(0x541B)
 
 
 class OutputFile(File):
@@ -85,3 +99,11 @@ class InputFile(File):
         if standard_input.ended:
             events |= POLLHUP
         return events
+
+    def control(self, command: u32, argument: u64) -> i64:
+        """Answer FIONREAD with the number of bytes that a read would not wait for."""
+        if command != FIONREAD:
+            raise Errno(ENOTTY)
+        standard_input.start(None)
+        UserPointer[i32](argument).store(i32.truncate(standard_input.waiting()))
+        return 0

@@ -1,0 +1,3 @@
+module tour.module {
+    requires java.logging;
+}
