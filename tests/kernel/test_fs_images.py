@@ -71,7 +71,7 @@ def read_all(worker: FileSystemWorker) -> dict[str, bytes]:
                 worker.call(f"{GLUE}:open_path", path, os.O_RDONLY, 0)
                 into = bytearray(20000)
                 count = worker.call(f"{GLUE}:read_at", 0, into)
-                found[path.decode()[1:]] = bytes(into[:count])
+                found[os.fsdecode(path)[1:]] = bytes(into[:count])
             else:
                 into = bytearray(100)
                 worker.call(f"{GLUE}:read_link", path, into)

@@ -35,7 +35,7 @@ def test_against_model(actions: list[tuple[str, int]]) -> None:
     for number, (action, signo) in enumerate(actions):
         if action == "send":
             if pending.wants(u32(signo)):
-                pending.add(state.QueuedSignal(info=info(signo, number)))
+                pending.add(state.make_queued(info(signo, number)))
                 queued.append((signo, number))
         elif action == "mark":
             pending.mark(u32(signo))

@@ -433,7 +433,7 @@ static void *sleep_long(void *unused)
     return unused;
 }
 
-static atomic_int spinning;
+static atomic_int spinning, asked;
 
 static void *spin_long(void *unused)
 {
@@ -450,7 +450,8 @@ static void *refuse_first(void *unused)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     spinning = 2;
-    pause_ms(20);
+    while (asked != 2)
+        sched_yield();
     puts("not yet");
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     pthread_testcancel();
@@ -497,6 +498,7 @@ static void cancel(const char *name, void *(*body)(void *), void *argument, int 
         sched_yield();
     pause_ms(5);
     int error = pthread_cancel(thread);
+    asked = wait_for;
     pthread_join(thread, &result); /* before the next line: the thread prints too */
     check("cancel", error);
     printf("cancelled %d\n", result == PTHREAD_CANCELED);
