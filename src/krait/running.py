@@ -248,6 +248,8 @@ class _Image:
         self.program = prepared.program_guest_path
         self.argv = prepared.argv
         self.directory = prepared.cwd
+        if os.path.join(self.directory, request.program) == self.program:
+            self.program = request.program  # relative, as a shell executes it: scripts see it
         self.least_memory = prepared.least_memory
         self.environment.update(prepared.environment_changes)
         if not prepared.from_cache:

@@ -39,6 +39,24 @@ func main() {
 	fmt.Println("hello from cgo", C.doubled(21), C.threaded(4))
 }
 """
+ZONES = """\
+package main
+
+import (
+	_ "embed"
+	"fmt"
+	"time"
+)
+
+//go:embed text
+var text string
+
+func main() {
+	fmt.Print(text)
+	zone, err := time.LoadLocation("Europe/Berlin")
+	fmt.Println(err, time.Unix(0, 0).In(zone))
+}
+"""
 
 
 @pytest.fixture(scope="module")
@@ -64,6 +82,17 @@ def test_goroutines(same_as_host: Comparison, go_programs: dict[str, str], cpus:
 def test_cgo(same_as_host: Comparison, go_programs: dict[str, str], cpus: str) -> None:
     """Go with libc: threads of both."""
     same_as_host(go_programs["cgo"], switches=("-c", cpus, *MEMORY))
+
+
+def test_go_reads_time_zones(same_as_host: Comparison, tmp_path: Path) -> None:
+    """The image has what `time.LoadLocation` reads, and a file that is embedded needs none."""
+    (tmp_path / "text").write_text("embedded\n")
+    (tmp_path / "go.mod").write_text("module zones\n")
+    (tmp_path / "main.go").write_text(ZONES)
+    own = os.environ | {"CGO_ENABLED": "0", "GOFLAGS": "-mod=mod"}
+    command = [GO, "build", "-ldflags=-s -w", "-o", "zones", "."]
+    subprocess.run(command, check=True, env=own, cwd=tmp_path)
+    same_as_host(str(tmp_path / "zones"))
 
 
 @pytest.fixture(scope="module")

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from krait.image.fast_path import Request
-from krait.image.finders import lua, perl, php, ruby
-from krait.image.finders.asking import ask
+from krait.image.finders import go, lua, perl, php, ruby
+from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.launchers import behind_launcher
 from krait.image.library_search import LibrarySearch
@@ -90,14 +90,61 @@ def test_files_named_in_code(tmp_path: Path, language: str) -> None:
     assert found == {f"one{end}", f"two{end}"}
 
 
-def test_a_folder_named_in_code(tmp_path: Path) -> None:
-    """`use lib` takes the whole folder."""
+FOLDERS = {
+    "perl": (perl.REQUIRES, ("",), 'use lib "$FindBin::Bin/lib";\n'),
+    "perl, a list": (perl.REQUIRES, ("",), "use lib qw(lib);\n"),
+    "ruby": (ruby.LOAD_PATHS, ("",), '$LOAD_PATH.unshift File.expand_path("lib", __dir__)\n'),
+    "ruby, short": (ruby.LOAD_PATHS, ("",), '$: << "#{__dir__}/lib"\n'),
+    "php": (php.INCLUDES, ("",), 'require __DIR__ . "/lib/$class.php";\n'),
+    "php, a path": (php.INCLUDES, ("",), "set_include_path(get_include_path() . ':' . 'lib');\n"),
+    "lua": (lua.REQUIRES, ("",), 'package.path = "./lib/?.lua;" .. package.path\n'),
+}
+
+
+@pytest.mark.parametrize("how", FOLDERS)
+@pytest.mark.parametrize("inline", [False, True])
+def test_a_folder_named_in_code(tmp_path: Path, how: str, inline: bool) -> None:
+    """What leads a load path is taken whole, be the code in a file or on the command line."""
+    pattern, suffixes, code = FOLDERS[how]
     (tmp_path / "lib" / "Deep").mkdir(parents=True)
-    (tmp_path / "lib" / "Deep" / "Part.pm").touch()
-    (tmp_path / "main.pl").write_text('use lib "$FindBin::Bin/lib";\n')
+    (tmp_path / "lib" / "Deep" / "Part").touch()
+    (tmp_path / "main").write_text(code)
     search = search_in(tmp_path)
-    add_named_files(["main.pl"], search, perl.REQUIRES, suffixes=("",))
-    assert [path for path, _ in search.manifest.files()] == [f"{tmp_path}/lib/Deep/Part.pm"]
+    add_named_files([code] if inline else ["main"], search, pattern, suffixes=suffixes)
+    assert [path for path, _ in search.manifest.files()] == [f"{tmp_path}/lib/Deep/Part"]
+
+
+def test_folders_of_a_load_path(tmp_path: Path) -> None:
+    """Relative ones count from the working directory, which itself is not taken."""
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib" / "one").touch()
+    (tmp_path / "not this").touch()
+    search = search_in(tmp_path)
+    add_folders(["lib", ".", "", "/", "none"], search, [])
+    assert [path for path, _ in search.manifest.files()] == [f"{tmp_path}/lib/one"]
+
+
+def test_load_path_switches() -> None:
+    """Those before the script are the interpreter's."""
+    words = ["-w", "-Ione", "-I", "two", "-e", "-Ino", "-Ithree", "script", "-Ifour"]
+    assert load_path_switches(words) == ["-Ione", "-I", "two", "-Ithree"]
+
+
+@pytest.mark.parametrize("name", [b"time.LoadLocation", b"mime.initMime", b"time.Now"])
+@pytest.mark.parametrize("is_go", [False, True])
+def test_what_go_reads(tmp_path: Path, name: bytes, is_go: bool) -> None:
+    """The functions in a program of Go tell its files; those of another are nobody's."""
+    program = tmp_path / "program"
+    program.write_bytes(
+        b"\x7fELF" + (go.BUILD_INFORMATION if is_go else b"") + b" main.main " + name
+    )
+    manifest = Manifest()
+    go.add_go(str(program), manifest)
+    asked = {path for path in manifest.inputs if path.startswith(("/usr/share", "/etc"))}
+    assert any(path.startswith(go.ZONEINFO) for path in asked) == (
+        is_go and name == b"time.LoadLocation"
+    )
+    assert ("/etc/mime.types" in asked) == (is_go and name == b"mime.initMime")
 
 
 def test_an_interpreter_that_fails_is_no_answer(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from krait.image.finders import (
     command_files,
     erlang,
     etc_files,
+    go,
     java,
     loaded_later,
     lua,
@@ -83,7 +84,9 @@ class _Builder:
             finder = _finder_of(path)
             if depth == 0 and self.request.finder is not None and path == resolved.executables[-1]:
                 finder = _finder_named(self.request.finder)
-            if finder is not None:
+            if finder is None:
+                go.add_go(path, self.manifest)
+            else:
                 shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
                 finder(self, path, elf, shell_words)
         name = os.path.basename(resolved.path)

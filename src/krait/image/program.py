@@ -91,7 +91,7 @@ def resolve_program(
             raise ImageError(f"{here}: not an ELF program", STATUS_NOT_EXECUTABLE)
         # As a shell does after ENOEXEC (POSIX.1, XCU 2.9.1.1): it is taken for a shell script.
         scripts.append(here)
-        argv = ["/bin/sh", here, *arguments]
+        argv = ["/bin/sh", program if "/" in program else here, *arguments]
         here = real = "/bin/sh"
     executables.append(here)
     return Resolved(real, argv, executables, changes, scripts)

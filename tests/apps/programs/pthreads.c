@@ -423,17 +423,18 @@ static void tidy(void *text)
     printf("cleanup %s\n", (char *)text);
 }
 
+static atomic_int spinning, asked;
+
 static void *sleep_long(void *unused)
 {
     pthread_cleanup_push(tidy, "outer");
     pthread_cleanup_push(tidy, "inner");
+    spinning = 6;
     pause();
     pthread_cleanup_pop(0);
     pthread_cleanup_pop(0);
     return unused;
 }
-
-static atomic_int spinning, asked;
 
 static void *spin_long(void *unused)
 {
@@ -450,8 +451,8 @@ static void *refuse_first(void *unused)
 {
     pthread_setcancelstate(PTHREAD_CANCEL_DISABLE, NULL);
     spinning = 2;
-    while (asked != 2)
-        sched_yield();
+    while (!asked)
+        pause_ms(5);
     puts("not yet");
     pthread_setcancelstate(PTHREAD_CANCEL_ENABLE, NULL);
     pthread_testcancel();
@@ -473,8 +474,8 @@ static void *wait_for_ever(void *unused)
 static void *read_pipe(void *end)
 {
     char byte;
-    spinning = 4;
     pthread_cleanup_push(tidy, "reader");
+    spinning = 4;
     read(*(int *)end, &byte, 1);
     pthread_cleanup_pop(0);
     return NULL;
@@ -494,11 +495,12 @@ static void cancel(const char *name, void *(*body)(void *), void *argument, int 
     void *result;
     printf("-- cancel, %s\n", name);
     pthread_create(&thread, NULL, body, argument);
-    while (wait_for && spinning != wait_for)
+    asked = 0;
+    while (spinning != wait_for)
         sched_yield();
     pause_ms(5);
     int error = pthread_cancel(thread);
-    asked = wait_for;
+    asked = 1;
     pthread_join(thread, &result); /* before the next line: the thread prints too */
     check("cancel", error);
     printf("cancelled %d\n", result == PTHREAD_CANCELED);
@@ -509,7 +511,7 @@ static void cancellation(void)
     int ends[2];
     pthread_t thread;
     void *result;
-    cancel("deferred", sleep_long, NULL, 0);
+    cancel("deferred", sleep_long, NULL, 6);
     cancel("asynchronous", spin_long, NULL, 1);
     cancel("disabled", refuse_first, NULL, 2);
     pthread_mutex_init(&mutex, NULL);

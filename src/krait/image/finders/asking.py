@@ -41,6 +41,22 @@ def ask(
     return os.fsdecode(done.stdout).splitlines()
 
 
+def load_path_switches(arguments: Sequence[str]) -> list[str]:
+    """Give the words of a command line that lead its load path: `-Ilib`, `-I lib`."""
+    words: list[str] = []
+    rest = iter(arguments)
+    for word in rest:
+        if not word.startswith("-") or word == "--":
+            break
+        if word == "-I":
+            words += [word, next(rest, ".")]
+        elif word.startswith("-I"):
+            words.append(word)
+        elif word in ("-e", "-E", "-r"):  # their values are no script's name
+            next(rest, None)
+    return words
+
+
 def add_folders(
     folders: Iterable[str],
     search: LibrarySearch,
@@ -51,12 +67,14 @@ def add_folders(
 ) -> None:
     """Add folders with all below them and what their shared libraries link to.
 
-    A relative folder, or one that holds more than a run can need, is left out with a note.
+    One that holds more than a run can need is left out with a note; so is, without one, the working
+    directory itself, which many load paths name: of that only what a program asks for is taken.
     """
     manifest = search.manifest
     added = []
-    for folder in dict.fromkeys(folders):
-        if not folder.startswith("/") or folder == "/":
+    for named in dict.fromkeys(filter(None, folders)):
+        folder = os.path.normpath(os.path.join(search.workdir, named))
+        if folder in ("/", os.path.normpath(search.workdir)):
             continue
         if manifest.lstat(folder) is None or not os.path.isdir(folder):
             continue

@@ -1,12 +1,11 @@
 """Lua: the folders of `package.path` and `package.cpath`, as the interpreter gives them.
 
-A template such as `/usr/share/lua/5.4/?/init.lua` means the folder before its first `?`. Templates
-that begin with `./` mean the working directory, where only what a script requires is taken.
+A template such as `/usr/share/lua/5.4/?/init.lua` means the folder before its first `?`. Of the
+working directory (`./?.lua`) only what a script requires is taken.
 """
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Mapping
 from typing import Final
@@ -19,6 +18,7 @@ ASK: Final = "print((package.path .. ';' .. package.cpath):gsub(';', '\\n'), '')
 REQUIRES: Final = re.compile(
     r"""\brequire[ \t]*\(?[ \t]*['"]([\w.\-/]+)['"]"""
     r"""|\b(?:dofile|loadfile)[ \t]*\(?[ \t]*['"]([^'"]+)['"]"""
+    r"""|\bpackage\.c?path[ \t]*=[^'"\n]*['"];?([^'"?]+)\?"""
 )
 
 
@@ -35,8 +35,7 @@ def add_lua(
         notes.append(f"{executable} could not be asked for its paths; no module is in the image")
         return
     folders = [template.partition("?")[0].rstrip("/") for template in templates if "?" in template]
-    versioned = [folder for folder in folders if "lua" in os.path.basename(os.path.dirname(folder))]
-    add_folders(versioned, search, notes)
+    add_folders(folders, search, notes)
     for suffixes, dots in (((".lua", "/init.lua", ".so"), True), (("",), False)):
         found = add_named_files(
             arguments, search, REQUIRES, suffixes=suffixes, dots_are_folders=dots

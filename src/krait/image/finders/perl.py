@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from krait.image.finders.asking import add_folders, ask
+from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.library_search import LibrarySearch
 
@@ -15,7 +15,7 @@ SKIPPED: Final = frozenset({".git", "pod", "CORE"})
 SKIPPED_SUFFIXES: Final = (".pod", ".h", ".a", ".ld")
 REQUIRES: Final = re.compile(
     r"""^[ \t]*(?:require|do)[ \t]+(?:\$FindBin::Bin[ \t]*\.[ \t]*)?['"]([^'"$]+)['"]"""
-    r"""|^[ \t]*use[ \t]+lib[ \t]+["'](?:\$FindBin::(?:Real)?Bin/?)?([^'"$]+)["']""",
+    r"""|^[ \t]*use[ \t]+lib[ \t]+(?:qw)?["'(](?:\$FindBin::(?:Real)?Bin/?)?([^'"$ )]+)""",
     re.MULTILINE,
 )
 
@@ -28,7 +28,8 @@ def add_perl(
     notes: list[str],
 ) -> None:
     """Add an interpreter's library folders and what their extensions link to."""
-    folders = ask([executable, "-e", ASK], search, environment)
+    switches = load_path_switches(arguments)
+    folders = ask([executable, *switches, "-e", ASK], search, environment)
     if folders is None:
         notes.append(f"{executable} could not be asked for @INC; its modules are not in the image")
         return

@@ -24,7 +24,8 @@ ASK: Final = (
 )
 INCLUDES: Final = re.compile(
     r"""\b(?:require|include)(?:_once)?[ \t(]*(?:(?:__DIR__|dirname\(__FILE__\))[ \t]*\.[ \t]*)?"""
-    r"""['"]([^'"$]+)['"]"""
+    r"""['"](?:([^'"$]+)['"]|([^'"$]+/)\$)"""
+    r"""|\bset_include_path[^;\n]*['"]([^'"$:]+)['"]"""
 )
 
 

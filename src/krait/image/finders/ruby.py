@@ -12,7 +12,7 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-from krait.image.finders.asking import add_folders, ask
+from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.library_search import LibrarySearch
 
@@ -20,8 +20,12 @@ ASK: Final = "puts $LOAD_PATH; puts Gem.path if defined?(Gem)"
 SKIPPED: Final = frozenset({"ri", ".git"})
 SKIPPED_SUFFIXES: Final = (".ri", ".gem", ".h", ".a", ".c", ".o")
 REQUIRES: Final = re.compile(
-    r"""^[^#\n]*\b(?:require_relative|require|load|autoload\s+:\w+\s*,)[ \t(]*['"]([^'"#]+)['"]""",
+    r"""^[^#\n]*\b(?:require_relative|require|load|autoload\s+:\w+\s*,)[ \t(]*['"]([^'"#]+)['"]"""
+    r"""|^-r([^\n]+)""",
     re.MULTILINE,
+)
+LOAD_PATHS: Final = re.compile(
+    r"""(?:\$LOAD_PATH|\$:)[^#\n'"]*['"](?:\#\{__dir__\}/)?([^'"#]+)['"]"""
 )
 
 
@@ -33,7 +37,8 @@ def add_ruby(
     notes: list[str],
 ) -> None:
     """Add an interpreter's library, its gems, and the files beside a script that it requires."""
-    folders = ask([executable, "-e", ASK], search, environment)
+    switches = load_path_switches(arguments)
+    folders = ask([executable, *switches, "-e", ASK], search, environment)
     if folders is None:
         notes.append(f"{executable} could not be asked for its load path; its library is missing")
         return
@@ -41,3 +46,4 @@ def add_ruby(
     for name in ("Gemfile", "Gemfile.lock", ".bundle/config"):
         search.manifest.add_host(os.path.join(search.workdir, name))
     add_named_files(arguments, search, REQUIRES, suffixes=("", ".rb"))
+    add_named_files(arguments, search, LOAD_PATHS, suffixes=("",))
