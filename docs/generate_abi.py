@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from krait.abi import refused
 from krait.abi.declared import always_answers
 from krait.abi.flag_names import FLAGS
 from krait.kernel.lang.syscalls import REGISTERED
@@ -46,23 +47,27 @@ These are registered so that programs get the answer that they know how to take.
 REFUSED_FLAGS = """\
 ## Flags that are refused
 
-A bit that is not listed with a call is refused with EINVAL, as Linux does with bits that it does not
-know. Flags that Linux knows and Krait refuses are here with their answers; `tests/guest/programs/calls.c`
-asks for each. `open`, `openat`, `send…` and `recv…` ignore bits that nobody knows, as Linux does.
+A bit that is not listed with a call is answered as Linux answers bits that it does not know: with EINVAL
+by most calls, not at all by `open`, `openat`, `send…`, `recv…` and a few others.
+`tests/guest/programs/flags.c` asks for each bit of each call on the host and in a guest, and the
+answers may differ in these flags, which Linux knows and Krait refuses (`src/krait/abi/refused.py`), and
+in no others:
 
-| call | flag or argument | answer |
+| call | flag | answer | why |
+|---|---|---|---|
+"""
+
+REFUSED_ARGUMENTS = """\
+Other arguments that are refused; `tests/guest/programs/calls.c` asks for each.
+
+| call | argument | answer |
 |---|---|---|
 """
-REFUSED_FLAGS_ROWS = (
-    ("copy_file_range", "any flag", "EINVAL (as Linux)"),
-    ("fallocate", "COLLAPSE_RANGE, INSERT_RANGE, ZERO_RANGE", "EOPNOTSUPP"),
-    ("memfd_create", "MFD_HUGETLB", "EINVAL"),
+REFUSED_ARGUMENTS_ROWS = (
+    ("fallocate", "COLLAPSE_RANGE, INSERT_RANGE, ZERO_RANGE", "EOPNOTSUPP (as Linux's tmpfs)"),
     ("mmap", "MAP_HUGETLB", "ENOMEM: none are set aside"),
     ("mount", "MS_BIND, MS_MOVE, MS_REMOUNT, MS_SHARED, …", "EINVAL"),
     ("mount", "kinds but tmpfs and ramfs", "ENODEV"),
-    ("mq_notify", "SIGEV_THREAD (netlink)", "EINVAL"),
-    ("renameat2", "RENAME_WHITEOUT", "EINVAL"),
-    ("send, sendto, sendmsg", "MSG_OOB", "EOPNOTSUPP"),
     ("shmget", "SHM_HUGETLB", "ENOMEM"),
     ("socket", "all families but AF_UNIX", "EAFNOSUPPORT"),
 )
@@ -137,13 +142,24 @@ def page() -> str:
         ]
         if family:
             parts.append("\n".join(section(module, family)) + "\n")
-    parts.append(REFUSED_FLAGS + "".join(f"| {' | '.join(row)} |\n" for row in REFUSED_FLAGS_ROWS))
+    parts.append(REFUSED_FLAGS + "".join(f"{line}\n" for line in refused_flags()))
+    parts.append(
+        REFUSED_ARGUMENTS + "".join(f"| {' | '.join(row)} |\n" for row in REFUSED_ARGUMENTS_ROWS)
+    )
     parts.append(
         REFUSED + "".join(f"| {name} | {answer} |\n" for name, answer in sorted(answers.items()))
     )
     parts.append(MISSING + textwrap.fill(", ".join(missing), 110) + "\n")
     rows = "".join(f"| {' | '.join(row)} |\n" for row in NOT_TRAPPED_ROWS)
     return "\n".join([*parts, NOT_TRAPPED + rows])
+
+
+def refused_flags() -> Iterator[str]:
+    """A line for each."""
+    for each in refused.REFUSED:
+        calls = each.calls.replace("pipe_preadv2 ", "")
+        calls = calls.replace("io_submit_options", "io_submit").replace("_resolve", "")
+        yield f"| {', '.join(calls.split())} | {each.name} | {each.answer} | {each.why} |"
 
 
 def section(module: Any, family: list[Call]) -> Iterator[str]:

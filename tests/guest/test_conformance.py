@@ -14,7 +14,6 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
     "name",
     [
         "files",
-        "resolve",
         "aio",
         "xattrs",
         "events",
@@ -27,6 +26,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "memory",
         "signals",
         "interrupted",
+        "resolve",
     ],
 )
 def test_same_answers(build_program: Callable[..., str], name: str) -> None:

@@ -66,7 +66,10 @@ FLAGS: dict[str, dict[int, str]] = {
         0x20: "PRIVATE_EXPEDITED_SYNC_CORE", 0x40: "REGISTER_PRIVATE_EXPEDITED_SYNC_CORE",
         0x200: "GET_REGISTRATIONS",
     },
-    "sched_setattr": {0x1: "SCHED_FLAG_RESET_ON_FORK"},
+    "sched_setattr": {
+        0x1: "SCHED_FLAG_RESET_ON_FORK", 0x2: "SCHED_FLAG_RECLAIM", 0x4: "SCHED_FLAG_DL_OVERRUN",
+        0x8: "SCHED_FLAG_KEEP_POLICY", 0x10: "SCHED_FLAG_KEEP_PARAMS",
+    },
     "futex_waitv": {0x2: "FUTEX2_SIZE_U32", 0x80: "FUTEX2_PRIVATE"},
     "preadv2": TRANSFER, "pwritev2": TRANSFER,
     "fallocate": {0x1: "FALLOC_FL_KEEP_SIZE", 0x2: "FALLOC_FL_PUNCH_HOLE"},

@@ -410,7 +410,7 @@ static void scheduling(void)
 /* What docs/abi.md says is refused. */
 static void refusals(void)
 {
-    struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 8 };
+    struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 64 };
     struct sigevent by_thread = { .sigev_notify = SIGEV_THREAD };
     int fd, s[2], q = S(mq_open, "calls", O_CREAT | O_RDWR, 0600, NULL);
     CALL(openat2, REFUSED(S(openat2, AT_FDCWD, "/tmp", &how, 24), EXDEV));

@@ -361,7 +361,8 @@ static void *interrupter(void *unused)
             while (!hits)
                 usleep(100);
         } else {
-            timer_settime(timer, 0, &(struct itimerspec){ { 0, 0 }, { 0, 5000000 } }, NULL);
+            /* Late enough to come behind the stop, and again should it come before. */
+            timer_settime(timer, 0, &(struct itimerspec){ { 0, 40000000 }, { 0, 40000000 } }, NULL);
             kill(getpid(), SIGSTOP);
         }
         until_asleep();
@@ -372,6 +373,7 @@ static void *interrupter(void *unused)
         }
         if (cases[last % 1000].wait == lock_futex)
             syscall(SYS_futex, &held, FUTEX_UNLOCK_PI, 0, NULL, NULL, 0);
+        timer_settime(timer, 0, &(struct itimerspec){ { 0, 0 }, { 0, 0 } }, NULL);
         done = 3; /* cleared up */
     }
     return NULL;

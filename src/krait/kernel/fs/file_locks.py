@@ -23,6 +23,7 @@ LOCK_SHARED: Final = u32(1)
 LOCK_EXCLUSIVE: Final = u32(2)
 LOCK_NONBLOCKING: Final = u32(4)
 LOCK_UNLOCK: Final = u32(8)
+LOCK_MANDATORY: Final = u32(32)  # LOCK_MAND: does nothing since Linux 5.5
 
 
 class HeldLock(Counted):
@@ -94,6 +95,8 @@ file_locks = FileLocks()
 def flock(file: File, operation: u32) -> None:
     """Lock or unlock. Raises EINVAL, EAGAIN with LOCK_NB, EINTR, EBADF, ENOMEM."""
     kind = operation & ~LOCK_NONBLOCKING
+    if operation & LOCK_MANDATORY != 0:
+        return
     if kind not in (LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_UNLOCK):
         raise Errno(EINVAL)
     if (vnode := file.vnode) is None:

@@ -106,7 +106,7 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
     """Make a file without a name in a directory (O_TMPFILE)."""
     if OpenFlags.DIRECTORY not in flags or OpenFlags.CREATE in flags:
         raise Errno(EINVAL)
-    if (u32(flags) + 1) & 2 == 0:
+    if u32(flags) & 3 == 0:
         raise Errno(EINVAL)
     parent = walk(context, at, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
     directory = parent.present()

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import EAGAIN, EFAULT, EINPROGRESS, EINVAL
+from krait.kernel.errno import EAGAIN, EFAULT, EINPROGRESS, EINVAL, EOPNOTSUPP
 from krait.kernel.fs.eventfd import EventFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, WRITABLE
@@ -324,7 +324,7 @@ def check_request(request: Request, file: File) -> None:
         case _:
             raise Errno(EINVAL)
     if request.flags & ~RWF_KNOWN != 0:
-        raise Errno(EINVAL)
+        raise Errno(EOPNOTSUPP)
     if request.offset < 0 and (vnode := file.vnode) is not None and vnode.is_regular:
         raise Errno(EINVAL)
 

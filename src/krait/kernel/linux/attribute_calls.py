@@ -118,12 +118,19 @@ def fstat(descriptor: i32, into: UserPointer[Stat]) -> None:
     put_stat(opened(descriptor), into)
 
 
-@syscall("newfstatat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH | AtFlags.NO_AUTOMOUNT)
+@syscall(
+    "newfstatat",
+    flags=AtFlags.SYMLINK_NOFOLLOW
+    | AtFlags.EMPTY_PATH
+    | AtFlags.NO_AUTOMOUNT
+    | AtFlags.STATX_FORCE_SYNC
+    | AtFlags.STATX_DONT_SYNC,
+)
 def newfstatat(
     directory: i32, path: UserPointer[u8], into: UserPointer[Stat], flags: AtFlags
 ) -> None:
     """fstatat(2)."""
-    if u32(flags) & ~u32(0x1900) != 0:
+    if u32(flags) & ~u32(0x7900) != 0:
         raise Errno(EINVAL)
     put_stat(named(directory, path, flags), into)
 

@@ -33,8 +33,8 @@ MAP_TYPE: Final = 0xF
 MAP_SHARED: Final = 1
 MAP_PRIVATE: Final = 2
 MAP_SHARED_VALIDATE: Final = 3
-VALIDATED_FLAGS: Final = 0x1FFFFF & ~0x80000 & ~0x4000000
-"""What MAP_SHARED_VALIDATE accepts: everything old; MAP_SYNC needs persistent memory."""
+VALIDATED_FLAGS: Final = 0x7C1FFFFF & ~0x80000 & ~0x600
+"""What MAP_SHARED_VALIDATE accepts: everything old, with sizes of large pages (LEGACY_MAP_MASK)."""
 ASKED_FLAGS: Final = 0x1FFFFF
 """What a program can ask for; the bits above are the kernel's own here."""
 PROTECTION_BITS: Final = 7

@@ -73,6 +73,7 @@ CAP_SETUID: Final = u32(7)
 CAP_SYS_ADMIN: Final = u32(21)
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
 
+MSG_CMSG_COMPAT: Final = u32(1 << 31)
 SENDING: Final = (
     MessageFlags.DONTWAIT | MessageFlags.NOSIGNAL | MessageFlags.EOR | MessageFlags.MORE
 )
@@ -180,7 +181,14 @@ def recvfrom(
 @syscall("sendmsg", flags=SENDING)
 def sendmsg(descriptor: i32, message: UserPointer[MessageHeader], flags: MessageFlags) -> usize:
     """sendmsg(2)."""
+    refuse_compatible(flags)
     return send_message(socket_behind(descriptor), message.load(), flags)
+
+
+def refuse_compatible(flags: MessageFlags) -> None:
+    """Refuse structures of 32-bit programs, which only Linux itself asks for; EINVAL."""
+    if u32(flags) & MSG_CMSG_COMPAT != 0:
+        raise Errno(EINVAL)
 
 
 def send_message(found: Socket, header: MessageHeader, flags: MessageFlags) -> usize:
@@ -294,6 +302,7 @@ def number_at(content: Slice[u8], at: u64) -> u32:
 @syscall("recvmsg", flags=RECEIVING | MessageFlags.CMSG_CLOEXEC)
 def recvmsg(descriptor: i32, message: UserPointer[MessageHeader], flags: MessageFlags) -> usize:
     """recvmsg(2)."""
+    refuse_compatible(flags)
     socket = socket_behind(descriptor)
     header = message.load()
     if i32.truncate(u64(header.name_length)) < 0:
@@ -423,6 +432,7 @@ def sendmmsg(
     descriptor: i32, messages: UserPointer[ManyHeader], count: u32, flags: MessageFlags
 ) -> u32:
     """sendmmsg(2): an error behind the first message only ends it."""
+    refuse_compatible(flags)
     socket = socket_behind(descriptor)
     done: u32 = 0
     while done < min(count, MESSAGES_MOST):
@@ -447,6 +457,7 @@ def recvmmsg(
     timeout: UserPointer[TimeSpec],
 ) -> u32:
     """recvmmsg(2); the timeout is looked at between messages, as on Linux."""
+    refuse_compatible(flags)
     deadline_ns = deadline_from_spec(timeout)
     socket = socket_behind(descriptor)
     done: u32 = 0

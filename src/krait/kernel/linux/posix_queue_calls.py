@@ -240,7 +240,7 @@ def mq_open(
         queue = make_queue(path, mode, given)
     elif flags & OPEN_CREATE != 0 and flags & OPEN_EXCLUSIVE != 0:
         raise Errno(EEXIST)
-    if flags & ACCESS_MODE == ACCESS_MODE:
+    elif flags & ACCESS_MODE == ACCESS_MODE:
         raise Errno(EINVAL)
     return install(QueueFile(flags=flags & KEPT_FLAGS, queue=queue), u32(0o2000000))
 
@@ -411,7 +411,7 @@ def mq_notify(descriptor: i32, event: UserPointer[SignalEvent]) -> None:
     event.copy_in(given)
     if given.notify not in (SIGEV_SIGNAL, SIGEV_NONE):
         raise Errno(EINVAL)
-    if given.notify == SIGEV_SIGNAL and not is_valid(given.signo):
+    if given.notify == SIGEV_SIGNAL and given.signo != 0 and not is_valid(given.signo):
         raise Errno(EINVAL)
     queue = queue_behind(descriptor).queue
     if queue.notified_pid != 0:

@@ -44,6 +44,10 @@ PRIORITY_HIGHEST: Final = 99
 PRIORITY_OFFSET: Final = 20
 ATTRIBUTES_SIZE: Final = 48
 ATTRIBUTE_RESET_ON_FORK: Final = 1
+ATTRIBUTE_KEEP_POLICY: Final = 8
+ATTRIBUTE_KEEP_PARAMETERS: Final = 16
+ATTRIBUTES_KNOWN: Final = 0x1F
+"""With RECLAIM and DL_OVERRUN, which only mean something to SCHED_DEADLINE."""
 CAPABILITY_ADMIN: Final = 21
 CAPABILITY_NICE: Final = 23
 OWNER_THREAD: Final = 0
@@ -173,7 +177,7 @@ def sched_getattr(tid: i32, into: UserPointer[ScheduleAttributes], size: u32, fl
     into.copy_out(found)
 
 
-@syscall("sched_setattr", flags=ATTRIBUTE_RESET_ON_FORK)
+@syscall("sched_setattr", flags=ATTRIBUTES_KNOWN)
 def sched_setattr(tid: i32, given: UserPointer[ScheduleAttributes], flags: u32) -> None:
     """Set policy and priority by one structure."""
     if given.is_null or tid < 0 or flags != 0:
@@ -181,17 +185,21 @@ def sched_setattr(tid: i32, given: UserPointer[ScheduleAttributes], flags: u32) 
     wanted = ScheduleAttributes()
     read_attributes(given, wanted)
     task = thread_of(tid)
-    if wanted.policy > POLICY_LAST or wanted.policy == POLICY_DEADLINE:
+    policy = task.policy if wanted.flags & ATTRIBUTE_KEEP_POLICY != 0 else wanted.policy
+    if policy > POLICY_LAST or policy == POLICY_DEADLINE:
         raise Errno(EINVAL)
-    if wanted.flags & ~u64(ATTRIBUTE_RESET_ON_FORK) != 0:
-        raise Errno(EINVAL)
-    if i32.truncate(wanted.priority) < 0:
+    if wanted.flags & ~u64(ATTRIBUTES_KNOWN) != 0:
         raise Errno(EINVAL)
     nice = task.nice
-    if wanted.policy in (POLICY_NORMAL, POLICY_BATCH):
+    priority = i32.truncate(wanted.priority)
+    if wanted.flags & ATTRIBUTE_KEEP_PARAMETERS != 0:
+        priority = i32(task.real_time_priority)
+    elif policy in (POLICY_NORMAL, POLICY_BATCH):
         nice = max(min(wanted.nice, i32(19)), i32(-20))
+    if priority < 0:
+        raise Errno(EINVAL)
     resets = wanted.flags & ATTRIBUTE_RESET_ON_FORK != 0
-    set_policy(task, wanted.policy, i32.truncate(wanted.priority), nice, resets)
+    set_policy(task, policy, priority, nice, resets)
 
 
 def read_attributes(given: UserPointer[ScheduleAttributes], wanted: ScheduleAttributes) -> None:

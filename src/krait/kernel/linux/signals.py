@@ -83,7 +83,7 @@ class ActionFlags(IntFlag):
     RESETHAND = 0x80000000
 
 
-KNOWN_ACTION_FLAGS: Final = 0xDC000007
+KNOWN_ACTION_FLAGS: Final = 0xDC000807
 """What sigaction(2) keeps; Linux clears the rest, so that programs can probe."""
 
 HANDLER_DEFAULT: Final = 0

@@ -48,8 +48,13 @@ CLONE_CHILD_CLEARTID: Final = 0x200000
 CLONE_CHILD_SETTID: Final = 0x1000000
 SHARED: Final = 0x10F00
 """What a thread shares: VM, FS, FILES, SIGHAND, and THREAD itself."""
-ACCEPTED: Final = SHARED | 0x81FC0000
-"""And SYSVSEM, SETTLS, the ids, UNTRACED, DETACHED and IO, some of which mean nothing here."""
+ACCEPTED: Final = SHARED | 0x81FCA000
+"""And PTRACE, PARENT, SYSVSEM, SETTLS, the ids, UNTRACED, DETACHED, IO; some mean nothing."""
+NEW_SPACES: Final = 0x7E020000
+"""CLONE_NEWNS, NEWCGROUP, NEWUTS, NEWIPC, NEWUSER, NEWPID, NEWNET: as without name spaces."""
+CLONE_DETACHED: Final = 0x400000
+CLONE_LAST: Final = 0xFFFFFFFF
+"""Flags above are clone3's own (CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP)."""
 EXIT_SIGNAL: Final = 0xFF
 RESERVE: Final = 32
 """Frames that stay free when a thread is made."""
@@ -79,14 +84,16 @@ def clone(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tls: u64
     return make_thread(flags & ~u64(EXIT_SIGNAL), stack, parent, child, tls)
 
 
-@syscall("clone3", flags=ACCEPTED)
+@syscall("clone3", flags=ACCEPTED & ~CLONE_DETACHED)
 def clone3(arguments: UserPointer[CloneArguments], size: u64) -> u32:
     """Make a thread, told so by a structure."""
     if size < size_of(CloneArguments) or size > 4096:
         raise Errno(EINVAL)
     given = CloneArguments()
     arguments.copy_in(given)
-    if given.flags & EXIT_SIGNAL != 0 or (given.stack == 0) != (given.stack_size == 0):
+    if given.flags & (EXIT_SIGNAL | CLONE_DETACHED) != 0 or given.flags > CLONE_LAST:
+        raise Errno(EINVAL)
+    if (given.stack == 0) != (given.stack_size == 0):
         raise Errno(EINVAL)
     if given.flags & CLONE_THREAD != 0 and given.exit_signal != 0:
         raise Errno(EINVAL)
@@ -108,6 +115,8 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
     if flags & CLONE_THREAD != 0 and flags & CLONE_SIGHAND == 0:
         raise Errno(EINVAL)
     if flags & CLONE_SIGHAND != 0 and flags & CLONE_VM == 0:
+        raise Errno(EINVAL)
+    if flags & NEW_SPACES != 0:
         raise Errno(EINVAL)
     if flags & SHARED != SHARED or flags & ~u64(ACCEPTED) != 0:
         raise Errno(ENOSYS)

@@ -45,7 +45,7 @@ def inotify_init1(flags: InotifyFlags) -> u32:
 @syscall("inotify_add_watch", flags=0xF7000FFF)
 def inotify_add_watch(descriptor: i32, path: UserPointer[u8], mask: u32) -> i32:
     """Watch a file or directory."""
-    if mask & KNOWN == 0:
+    if mask & KNOWN == 0 or mask & ~KNOWN != 0:
         raise Errno(EINVAL)
     file = open_file(descriptor)
     if mask & IN_MASK_ADD != 0 and mask & IN_MASK_CREATE != 0:
