@@ -19,6 +19,7 @@ CHECKS = (
     "wake order",
     "callback",
     "timers",
+    "short countdowns",
     "shares",
     "idle",
     "stacks",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64 import apic
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.drivers import outcome
 from krait.kernel.errno import EINTR, EIO
@@ -16,6 +17,7 @@ from krait.kernel.lang import (
     Array,
     Errno,
     Struct,
+    at,
     export,
     inline,
     log,
@@ -90,6 +92,7 @@ def run_checks() -> None:
     check_wake_order()
     check_callback()
     check_timers()
+    check_short_countdowns()
     check_shares()
     check_idle()
     check_stacks()
@@ -268,6 +271,22 @@ def check_timers() -> None:
     sleep_until(clock.monotonic_ns() + 15 * MILLISECOND)
     assert shared.counter == TIMERS - TIMERS // 4, "another number of timers fired"
     log("ok timers")
+
+
+def check_short_countdowns() -> None:
+    """A short countdown never begins again by itself, before the rate is settled and after."""
+    shared.reset()
+    registers = at(apic.LocalApic, apic.place.address)
+    while True:
+        settled = clock.is_settled()
+        with interrupts_off():
+            timer.arm(timers[0], clock.monotonic_ns() + 1000, timer_fired)
+            repeats = registers.timer_entry.load() & apic.PERIODIC != 0
+            assert not repeats, "a late monitor may serve its turns for ever"
+        sleep_until(clock.monotonic_ns() + 20 * MILLISECOND)
+        if settled:
+            break
+    log("ok short countdowns")
 
 
 def use_share(number: u64) -> None:

@@ -1,8 +1,9 @@
 """A clock of known rate, by which the rate of the time stamp counter is measured.
 
 Under QEMU and KVM the local APIC's timer counts nanoseconds, so the countdown that will interrupt
-us tells the time as well. It is periodic: when it has run out it begins again by itself. How often
-it has done so cannot be read. The first countdown is so long that it does not; from the second on,
+us tells the time as well. One that is long enough to measure with is periodic: when it has run out
+it begins again by itself (`apic.count_again` says why only long ones). How often it has done so
+cannot be read. The first countdown is so long that it does not; from the second on,
 what has been measured before tells it, and a measurement is used only if it leaves no doubt about
 it: a virtual CPU may lose its place for many milliseconds at any instruction.
 
@@ -30,6 +31,8 @@ TIGHT_TICKS: Final = 2_000
 ATTEMPTS: Final = 4
 JITTER_NS: Final = u64(20_000)
 """What a reading may be late apart from its gap."""
+REPEATED: Final = JITTER_NS * 4
+"""Shorter countdowns measure nothing, and end when they have run out."""
 
 
 class Pair(NamedTuple):
@@ -63,21 +66,21 @@ class Reference(Struct):
     """What it was started with."""
     anchor: Pair = UNREAD
     passed_ns: u64 = 0
+    repeats: bool = False
+    """The countdown begins again when it has run out."""
     latest_ns: u64 = 0
     """The latest answer of `now_ns`, which never goes back."""
 
     def begin(self) -> None:
         """Start the first countdown: time is 0."""
-        self.counts = LONGEST
-        apic.set_countdown(u32(LONGEST))
+        self._count(LONGEST)
         self.anchor = read_pair()
 
     def restart(self, counts: u64, known: Sample) -> Sample:
         """Start a new countdown, and tell what was measured since the anchor."""
         sample = self.mark(known)
         before = self.anchor.ticks
-        apic.set_countdown(u32(counts))
-        self.counts = counts
+        self._count(counts)
         self.anchor = read_pair()
         rate = plus(known, sample).multiplier()
         self.passed_ns += to_ns(self.anchor.ticks - before, rate)
@@ -85,8 +88,22 @@ class Reference(Struct):
 
     def restart_unmeasured(self, counts: u64) -> None:
         """Start a new countdown when the rate is known well enough."""
+        if self.repeats:
+            apic.count_once()
+            self.repeats = False
         self.counts = counts
         apic.set_countdown(u32(counts))
+
+    def _count(self, counts: u64) -> None:
+        """Start a countdown that repeats if it is long."""
+        if self.repeats and counts < REPEATED:
+            apic.count_once()
+            self.repeats = False
+        apic.set_countdown(u32(counts))
+        self.counts = counts
+        if not self.repeats and counts >= REPEATED:
+            apic.count_again()
+            self.repeats = True
 
     def mark(self, known: Sample) -> Sample:
         """Move the anchor to this moment, and tell what was measured since the last one."""

@@ -88,7 +88,7 @@ def start_second() -> None:
     registers.line_0_entry.store(MASKED)
     registers.line_1_entry.store(NON_MASKABLE)
     registers.divide.store(DIVIDE_BY_1)
-    registers.timer_entry.store(PERIODIC | TIMER_VECTOR)
+    registers.timer_entry.store(TIMER_VECTOR)
 
 
 def identity() -> u32:
@@ -146,6 +146,21 @@ def end_of_interrupt() -> None:
 def set_countdown(counts: u32) -> None:
     """Start the timer anew; 0 stops it."""
     at(LocalApic, place.address).initial_count.store(counts)
+
+
+def count_once() -> None:
+    """Let this and further countdowns end when they have run out."""
+    at(LocalApic, place.address).timer_entry.store(TIMER_VECTOR)
+
+
+def count_again() -> None:
+    """Let this and further countdowns begin again by themselves when they have run out.
+
+    A monitor calls back for each turn. When it is late it calls for all that it missed, and QEMU
+    lets nobody else in meanwhile: turns that are shorter than such a call never end. So only long
+    ones may repeat, and the long count is set before this.
+    """
+    at(LocalApic, place.address).timer_entry.store(PERIODIC | TIMER_VECTOR)
 
 
 def countdown() -> u32:
