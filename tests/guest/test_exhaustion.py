@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -34,6 +35,20 @@ def test_memory(program: str) -> None:
     assert there.status == 137
     assert b"out of memory" in there.errors
     assert b"panic" not in there.errors
+
+
+@pytest.mark.parametrize(("present", "wanted"), [(2, 2), (4, 6), (48, 100)])
+def test_advice(build_program: Callable[..., str], present: int, wanted: int) -> None:
+    """With as much memory as the last line asks for it works, and that is not far too much."""
+    program = [build_program("guest/programs/uses_memory.c", "-static"), str(wanted)]
+    short = run_in_guest(program, b"", ENVIRONMENT, ("-m", f"{present}M"))
+    assert short.status == 137
+    found = re.search(rb"out of memory: .*; try -m (\d+)M\n$", short.errors)
+    assert found is not None, short.errors
+    advice = int(found[1])
+    assert wanted < advice <= wanted + 2 + present
+    again = run_in_guest(program, b"", ENVIRONMENT, ("-m", f"{advice}M"))
+    assert again.output == f"used {4 * wanted}\n".encode(), again.errors
 
 
 def test_files_in_memory(program: str) -> None:

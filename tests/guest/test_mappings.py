@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
-from tests.comparison import ENVIRONMENT, run_in_guest
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 LEAK_CHECK = """
 import mmap, re
@@ -43,3 +44,18 @@ def test_random_mappings(build_program: Callable[..., str], seed: int) -> None:
 def test_memory_comes_back() -> None:
     found = run_in_guest(["/usr/bin/python3", "-c", LEAK_CHECK], b"", ENVIRONMENT, ("-m", "128M"))
     assert found.output == b"True\n", found.errors.decode()[-2000:]
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("root", ["initrd", "disk"])
+def test_image_pages_that_are_written(
+    build_program: Callable[..., str], tmp_path: Path, root: str
+) -> None:
+    """Mappings of every kind see what another descriptor writes, but for private copies."""
+    program = build_program("guest/programs/image_page.c", "-static")
+    script = tmp_path / "script"  # the file of the image that is not busy: its interpreter is
+    script.write_text(f"#!{program}\n" + "some text\n" * 1700)
+    script.chmod(0o755)
+    there = run_in_guest([str(script)], b"", ENVIRONMENT, ("--root", root))
+    here = run_on_host([str(script)], b"", ENVIRONMENT)
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors

@@ -203,7 +203,7 @@ class DentryCache(Struct):
             return u64(0)
         dropped: u64 = 0
         visits: u64 = 0
-        while dropped < wanted and visits <= 2 * self.mask:
+        while dropped < wanted and visits < 2 * buckets.length:
             index = self.hand & self.mask
             self.hand += 1
             visits += 1

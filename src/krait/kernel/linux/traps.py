@@ -13,10 +13,13 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import exceptions, interrupts
+from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.arch.x86_64.cpu import enable_interrupts, read_cr2
+from krait.kernel.arch.x86_64.layout import PAGE_SHIFT
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.config import config
 from krait.kernel.drivers import outcome, panic
+from krait.kernel.fs.ramfs.file_system import ram_pages
 from krait.kernel.lang import (
     export,
     i32,
@@ -47,8 +50,11 @@ from krait.kernel.linux.signals import (
 )
 from krait.kernel.linux.task import WORK_HALTED, Task, current_task
 from krait.kernel.mm import frames
-from krait.kernel.mm.address_space import current_space
+from krait.kernel.mm.address_space import AddressSpace, current_space
+from krait.kernel.mm.census import Census
 from krait.kernel.mm.fault_injection import injection
+from krait.kernel.mm.frames import FOUR_GIB
+from krait.kernel.mm.overcommit import promises
 from krait.kernel.mm.protection import Access, FaultResult
 from krait.kernel.sched.scheduler import add_work
 from krait.kernel.sched.thread import current
@@ -74,6 +80,7 @@ ERROR_WRITE: Final = 2
 ERROR_USER: Final = 4
 ERROR_FETCH: Final = 16
 FLAG_INTERRUPT: Final = 0x200
+ROOM_FOR_IMAGE: Final = 1 << 20
 PROGRAM_TOP: Final = 0x7FFF_FFFF_F000
 
 
@@ -182,10 +189,27 @@ def page_signal(frame: TrapFrame, result: FaultResult, fault: FaultDetails) -> N
 
 def out_of_memory(task: Task) -> None:
     """End the run: there is no other process whose memory could be taken."""
-    resident = task.process.space.resident_pages << 12
-    total = frames.total() << 12
+    resident = task.process.space.resident_pages << PAGE_SHIFT
+    total = frames.total() << PAGE_SHIFT
     log("out of memory: the program uses {} bytes of {}", resident, total)
-    outcome.memory_short(total + (16 << 20), total)
+    outcome.memory_short(memory_needed(task.process.space), total)
+
+
+def memory_needed(space: AddressSpace) -> u64:
+    """Return how large the machine would have to be for all that has been promised so far.
+
+    At least a quarter more than it is: who dies of a small leak has not asked for the rest yet.
+    What the kernel and the image take is what is missing of a machine that ends below 4 GiB; in a
+    larger one the host may prefer to have a small image in memory.
+    """
+    census = Census()
+    census.add_space(space)
+    used = census.anonymous + census.shared_memory + ram_pages.used
+    unused = (promises.pages - min(promises.pages, used)) << PAGE_SHIFT
+    machine = frames.total() << PAGE_SHIFT
+    if boot_info.memory_end <= FOUR_GIB:
+        machine = boot_info.memory_end
+    return machine + max(unused + ROOM_FOR_IMAGE, machine // 4)
 
 
 def signal_for(frame: TrapFrame, vector: u64, fault: FaultDetails) -> None:

@@ -127,6 +127,10 @@ class AddressSpace(PlacedSpace):
             self.cut(vma, first, last)
             page_range.drop(self, first, last)
             vma = self.vmas.at_or_after(last)
+        self.leave_gap(start, end)
+
+    def leave_gap(self, start: u64, end: u64) -> None:
+        """Note that a range is free, whose mappings and pages are gone."""
         self.note_gap(start, end)
         if end - start >= TABLE_SPAN:
             self.free_tables(start, end)

@@ -5,9 +5,9 @@ What comes after a failed allocation is hardly ever run; here it can be. Two way
     /proc/self/fail-nth     the Nth allocation of the thread that writes N fails, once; reading
                             gives what is left to count (Linux's fault-injection.rst)
     boot word fail=N        the Nth allocation of the program's system calls fails, and every Nth
-                            after it; pages that faults bring in are left alone, since without one
-                            of them the program ends at once
+                            after it
 
+Pages that faults bring in are left alone: without one of them the program ends at once.
 Slab objects and frames count, each where it is asked for.
 
 Invariant: the address of a thread is only compared.
@@ -37,7 +37,7 @@ class FaultInjection(Struct):
 
     def fails(self) -> bool:
         """Count one allocation, and say whether it is to fail."""
-        if self.left == 0 or (self.sparing != 0 and self.thread == 0):
+        if self.left == 0 or self.sparing != 0:
             return False
         if self.thread != 0 and self.thread != address_of(current()):
             return False

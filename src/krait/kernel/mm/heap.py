@@ -77,6 +77,10 @@ class Heap(Struct):
 
     slabs: Array[u64] = inline(21)
     """Of each class the first slab with room."""
+    objects: Array[u64] = inline(21)
+    """How many of each class are handed out."""
+    slabs_made: Array[u64] = inline(21)
+    """How many slabs each class has."""
     slab_frames: u64 = 0
     large_frames: u64 = 0
 
@@ -92,6 +96,7 @@ class Heap(Struct):
         made.kind = u16.truncate(kind)
         self.link(address)  # a shrinker may have freed objects of this class meanwhile
         self.slab_frames += 1
+        self.slabs_made[kind] += 1
         return address
 
     def unlink(self, address: u64) -> None:
@@ -121,6 +126,7 @@ class Heap(Struct):
         address = self.slab_with_room(kind)
         slab = at(Slab, address)
         slab.used += 1
+        self.objects[kind] += 1
         size = u64(slab.size)
         taken = slab.free
         if taken != 0:
@@ -148,9 +154,11 @@ class Heap(Struct):
             store(u64, taken, slab.free)
         slab.free = taken
         slab.used -= 1
+        self.objects[slab.kind] -= 1
         if slab.used == 0 and (slab.next != 0 or slab.previous != 0):
             self.unlink(address)
             self.slab_frames -= 1
+            self.slabs_made[slab.kind] -= 1
             frames.release(Frame(direct_map.physical(address)))
 
 

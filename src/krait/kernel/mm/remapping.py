@@ -74,10 +74,16 @@ def relocate(
     flags: RemapFlags,
     target: u64,
 ) -> u64:
-    """Move a part of a mapping to another place."""
+    """Move a part of a mapping to another place.
+
+    What can fail comes before the old mapping is given up.
+    """
     if space.vmas.count + 2 >= MAPPINGS_MAX:
         raise Errno(ENOMEM)
     kept = min(old, new)
+    leaves = old != 0 and RemapFlags.DONTUNMAP not in flags
+    if leaves:
+        vma = isolated(space, vma, address, address + old)
     large_pages.split_at(space, address)
     large_pages.split_at(space, address + kept)
     pager = vma.pager
@@ -101,10 +107,22 @@ def relocate(
         raise
     moved.start = target
     moved.end = target + new
+    if leaves:
+        space.forget(vma)
     space.add(moved)
-    if RemapFlags.DONTUNMAP not in flags:
-        space.clear(address, address + old)
+    if leaves:
+        page_range.drop(space, address, address + old)
+        space.leave_gap(address, address + old)
     return target
+
+
+def isolated(space: AddressSpace, vma: Vma, start: u64, end: u64) -> Vma:
+    """Return a part of a mapping as a mapping of its own; raises ENOMEM."""
+    if end < vma.end:
+        space.split(vma, end)
+    if vma.start < start:
+        return space.split(vma, start)
+    return vma
 
 
 def move_back(space: AddressSpace, target: u64, length: u64, address: u64) -> None:

@@ -72,7 +72,7 @@ class ProcessDirectory(Vnode):
         number = cursor - 1
         if self.is_thread and number == u64(u32(ProcessEntry.TASK)):
             number += 1
-        if number > process_entries.LAST:
+        if number > u64(process_entries.last()):
             return END_OF_DIRECTORY
         entry = ProcessEntry(u32(number))
         stored = process_entries.name_of(entry)

@@ -10,7 +10,12 @@ from krait.kernel.fs.proc.source import ProcessEntry
 from krait.kernel.lang import Text, text, u32
 
 FIRST: Final = 1
-LAST: Final = 35 if config.debug else 34
+LAST: Final = 34
+
+
+def last() -> u32:
+    """Return the number of the last entry that there is."""
+    return u32(ProcessEntry.FAIL_NTH) if config.debug else u32(LAST)
 
 
 def name_of(entry: ProcessEntry) -> Text:
@@ -107,7 +112,7 @@ def mode_of(entry: ProcessEntry) -> u32:
 
 def find(name: Text) -> u32:
     """Return the number of the entry with a name, 0 when there is none."""
-    for number in range(u32(FIRST), u32(LAST + 1)):
+    for number in range(u32(FIRST), last() + 1):
         if name_of(ProcessEntry(number)).equals(name):
             return number
     return u32(0)

@@ -9,6 +9,7 @@ from krait.kernel.config import config
 from krait.kernel.fs.lazy_directory import FixedFile, LazyDirectory, fixed_files
 from krait.kernel.fs.proc.cpuinfo import write_cpuinfo
 from krait.kernel.fs.proc.mounts import write_mounts
+from krait.kernel.fs.proc.slabinfo import write_slabinfo
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.proc.statistics import (
     write_interrupts,
@@ -51,6 +52,7 @@ def fill(root: LazyDirectory) -> None:
     root.add_text(text(b"mounts"), write_mounts)
     root.add_text(text(b"partitions"), write_partitions)
     root.add_text(text(b"diskstats"), write_disk_statistics)
+    root.add_text(text(b"slabinfo"), write_slabinfo)
     root.add_text(text(b"stat"), write_stat)
     root.add_text(text(b"uptime"), write_uptime)
     root.add_text(text(b"version"), write_version)

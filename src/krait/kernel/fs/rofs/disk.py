@@ -3,7 +3,8 @@
 Pages that were read stay in a tree until memory is short; then those go that nobody else holds, in
 the order of a hand that goes round. A miss reads the missing pages of its 64 KiB at once. While
 misses follow each other, as when a file is read from end to end, the window is twice that and the
-next one is requested before it is needed, so that the disk works while the program does.
+next one is requested before it is needed, so that the disk works while the program does. When
+memory is short, nothing is read in advance: it would push out what is in use.
 
 Pages are not written, so nothing here is ever dirty.
 """
@@ -25,6 +26,8 @@ from krait.kernel.sched.mutex import Mutex
 REQUESTS: Final = 4
 WINDOW: Final = 16
 SECTORS_PER_PAGE: Final = 8
+SCARCE_SHARE: Final = 16
+"""Memory is short when less than one part in so many is free."""
 
 
 class DiskSource(ImageSource):
@@ -56,8 +59,11 @@ class DiskSource(ImageSource):
         """Wait for the request that brings a page, after starting it if need be."""
         slot = self.find_request(index)
         if slot == REQUESTS:
-            following = index == self.expected
+            scarce = frames.free() < frames.total() // SCARCE_SHARE
+            following = index == self.expected and not scarce
             self.window = u64(REQUEST_PAGES if following else WINDOW)
+            if scarce:
+                self.window = u64(1)
             slot = self.start(index)
             if following and self.expected < self.page_count:
                 self.start_ahead(self.expected)
@@ -124,7 +130,7 @@ class DiskSource(ImageSource):
         return u64(0)
 
     def finish(self, slot: u64) -> None:
-        """Wait for a request and take its pages into the cache; raises EIO."""
+        """Wait for a request and take its pages into the cache; raises EIO, ENOMEM."""
         request = self.requests[slot]
         if request is None:
             return
@@ -135,8 +141,15 @@ class DiskSource(ImageSource):
             release_frames(request)
             raise
         self.requests[slot] = None
-        for place in range(request.count):
-            self.keep(request.first_page + place, request.frames[place])
+        kept: u64 = 0
+        try:
+            while kept < request.count:
+                kept += 1
+                self.keep(request.first_page + kept - 1, request.frames[kept - 1])
+        finally:
+            while kept < request.count:
+                frames.release(request.frames[kept])
+                kept += 1
 
     def keep(self, index: u64, frame: Frame) -> None:
         """Put a page into the cache, unless it has got there meanwhile."""

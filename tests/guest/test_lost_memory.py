@@ -1,0 +1,56 @@
+"""What was used comes back to the page and to the object, whatever fails in between."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest
+from tests.conftest import ROOT
+
+pytestmark = pytest.mark.guest
+
+BUILD_LIMIT_S = 400
+PROGRAMS = ("hostile", "files", "threads", "sysv", "unix_sockets", "memory")
+"""Of tests/guest/programs, each with a call of its kind every few lines."""
+
+
+@pytest.fixture(scope="module")
+def debug_kernel() -> None:
+    """Have a kernel that can make allocations fail: what `krait run --debug` runs."""
+    words = [sys.executable, "-I", str(ROOT / "src/krait/__main__.py"), "build", "--debug"]
+    subprocess.run(words, check=True, timeout=BUILD_LIMIT_S, capture_output=True)
+
+
+@pytest.mark.parametrize("cpus", ["1", "2"])
+def test_nothing_is_lost(build_program: Callable[..., str], cpus: str) -> None:
+    """Maps, files, pipes, sockets, queues, timers, threads, ten times each."""
+    program = build_program("guest/programs/lost.c", "-static", "-pthread")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M", "-c", cpus))
+    assert there.output == b"lost 0\n", there.errors
+
+
+@pytest.mark.usefixtures("debug_kernel")
+def test_each_allocation_may_fail(build_program: Callable[..., str]) -> None:
+    """The first, the second and so on, until there is none left to fail; nothing is lost by it."""
+    program = build_program("guest/programs/lost.c", "-static", "-pthread")
+    there = run_in_guest([program, "fail"], b"", ENVIRONMENT, ("-m", "64M", "--debug"))
+    lines = there.output.decode().splitlines()
+    assert lines[-1] == "lost 0", there.output + there.errors
+    assert len(lines) == 21
+    assert all(line.endswith(": failed and recovered") for line in lines[:-1]), lines
+
+
+@pytest.mark.usefixtures("debug_kernel")
+@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("every", [4, 29])
+def test_failures_all_the_time(build_program: Callable[..., str], name: str, every: int) -> None:
+    """A program may not know what to do then and end as it likes, or wait; the kernel goes on."""
+    program = build_program(f"guest/programs/{name}.c", "-static", "-pthread")
+    switches = ("-m", "64M", "--debug", "--timeout", "10", "--kernel-args", f"fail={every}")
+    there = run_in_guest([program], b"", ENVIRONMENT, switches)
+    assert there.status != 125, there.errors
+    assert b"panic" not in there.errors
