@@ -84,12 +84,14 @@ def rows() -> Iterator[Row]:
             "boot",
         )
     if programs:
+        ratios = programs.get("goals, parts of the Linux guest", {})
         for name, sides in programs["seconds"].items():
             goal = programs["goals, seconds"].get(name)
+            part = f" or {ratios[name]:.2f} of the Linux guest" if name in ratios else ""
             yield (
                 f"`{name}`, whole QEMU process",
-                seconds(sides["Krait"]["median"]),
-                seconds(goal) if goal else "",
+                seconds(sides["Krait"]["median"]) + part_of_linux(sides),
+                seconds(goal) + part if goal else "",
                 linux(sides),
                 "programs",
             )
@@ -152,6 +154,13 @@ def linux(sides: dict[str, dict[str, float]]) -> str:
 def seconds(value: float) -> str:
     """Seconds to the digits that mean something."""
     return f"{value:.3f} s" if value < 1 else f"{value:.1f} s"
+
+
+def part_of_linux(sides: dict[str, dict[str, float]]) -> str:
+    """What Krait takes in parts of the Linux guest's time."""
+    if "Linux guest" not in sides:
+        return ""
+    return f", {sides['Krait']['median'] / sides['Linux guest']['median']:.2f} of the Linux guest"
 
 
 def count(value: float | None) -> str:

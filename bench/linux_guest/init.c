@@ -3,7 +3,7 @@
  * disk, run /cmd (one argument a line), then end QEMU through isa-debug-exit
  * (port 0x501) with the program's status, or reboot where there is none.
  * Kernel command line words, in the environment: nonet=1, nodisk=1, noproc=1 leave
- * that out; ondisk=1 runs the program chrooted into the disk (/dev/vda, ext4). */
+ * that out; ondisk=1 runs the program chrooted into the disk (/dev/vda, ext4, read-only). */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -85,7 +85,7 @@ int main(void)
     if (!getenv("nodisk")) {
         mkdir("/disk", 0755);
         for (int i = 0; i < 50 && access("/dev/vda", F_OK); i++) usleep(10000);
-        if (!access("/dev/vda", F_OK) && mount("/dev/vda", "/disk", "ext4", 0, "")) perror("init: mount /disk");
+        if (!access("/dev/vda", F_OK) && mount("/dev/vda", "/disk", "ext4", MS_RDONLY, "")) perror("init: mount /disk");
     }
     int fd = open("/cmd", O_RDONLY);
     if (fd < 0 || read(fd, buf, sizeof buf - 1) <= 0) perror("init: /cmd");
