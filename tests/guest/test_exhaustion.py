@@ -11,7 +11,10 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 pytestmark = pytest.mark.guest
 
-LIMITED = "descriptors threads processes stack file-size locked time mappings".split()
+LIMITED = (
+    "descriptors threads processes stack file-size locked time mappings address-space data "
+    "pending queues instances segments pipe-memory"
+).split()
 """Held to a limit of their own, so that the host can do the same."""
 
 
@@ -67,6 +70,40 @@ def test_threads(program: str) -> None:
     else:
         assert there.output == b"some 1, EAGAIN\n", there.errors
         assert there.status == 3
+
+
+def test_watches(program: str) -> None:
+    """fs.inotify.max_user_watches, of a small machine."""
+    there = run_in_guest([program, "watches"], b"", ENVIRONMENT, ("-m", "256M"))
+    assert there.output.startswith(b"watches 8192 ENOSPC\n"), there.errors
+    assert there.output.endswith(b": 1\n")
+
+
+KERNEL_OBJECTS = """\
+files: ENOSPC, again 1
+descriptors: ENOMEM, again 1
+pipes: ENOMEM, again 1
+sockets: ENOMEM, again 1
+epolls: ENOMEM, again 1
+timers: EAGAIN, again 1
+memory files: ENOSPC, again 1
+pages: ENOSPC, again 1
+tables: ENOMEM, again 1
+mappings: ENOMEM, again 1
+semaphores: ENOMEM, again 1
+messages: ENOMEM, again 1
+locks: all, again 1
+"""
+
+
+@pytest.mark.parametrize(
+    "switches", [("-m", "16M", "-c", "1"), ("-m", "16M", "-c", "2"), ("-m", "8M", "--debug")]
+)
+def test_kernel_memory(program: str, switches: tuple[str, ...]) -> None:
+    """Each kind of object until memory or a limit ends; when they are gone, one can be made."""
+    there = run_in_guest([program, "kernel"], b"", ENVIRONMENT, switches)
+    assert there.output.decode() == KERNEL_OBJECTS, there.errors
+    assert there.status == 3
 
 
 def test_deadlock(program: str) -> None:

@@ -22,9 +22,10 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.errno import EEXIST, EFAULT, EINVAL, ELOOP, ENOENT
+from krait.kernel.errno import EEXIST, EFAULT, EINVAL, ELOOP, ENOENT, ENOSPC
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, PollTable
+from krait.kernel.fs.watch_limits import interests_most, watched
 from krait.kernel.fs.watching import Watch, Watcher, WatchTable
 from krait.kernel.lang import (
     Buffer,
@@ -91,6 +92,10 @@ class Interest(Watcher):
         if (epoll := self.epoll.get()) is not None:
             epoll.make_ready(self)
 
+    def __del__(self) -> None:
+        """Count it out."""
+        watched.interests -= 1
+
 
 class Epoll(File):
     """An epoll instance. `lock` guards the table of interests, `ready_lock` the ready list.
@@ -111,7 +116,7 @@ class Epoll(File):
         return text(b"anon_inode:[eventpoll]")
 
     def add(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
-        """EPOLL_CTL_ADD: raises EEXIST, ELOOP, ENOMEM."""
+        """EPOLL_CTL_ADD: raises EEXIST, ELOOP, ENOMEM, ENOSPC."""
         if events & EPOLLEXCLUSIVE != 0 and events & ~EXCLUSIVE_EVENTS != 0:
             raise Errno(EINVAL)
         if isinstance(file, Epoll):
@@ -122,9 +127,12 @@ class Epoll(File):
         with self.lock:
             if self._find(descriptor, file) is not None:
                 raise Errno(EEXIST)
+            if watched.interests >= interests_most():
+                raise Errno(ENOSPC)
             interest = Interest(
                 file=Weak(file), epoll=Weak(self), descriptor=descriptor, events=events, data=data
             )
+            watched.interests += 1
             table = WatchTable(watcher=interest)
             self._insert(interest)
             if file.poll(table) & (events | ALWAYS) != 0:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from krait.kernel.errno import EAGAIN, EEXIST, EINVAL, ENOTTY
+from krait.kernel.errno import EAGAIN, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTTY
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.name import Name
@@ -24,6 +24,7 @@ from krait.kernel.fs.notify import (
 )
 from krait.kernel.fs.poll import READABLE
 from krait.kernel.fs.vnode import Vnode
+from krait.kernel.fs.watch_limits import INSTANCES_MOST, watched, watches_most
 from krait.kernel.lang import (
     Array,
     Counted,
@@ -113,6 +114,10 @@ class InotifyWatch(Watch):
         else:
             remove_watch(self)
 
+    def __del__(self) -> None:
+        """Count it out."""
+        watched.watches -= 1
+
 
 class Inotify(File):
     """An inotify instance. Invariant: `count` events wait, without the overflow event."""
@@ -132,7 +137,7 @@ class Inotify(File):
         return text(b"anon_inode:inotify")
 
     def watch(self, vnode: Vnode, dentry: Dentry, mask: u32) -> i32:
-        """Add a watch or change the one there is, and give its number. Raises EEXIST, ENOMEM."""
+        """Add a watch or change the one there is; give its number. EEXIST, ENOMEM, ENOSPC."""
         each = self.watches
         while each is not None:
             if each.vnode is vnode:
@@ -141,6 +146,8 @@ class Inotify(File):
                 each.mask = mask & KEPT | (each.mask if mask & IN_MASK_ADD != 0 else u32(0))
                 return each.number
             each = each.next_of_file
+        if watched.watches >= watches_most():
+            raise Errno(ENOSPC)
         made = InotifyWatch(
             vnode=vnode,
             dentry=dentry,
@@ -148,6 +155,7 @@ class Inotify(File):
             file=Weak(self),
             number=self.last_number + 1,
         )
+        watched.watches += 1
         self.last_number += 1
         made.next_of_file = self.watches
         self.watches = made
@@ -271,6 +279,7 @@ class Inotify(File):
 
     def __del__(self) -> None:
         """Leave all vnodes."""
+        watched.instances -= 1
         self.release_vnode()
         while (watch := self.watches) is not None:
             remove_watch(watch)
@@ -281,8 +290,12 @@ class Inotify(File):
 
 
 def make_inotify(flags: u32) -> Inotify:
-    """Make an instance. Raises ENOMEM."""
-    return Inotify(flags=flags, overflow=InotifyEvent(watch=-1, mask=IN_Q_OVERFLOW))
+    """Make an instance. Raises ENOMEM, EMFILE."""
+    if watched.instances >= INSTANCES_MOST:
+        raise Errno(EMFILE)
+    made = Inotify(flags=flags, overflow=InotifyEvent(watch=-1, mask=IN_Q_OVERFLOW))
+    watched.instances += 1
+    return made
 
 
 def write_event(event: InotifyEvent, into: UserSlice[u8]) -> None:

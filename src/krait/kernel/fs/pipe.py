@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOTTY, EPIPE
+from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOTTY, EPERM, EPIPE
 from krait.kernel.fs import modes
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, WRITE_ONLY
@@ -46,6 +46,9 @@ PIPE_BUF: Final = 4096  # pipe(7): the largest atomic write
 DEFAULT_CAPACITY: Final = u64(65536)
 LEAST_CAPACITY: Final = u64(4096)
 MOST_CAPACITY: Final = u64(1 << 20)  # /proc/sys/fs/pipe-max-size
+CAPACITY_CEILING: Final = u64(1 << 31)
+BLOCK_MOST: Final = u64(4 << 20)
+"""The largest block of frames (mm/frames.py), which the ring is."""
 PACKETS_MOST: Final = 256  # MOST_CAPACITY / PIPE_BUF
 FIONREAD: Final = u32(0x541B)
 
@@ -286,13 +289,18 @@ class Pipe(Counted):
         self.ring = made
         return made
 
-    def resize(self, wanted: u64) -> u64:
+    def resize(self, wanted: u64, *, privileged: bool) -> u64:
         """Set the capacity (F_SETPIPE_SZ).
 
-        A power of two of at least a page; EBUSY if the content would not fit.
+        A power of two of at least a page; EBUSY if the content would not fit, EPERM for too much,
+        ENOMEM for what is more than a block of memory.
         """
-        if wanted > MOST_CAPACITY:
+        if wanted > CAPACITY_CEILING:
             raise Errno(EINVAL)
+        if wanted > MOST_CAPACITY and not privileged:
+            raise Errno(EPERM)
+        if wanted > BLOCK_MOST:
+            raise Errno(ENOMEM)
         capacity = LEAST_CAPACITY
         while capacity < wanted:
             capacity = capacity * 2

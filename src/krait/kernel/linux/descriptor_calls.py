@@ -20,6 +20,7 @@ from krait.kernel.linux.task import current_process
 
 ASYNC: Final = u32(0o20000)  # O_ASYNC
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
+CAPABILITY_RESOURCE: Final = 24
 
 
 def install(file: File, flags: u32) -> u32:
@@ -159,7 +160,8 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.SETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:
                 raise Errno(EBADF)
-            return i64(pipe.resize(u64(u32.truncate(argument))))
+            privileged = current_process().credentials.has(CAPABILITY_RESOURCE)
+            return i64(pipe.resize(u64(u32.truncate(argument)), privileged=privileged))
         case Control.GETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:
                 raise Errno(EBADF)

@@ -56,6 +56,7 @@ CLONE_DETACHED: Final = 0x400000
 CLONE_LAST: Final = 0xFFFFFFFF
 """Flags above are clone3's own (CLONE_CLEAR_SIGHAND, CLONE_INTO_CGROUP)."""
 EXIT_SIGNAL: Final = 0xFF
+THREADS_MOST: Final = 65536  # kernel.threads-max
 RESERVE: Final = 32
 """Frames that stay free when a thread is made."""
 CAPABILITY_ADMIN: Final = 21
@@ -159,6 +160,8 @@ def check_room(process: Process) -> None:
     """Refuse a thread too many; EAGAIN. Privileged users have no limit of their own (clone(2))."""
     if frames.free() < RESERVE:
         find_memory()
+    if u64(process.task_count) >= THREADS_MOST:
+        raise Errno(EAGAIN)
     if u64(process.task_count) < process.limits.soft(Resource.NPROC):
         return
     who = process.credentials

@@ -15,6 +15,7 @@ from krait.kernel.fs.lazy_directory import FixedFile, LazyDirectory, fixed_files
 from krait.kernel.fs.proc.memory_settings import fill_memory_settings
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.text_buffer import TextBuffer
+from krait.kernel.fs.watch_limits import interests_most, watches_most
 from krait.kernel.lang import Array, Errno, Struct, Text, inline, text, u8, u32, u64
 
 KERNEL_FILES: Final[list[FixedFile]] = fixed_files(
@@ -97,10 +98,8 @@ INOTIFY_FILES: Final[list[FixedFile]] = fixed_files(
     {
         "max_queued_events": "16384",
         "max_user_instances": "128",
-        "max_user_watches": "65536",
     }
 )
-EPOLL_FILES: Final[list[FixedFile]] = fixed_files({"max_user_watches": "1048576"})
 QUEUE_FILES: Final[list[FixedFile]] = fixed_files(
     {
         "msg_default": "10",
@@ -182,12 +181,12 @@ def fill_inotify(group: LazyDirectory) -> None:
     """Add sys/fs/inotify."""
     for index in range(u32(len(INOTIFY_FILES))):
         group.add_row(INOTIFY_FILES[index].name, write_inotify_file, index)
+    group.add_text(text(b"max_user_watches"), write_watches_most)
 
 
 def fill_epoll(group: LazyDirectory) -> None:
     """Add sys/fs/epoll."""
-    for index in range(u32(len(EPOLL_FILES))):
-        group.add_row(EPOLL_FILES[index].name, write_epoll_file, index)
+    group.add_text(text(b"max_user_watches"), write_interests_most)
 
 
 def fill_queues(group: LazyDirectory) -> None:
@@ -327,9 +326,16 @@ def write_inotify_file(index: u32, out: TextBuffer) -> None:
     out.put(INOTIFY_FILES[index].content)
 
 
-def write_epoll_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(EPOLL_FILES[index].content)
+def write_watches_most(out: TextBuffer) -> None:
+    """Write how many inotify watches there may be."""
+    out.put_decimal(watches_most())
+    out.put(text(b"\n"))
+
+
+def write_interests_most(out: TextBuffer) -> None:
+    """Write how many descriptors epoll instances may watch."""
+    out.put_decimal(interests_most())
+    out.put(text(b"\n"))
 
 
 def write_queue_file(index: u32, out: TextBuffer) -> None:
