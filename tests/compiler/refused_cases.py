@@ -291,6 +291,38 @@ CASES: dict[str, str] = {
     "interrupt_sleeps_deeper": (
         "def deeper() -> None:\n    sleep()\n\n\n@interrupt\ndef f() -> None:\n    deeper()  # <-"
     ),
+    "no_kernel_lock_counts": (
+        "@no_kernel_lock\ndef f(n: Node) -> u32:\n    m = n.next  # <-\n"
+        "    return m.size if m is not None else 0"
+    ),
+    "no_kernel_lock_counts_deeper": (
+        "def deeper(n: Node) -> Node:\n    return n\n\n\n"
+        "@no_kernel_lock\ndef f(n: Node) -> u32:\n    return deeper(n).size  # <-"
+    ),
+    "no_kernel_lock_allocates": (
+        "@no_kernel_lock\ndef f(n: u32) -> u32:\n    return Node(size=n).size  # <-"
+    ),
+    "no_kernel_lock_sleeps": (
+        "def deeper() -> None:\n    sleep()\n\n\n"
+        "@no_kernel_lock\ndef f() -> None:\n    deeper()  # <-"
+    ),
+    "no_kernel_lock_logs": "@no_kernel_lock\ndef f() -> None:\n    log('here')  # <-",
+    "no_kernel_lock_stores": "@no_kernel_lock\ndef f() -> None:\n    clock.count = 1  # <-",
+    "no_kernel_lock_adds": "@no_kernel_lock\ndef f(p: Part) -> None:\n    p.count += 1  # <-",
+    "no_kernel_lock_fills_an_element": (
+        "@no_kernel_lock\ndef f(n: Node) -> None:\n    n.data[1] = 1  # <-"
+    ),
+    "no_kernel_lock_stores_through_a_local": (
+        "@no_kernel_lock\ndef f(n: Node) -> None:\n    own = Part()\n"
+        "    own = n.part\n    own.count = 1  # <-"
+    ),
+    "no_kernel_lock_calls_assembly": (
+        "@extern('routine')\ndef routine() -> None: ...\n\n\n"
+        "@no_kernel_lock\ndef f() -> None:\n    routine()  # <-"
+    ),
+    "reads_shared_waits": (
+        "@reads_shared\ndef f(u: UserPointer[u32]) -> u32:\n    return u.load()  # <-"
+    ),
     # Unsafe
     "address_in_safe_module": "def f() -> Part:\n    return at(Part, u64(4096))  # <-",
     "assembly_in_safe_module": "def f() -> None:\n    asm_do('nop')  # <-",

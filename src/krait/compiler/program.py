@@ -35,8 +35,9 @@ from krait.compiler.types import (
 from krait.compiler.values import Values
 from krait.kernel.lang import Panic
 
-SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "abstractmethod", "staticmethod",
-                "property", "override", "final", "classmethod"}  # fmt: skip
+SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "no_kernel_lock", "reads_shared",
+                "abstractmethod", "staticmethod", "property", "override", "final",
+                "classmethod"}  # fmt: skip
 
 
 @dataclass(frozen=True)

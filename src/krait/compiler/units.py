@@ -11,13 +11,14 @@ from krait.compiler.declarations import BODIES, Declarations, Key, identities, l
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.drops import buffer_drop, class_drop, fields_drop
 from krait.compiler.functions import Function
-from krait.compiler.lowering import Lowerer
+from krait.compiler.lowering import Instruction, Lowerer
 from krait.compiler.prelude import PRELUDE
 from krait.compiler.references import has_managed_fields
 from krait.compiler.scope import c_local
 from krait.compiler.thunks import thunk_text
 from krait.compiler.types import NEVER, NONE, OwnedType, PerCpuType, Type, element_tag
 from krait.compiler.values import Data
+from krait.compiler.without_lock import check_without_lock
 
 if TYPE_CHECKING:
     from krait.compiler.classes import ClassInfo
@@ -29,10 +30,11 @@ SMALL = 6  # statements; such functions are inline in every unit that calls them
 class Lowered:
     """The C of one function and what it needs."""
 
-    def __init__(self, text: str, needs: list[Key], linear: str) -> None:
+    def __init__(self, text: str, needs: list[Key], linear: str, lines: list[Instruction]) -> None:
         self.text = text
         self.needs = needs
         self.linear = linear
+        self.lines = lines
 
 
 class UnitWriter:
@@ -53,6 +55,8 @@ class UnitWriter:
                 self.lowered[function] = self.lower(function)
             except CompileError as error:
                 program.report(error, function.module, function.node)
+        if not program.found:
+            check_without_lock(program, {f: each.lines for f, each in self.lowered.items()})
         if program.found:
             return {}
         for function, lowered in self.lowered.items():
@@ -157,7 +161,7 @@ class UnitWriter:
         text = f"{line}\n{declarator}\n{{ {head}\n{body}{unreachable}\n}}"
         needs = [*declarations.signature_needs(function), *low.needs]
         linear = "\n".join(f"  {each.line:5}  {each.text}" for each in low.lines)
-        return Lowered(text, needs, f"{function.place}:\n{linear}")
+        return Lowered(text, needs, f"{function.place}:\n{linear}", low.lines)
 
     @staticmethod
     def locals_text(low: Lowerer, function: Function) -> str:

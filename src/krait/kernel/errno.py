@@ -149,3 +149,4 @@ ERESTARTSYS: Final = u32(512)  # restart if the handler has SA_RESTART
 ERESTARTNOINTR: Final = u32(513)  # always restart
 ERESTARTNOHAND: Final = u32(514)  # restart if no handler runs
 ERESTART_RESTARTBLOCK: Final = u32(516)  # restart with the time that is left
+NEEDS_LOCK: Final = u32(600)  # Krait's own: call again with the kernel lock

@@ -1,10 +1,10 @@
 """What a function promises, and where it goes.
 
-`@no_raise`, `@no_sleep` and `@interrupt` are proved by the compiler over everything that the
-function calls; `@sleeps` marks a primitive that may put the thread to sleep. `@export` and
-`@extern` name a symbol for assembly to call or to provide; `@section` and `@aligned` place a
-function, a class's objects or one prebuilt object. Interpreted, they only leave a note, in
-`__krait_marks__`.
+`@no_raise`, `@no_sleep`, `@interrupt`, `@no_kernel_lock` and `@reads_shared` are proved by the
+compiler over everything that the function calls; `@sleeps` marks a primitive that may put the
+thread to sleep. `@export` and `@extern` name a symbol for assembly to call or to provide;
+`@section` and `@aligned` place a function, a class's objects or one prebuilt object. Interpreted,
+they only leave a note, in `__krait_marks__`.
 """
 
 from __future__ import annotations
@@ -45,6 +45,19 @@ def no_raise(function: F) -> F:
 def sleeps(function: F) -> F:
     """May put the thread to sleep; the start of what `@no_sleep` forbids."""
     return _mark(function, "sleeps", True)
+
+
+def no_kernel_lock(function: F) -> F:
+    """Runs while other CPUs run kernel code: it changes nothing and counts nothing.
+
+    On an assembly routine it is a promise.
+    """
+    return _mark(function, "no_kernel_lock", True)
+
+
+def reads_shared(function: F) -> F:
+    """The same, and it follows references that others may take away: it waits for nothing."""
+    return _mark(function, "reads_shared", True)
 
 
 def export(symbol: str, /) -> Callable[[F], F]:

@@ -54,6 +54,8 @@ class SyscallEntry(NamedTuple):
 
 
 REGISTERED: list[SyscallEntry] = []
+WITHOUT_LOCK: list[SyscallEntry] = []
+"""What is tried first, without the kernel lock; by name, as in `REGISTERED`."""
 
 
 def syscall(name: str, *, flags: Int | int = 0) -> Callable[[Callable[P, R]], Callable[P, R]]:
@@ -61,6 +63,20 @@ def syscall(name: str, *, flags: Int | int = 0) -> Callable[[Callable[P, R]], Ca
 
     def decorate(function: Callable[P, R]) -> Callable[P, R]:
         REGISTERED.append(SyscallEntry(text(name.encode()), function, u64(int(flags))))
+        return function
+
+    return decorate
+
+
+def without_lock(name: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
+    """Register what a system call tries before it takes the kernel lock.
+
+    The compiler proves of the function what `@no_kernel_lock` says. Where it cannot know the
+    answer without the lock it raises `Errno(NEEDS_LOCK)`, and the call begins anew with it.
+    """
+
+    def decorate(function: Callable[P, R]) -> Callable[P, R]:
+        WITHOUT_LOCK.append(SyscallEntry(text(name.encode()), function, u64(0)))
         return function
 
     return decorate

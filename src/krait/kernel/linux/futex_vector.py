@@ -14,6 +14,7 @@ from krait.kernel.lang import (
     Errno,
     Packed,
     UserPointer,
+    fence,
     i32,
     size_of,
     static_assert,
@@ -97,15 +98,26 @@ def enter(waiters: Buffer[FutexWaiter | None], given: Buffer[u64]) -> u64:
     """Queue up for all words; else give the address of one that has to be brought in; EAGAIN."""
     with futexes.lock:
         for index in range(waiters.length):
-            found = user_words.read(given[index * 2])
-            if found == user_words.ABSENT:
-                return given[index * 2]
-            if found != given[index * 2 + 1] & 0xFFFFFFFF:
-                raise Errno(EAGAIN)
-        for index in range(waiters.length):
             if (waiter := waiters[index]) is not None:
                 futexes.add(waiter)
+        fence()  # who wakes may look at the queues without the lock (futex_without_lock.py)
+        changed = first_changed(given)
+        if changed < waiters.length:
+            for index in range(waiters.length):
+                if (waiter := waiters[index]) is not None:
+                    futexes.remove(waiter)
+            if user_words.read(given[changed * 2]) == user_words.ABSENT:
+                return given[changed * 2]
+            raise Errno(EAGAIN)
     return 0
+
+
+def first_changed(given: Buffer[u64]) -> u64:
+    """Give the index of the first word that is absent or has another value, else their number."""
+    for index in range(given.length // 2):
+        if user_words.read(given[index * 2]) != given[index * 2 + 1] & 0xFFFFFFFF:
+            return index
+    return given.length // 2
 
 
 def wait(task: Task, waiters: Buffer[FutexWaiter | None], deadline_ns: u64) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from krait.kernel.arch.x86_64 import user_words
 from krait.kernel.errno import EAGAIN, EINTR
-from krait.kernel.lang import Errno, UserPointer, u32, u64
+from krait.kernel.lang import Errno, UserPointer, fence, u32, u64
 from krait.kernel.linux.futex_table import FutexWaiter, futexes
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
 from krait.kernel.sched import clock, scheduler
+from krait.kernel.sched.cpu import cpus
 from krait.kernel.sched.thread import ThreadState
 from krait.kernel.sched.timer import NEVER
 
@@ -37,13 +38,20 @@ def absolute_deadline(timeout: u64, by_wall_clock: bool) -> u64:
 def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
     """Queue up if the word has the expected value; False if it has to be brought in first."""
     with futexes.lock:
+        several = cpus.several
+        if several:
+            futexes.add(waiter)
+            fence()  # who wakes may look at the queue without the lock (futex_without_lock.py)
         found = user_words.read(address)
+        if found == u64(expected):
+            if not several:
+                futexes.add(waiter)
+            return True
+        if several:
+            futexes.remove(waiter)
         if found == user_words.ABSENT:
             return False
-        if found != u64(expected):
-            raise Errno(EAGAIN)
-        futexes.add(waiter)
-    return True
+        raise Errno(EAGAIN)
 
 
 def sleep(task: Task, deadline_ns: u64) -> bool:

@@ -1,5 +1,8 @@
 """The system call table: every registered call at its number, `unknown_call` at the others.
 
+With several CPUs a second half follows, with what is called first, without the kernel lock; the
+calls that have something there are marked in the first.
+
 Importing the families registers their calls; which families are in the kernel is decided here. A
 number that no one registered answers ENOSYS and is logged once, by name.
 """
@@ -10,9 +13,9 @@ from importlib import import_module
 from typing import Final
 
 from krait.kernel.config import config
-from krait.kernel.errno import ENOSYS
+from krait.kernel.errno import ENOSYS, NEEDS_LOCK
 from krait.kernel.lang import Array, Errno, Struct, SyscallEntry, inline, log, text, u32, u64
-from krait.kernel.lang.syscalls import REGISTERED
+from krait.kernel.lang.syscalls import REGISTERED, WITHOUT_LOCK
 from krait.kernel.linux.numbers import CALL_NAMES, LIMIT, NUMBERS
 from krait.kernel.linux.task import current_task
 
@@ -59,10 +62,16 @@ IPC_FAMILIES: Final = (
     "xattr_calls",
 )
 """What the least kernel does without."""
+SMP_FAMILIES: Final = ("calls_without_lock", "futex_without_lock")
+"""What only several CPUs need."""
+ANSWERS_WITHOUT_LOCK: Final = u64(1 << 63)
+"""No flag of a call is so high."""
 
 MODULES: Final = tuple(
     import_module(f"krait.kernel.linux.{family}")
-    for family in FAMILIES + (IPC_FAMILIES if config.ipc else ())
+    for family in FAMILIES
+    + (IPC_FAMILIES if config.ipc else ())
+    + (SMP_FAMILIES if config.smp else ())
 )
 """The families; the compiler finds modules that a module holds as it finds those it imports."""
 
@@ -105,5 +114,20 @@ def make_table() -> list[SyscallEntry]:
     return table
 
 
-TABLE: Final[list[SyscallEntry]] = make_table()
+def no_answer() -> None:
+    """Stand in the second half where a call answers nothing without the kernel lock."""
+    raise Errno(NEEDS_LOCK)
+
+
+def with_second_half(table: list[SyscallEntry]) -> list[SyscallEntry]:
+    """Mark the calls that answer without the lock, and add what does; build time only."""
+    half = [SyscallEntry(text(b"none"), no_answer, u64(0))] * LIMIT
+    for entry in WITHOUT_LOCK:
+        number = NUMBERS[bytes(entry.name).decode()]
+        half[number] = entry
+        table[number] = table[number]._replace(flags=table[number].flags | ANSWERS_WITHOUT_LOCK)
+    return table + half
+
+
+TABLE: Final[list[SyscallEntry]] = with_second_half(make_table()) if config.smp else make_table()
 TRACING: Final = config.strace

@@ -17,12 +17,12 @@ fails on a busy host; microvm has neither HPET nor PM timer to check against.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.arch.x86_64 import apic, kvm_clock, per_cpu, tsc
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.tsc import SECOND_NS, multiplier_from, ticks_now, to_ns
-from krait.kernel.lang import Order, Struct, u32, u64
+from krait.kernel.lang import Order, Struct, fence, no_kernel_lock, u32, u64
 from krait.kernel.sched.reference import LONGEST, NOTHING, Sample, plus, reference
 from krait.kernel.sched.vdso_data import vdso_data
 
@@ -33,6 +33,14 @@ SETTLED_NS: Final = u64(2_000_000_000)
 """A rate measured over this long is not measured again."""
 ACCURACY: Final = 1000
 """A rate is published when it is known within one part in so many, at the worst."""
+
+
+class Reading(NamedTuple):
+    """Both clocks at one moment, if the rate of the counter is published."""
+
+    known: bool
+    monotonic_ns: u64
+    realtime_ns: u64
 
 
 class Clock(Struct):
@@ -69,6 +77,20 @@ def monotonic_ns() -> u64:
         if vdso_data.sequence.load(order=Order.RELAXED) == sequence:
             return now_ns  # else an interrupt has published a new rate in between
     return _early_ns()
+
+
+@no_kernel_lock
+def published() -> Reading:
+    """Read both clocks while another CPU may publish a new rate, as the vDSO does."""
+    while vdso_data.enabled != 0:
+        sequence = vdso_data.sequence.load(order=Order.ACQUIRE)
+        elapsed = ticks_now().wrapping_sub(vdso_data.base_tsc)
+        now_ns = vdso_data.base_ns + to_ns(elapsed, vdso_data.multiplier)
+        offset_ns = vdso_data.realtime_offset_ns
+        fence(Order.ACQUIRE)
+        if sequence & 1 == 0 and vdso_data.sequence.load(order=Order.RELAXED) == sequence:
+            return Reading(True, now_ns, now_ns.wrapping_add(offset_ns))
+    return Reading(False, u64(0), u64(0))
 
 
 def realtime_ns() -> u64:

@@ -67,6 +67,12 @@
 #define SYSTEM_CALLS 463
 #define SYSTEM_CALL_SHIFT 5
 #define SYSTEM_CALL_FUNCTION 16
+#define SYSTEM_CALL_MARK 31 /* the highest byte of its flags ... */
+#define ANSWERS_WITHOUT_LOCK 0x80 /* ... and the bit in it for a function in the second half */
+#define SECOND_HALF (SYSTEM_CALLS << SYSTEM_CALL_SHIFT)
+
+/* What a call answers that has to be made with the kernel lock (errno.py). */
+#define NEEDS_LOCK 600
 
 /* One area a CPU for the stacks that the interrupt stack table names: 1 KiB of head, whose first
  * word is the CPU's %gs base, and seven stacks of 1 KiB. Aligned to its size. */

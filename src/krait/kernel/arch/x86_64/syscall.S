@@ -15,8 +15,9 @@
  * handler, sigreturn, execve) all of the frame is loaded. RBP stays the program's, which ends a walk
  * along the kernel's frames: it is no address on this stack.
  *
- * With several CPUs the kernel lock is taken before the call and dropped behind it (kernel_lock.S);
- * the only CPU is one that holds it for ever.
+ * With several CPUs the kernel lock is taken before the call and dropped behind it (kernel_lock.S),
+ * unless the second half of the table answers without it (linux/calls_without_lock.py); the only CPU
+ * is one that holds it for ever.
  */
 
 #include "layout.h"
@@ -119,8 +120,10 @@ worked:
     movq FRAME_RAX(%rsp), %rax
     jmp called
 
-    /* All argument registers are in the frame; R11 is the place in the table. */
+    /* R11 is the place in the table. */
 take_lock:
+    testb $ANSWERS_WITHOUT_LOCK, krait_linux_table__TABLE + SYSTEM_CALL_MARK(%r11)
+    jne without_lock
     xorl %eax, %eax
     movl $1, %ecx
     lock cmpxchgl %ecx, krait_kernel_lock
@@ -143,6 +146,21 @@ take_lock:
     movq FRAME_R8(%rsp), %r8
     movq FRAME_R9(%rsp), %r9
     jmp locked
+
+    /* The function in the second half knows the answer, or that the lock is needed for it. */
+without_lock:
+    movq %r10, %rcx
+    sti
+    call *krait_linux_table__TABLE + SECOND_HALF + SYSTEM_CALL_FUNCTION(%r11)
+    cli
+    cmpq $-NEEDS_LOCK, %rax
+    je 1b
+    cmpl $0, %gs:CPU_WORK
+    je return_fast
+    movq %rax, FRAME_RAX(%rsp)
+    call krait_take_kernel_lock
+    movq FRAME_RAX(%rsp), %rax
+    jmp found_work
 
 drop_lock:
     movl $HOLDS_NOT, %gs:CPU_HOLDS

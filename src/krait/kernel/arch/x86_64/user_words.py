@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.layout import PROGRAM_END
-from krait.kernel.lang import extern, u32, u64
+from krait.kernel.lang import extern, no_kernel_lock, u32, u64
 
 unsafe: Final = True
 
@@ -19,6 +19,7 @@ WORD_SIZE: Final = 4
 ABSENT: Final = u64(0xFFFF_FFFF_FFFF_FFFF)
 
 
+@no_kernel_lock
 @extern("krait_user_word")
 def _word(address: u64) -> u64: ...
 

@@ -1,0 +1,19 @@
+"""System calls that several CPUs make without the kernel lock (linux/calls_without_lock.py)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+
+
+@pytest.mark.guest
+def test_calls_as_on_the_host(build_program: Callable[..., str]) -> None:
+    """Answers and errors of each; and turns between threads, where a lost wake-up is a hang."""
+    program = build_program("guest/programs/without_lock.c", "-pthread", "-static")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "32M", "-c", "3"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
+    assert there.status == here.status == 0
