@@ -66,9 +66,9 @@ def test_futexes_as_on_the_host(build_program: Callable[..., str]) -> None:
 
 
 @pytest.mark.guest
-@pytest.mark.parametrize("source", ["cpu_time", "schedule"])
+@pytest.mark.parametrize("source", ["cpu_time", "schedule", "priorities"])
 def test_time_and_schedule_as_on_the_host(build_program: Callable[..., str], source: str) -> None:
-    """CPU clocks, timers and limits of threads; policies, nice values, barriers, names."""
+    """CPU clocks, timers and limits of threads; policies and who runs by them, barriers, names."""
     program = build_program(f"guest/programs/{source}.c", "-pthread", "-static")
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M"))

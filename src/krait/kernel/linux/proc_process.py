@@ -22,6 +22,7 @@ from krait.kernel.linux.proc_status import (
 )
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
+from krait.kernel.linux.shares import fair_share_of
 from krait.kernel.linux.task import Task, current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, find_task
 from krait.kernel.mm import frames
@@ -382,7 +383,7 @@ def write_scheduling(process: Process, task: Task, out: TextBuffer) -> None:
     put_scheduling_number(out, text(b"nr_switches"), task.switches)
     put_scheduling_number(out, text(b"nr_voluntary_switches"), task.switches - forced)
     put_scheduling_number(out, text(b"nr_involuntary_switches"), forced)
-    put_scheduling_number(out, text(b"se.load.weight"), u64(task.weight) * 1024)
+    put_scheduling_number(out, text(b"se.load.weight"), u64(fair_share_of(task)) * 1024)
     put_scheduling_number(out, text(b"policy"), u64(task.policy))
     priority = 120 + i64(task.nice)
     if task.policy in (1, 2):

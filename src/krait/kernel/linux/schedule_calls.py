@@ -372,6 +372,7 @@ def set_policy(task: Task, policy: u32, level: i32, nice: i32, resets: bool) -> 
         if task.resets_on_fork and not resets:
             raise Errno(EPERM)
     task.policy = policy
+    task.takes_turns = policy == POLICY_ROUND_ROBIN
     task.real_time_priority = u32(level)
     task.nice = nice
     task.resets_on_fork = resets
@@ -381,7 +382,7 @@ def set_policy(task: Task, policy: u32, level: i32, nice: i32, resets: bool) -> 
 def apply_share(task: Task) -> None:
     """Let the scheduler know; a lock that the thread holds may lend it more."""
     if task.lock_waiters == 0:
-        task.weight = share_of(task)
+        scheduler.set_weight(task, share_of(task))
     else:
         lend_shares(task)
 

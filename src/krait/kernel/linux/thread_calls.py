@@ -214,6 +214,7 @@ def inherit_schedule(task: Task, maker: Task) -> None:
         task.nice = max(maker.nice, i32(0))
     else:
         task.policy = maker.policy
+        task.takes_turns = maker.takes_turns
         task.nice = maker.nice
         task.real_time_priority = maker.real_time_priority
     task.weight = share_of(task)

@@ -28,7 +28,7 @@ from krait.kernel.sched.cpu import (
     running_on,
 )
 from krait.kernel.sched.run_queue import BUCKET_SHIFT
-from krait.kernel.sched.thread import Thread
+from krait.kernel.sched.thread import URGENT, Thread
 
 BALANCE_TICKS: Final = u64(1 << 26)
 """22 ms at 3 GHz."""
@@ -55,9 +55,32 @@ def choose_any(thread: Thread) -> u32:
         return thread.cpu
     if idle != 0:
         return first_of(idle)
+    if thread.weight >= URGENT:
+        return least_urgent(thread, allowed)
     if allowed & own != 0:
         return thread.cpu
     return least_loaded(thread)
+
+
+def least_urgent(thread: Thread, allowed: u64) -> u32:
+    """Give the CPU that runs the least urgent thread, the last one's first."""
+    best = thread.cpu if allowed & bit_of(thread.cpu) != 0 else first_of(allowed)
+    least = weight_on(best)
+    rest = allowed
+    while rest != 0 and least >= URGENT:
+        index = first_of(rest)
+        rest &= rest - 1
+        weight = weight_on(index)
+        if weight < least:
+            best = index
+            least = weight
+    return best
+
+
+def weight_on(index: u32) -> u32:
+    """Give the weight of the thread that runs on a CPU; 0 when none does."""
+    running = running_on(index)
+    return u32(0) if running is None else running.weight
 
 
 def allowed_cpus(thread: Thread) -> u64:
@@ -92,6 +115,9 @@ def load_of(index: u32) -> u64:
 def move(thread: Thread, cpu: Cpu) -> None:
     """Let a thread that is in no queue belong to a CPU."""
     if thread.cpu == cpu.index:
+        return
+    if thread.weight >= URGENT:
+        thread.cpu = cpu.index
         return
     before = cpu_at(thread.cpu).run_queue.base << BUCKET_SHIFT
     ahead = thread.virtual_time - min(before, thread.virtual_time)

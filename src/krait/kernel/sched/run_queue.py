@@ -10,21 +10,41 @@ that of arrival. What is lost is order finer than a millisecond, which nobody ca
 A thread that slept comes back at the present bucket: it goes before those that have been running,
 and has no credit for the time it slept.
 
+Urgent threads (`Thread.weight`) wait in a list of their own, by priority and then by arrival, and
+go before all others; among equals one that was interrupted keeps its place (sched(7), SCHED_FIFO).
+They leave the others a twentieth of the time: after `URGENT_TURNS` slices
+in which others waited, `OWED_TURNS` slices belong to these (sched_rt_runtime_us of Linux).
+
 Invariant: a bucket holds its last thread, whose `next_runnable` is the bucket's first; bit i of
-`occupied` is set exactly if bucket i holds one. Interrupts are off in every method.
+`occupied` is set exactly if bucket i holds one. The list of urgent threads ends with None. `count`
+counts all. Interrupts are off in every method.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Array, Struct, count_trailing_zeros, inline, u64
-from krait.kernel.sched.thread import Thread
+from krait.kernel.lang import Array, Struct, count_trailing_zeros, inline, u32, u64
+from krait.kernel.sched.thread import URGENT, Thread
 
 BUCKETS: Final = 64
 BUCKET_SHIFT: Final = 21
 """A bucket is 2**21 ticks of the time stamp counter wide: 0.7 ms at 3 GHz."""
 LAST_OFFSET: Final = 63
+FIRST_BUCKET: Final = u64(512)
+"""Where fair time begins. Below are the virtual times of urgent threads (`urgent_time`)."""
+URGENT_TURNS: Final = u32(237)  # 950 ms of slices
+OWED_TURNS: Final = u32(13)
+MOST_URGENT: Final = u32(128)
+ROUND_TURNS: Final = u32(25)  # RR_TIMESLICE: 100 ms
+
+
+def urgent_time(weight: u32) -> u64:
+    """Give the virtual time of a priority: two buckets ahead of that of the next lower.
+
+    It never advances, so that whoever is to interrupt whom follows from virtual time alone.
+    """
+    return u64(URGENT + MOST_URGENT - weight) << (BUCKET_SHIFT + 1)
 
 
 class RunQueue(Struct):
@@ -32,13 +52,18 @@ class RunQueue(Struct):
 
     last: Array[Thread | None] = inline(BUCKETS)
     occupied: u64 = 0
-    base: u64 = 0
+    base: u64 = FIRST_BUCKET
     """The bucket number (virtual time over bucket width) that was served last."""
     count: u64 = 0
+    urgent: Thread | None = None
+    urgent_turns: u32 = 0
+    """Slices that urgent threads have had while others waited."""
+    owed_turns: u32 = 0
+    """Slices that the others get now."""
 
     def is_empty(self) -> bool:
         """Say whether no thread waits for the CPU."""
-        return self.occupied == 0
+        return self.count == 0
 
     def advance(self, virtual_time: u64) -> None:
         """Let the ring begin at the time of the running thread, when nobody else waits."""
@@ -46,9 +71,12 @@ class RunQueue(Struct):
             self.base = max(self.base, virtual_time >> BUCKET_SHIFT)
 
     def add(self, thread: Thread) -> None:
-        """Put a thread behind the others of its bucket."""
+        """Put a thread behind the others of its bucket, or of its priority."""
         number = thread.virtual_time >> BUCKET_SHIFT
         if number < self.base:
+            if number < FIRST_BUCKET:
+                self._add_urgent(thread, thread.weight)
+                return
             number = self.base
             thread.virtual_time = number << BUCKET_SHIFT
         elif number > self.base + LAST_OFFSET:
@@ -65,12 +93,35 @@ class RunQueue(Struct):
 
     def add_behind_first(self, thread: Thread) -> None:
         """Put a thread that yields behind those who would be next, whatever its virtual time."""
-        first = self._earliest() << BUCKET_SHIFT
-        if thread.virtual_time < first:
-            thread.virtual_time = first
+        if thread.weight < URGENT and self.occupied != 0:
+            earliest = self._earliest() << BUCKET_SHIFT
+            if thread.virtual_time < earliest:
+                thread.virtual_time = earliest
         self.add(thread)
 
+    def add_again(self, thread: Thread) -> None:
+        """Put back a thread whose turn was ended; an urgent one that was driven away goes ahead."""
+        if thread.weight >= URGENT and self.is_more_urgent(thread.weight):
+            self.add_ahead(thread)
+        else:
+            self.add(thread)
+
+    def add_ahead(self, thread: Thread) -> None:
+        """Put an urgent thread before its equals."""
+        self._add_urgent(thread, thread.weight + 1)
+
+    def is_more_urgent(self, weight: u32) -> bool:
+        """Say whether somebody of a higher priority waits."""
+        first = self.urgent
+        return first is not None and first.weight > weight
+
     def take(self) -> Thread | None:
+        """Remove the first urgent thread, else the first thread of the earliest bucket."""
+        if self.urgent is not None:
+            return self._take_urgent()
+        return self._take_fair()
+
+    def _take_fair(self) -> Thread | None:
         """Remove the first thread of the earliest bucket."""
         if self.occupied == 0:
             return None
@@ -79,6 +130,12 @@ class RunQueue(Struct):
 
     def take_for(self, cpu_bit: u64, never: Thread | None) -> Thread | None:
         """Remove the first thread that may run on a CPU, but not one that cannot leave its own."""
+        urgent = self.urgent
+        while urgent is not None:
+            if urgent.affinity & cpu_bit != 0 and urgent is not never:
+                self._remove_urgent(urgent)
+                return urgent
+            urgent = urgent.next_runnable
         for offset in range(u64(BUCKETS)):
             index = (self.base + offset) & LAST_OFFSET
             before = self.last[index]
@@ -99,6 +156,8 @@ class RunQueue(Struct):
 
     def remove(self, thread: Thread) -> bool:
         """Remove one thread; False if it is not here."""
+        if self._remove_urgent(thread):
+            return True
         for index in range(u64(BUCKETS)):
             before = self.last[index]
             if before is None:
@@ -112,6 +171,66 @@ class RunQueue(Struct):
                 if here is None or here is last:
                     break
                 before = here
+        return False
+
+    def is_relieved(self, running: Thread, slices: u32) -> bool:
+        """Say whether another thread is to run after so many slices of this one; counts them."""
+        if running.weight < URGENT:
+            self.owed_turns -= min(self.owed_turns, slices)
+            return True
+        if self.occupied != 0:
+            self.urgent_turns += slices
+            if self.urgent_turns >= URGENT_TURNS:
+                self.urgent_turns = 0
+                self.owed_turns = OWED_TURNS
+                return True
+        running.turns += slices
+        if running.turns < ROUND_TURNS:
+            return False
+        running.turns = 0
+        first = self.urgent
+        return running.takes_turns and first is not None and first.weight == running.weight
+
+    def _add_urgent(self, thread: Thread, weight: u32) -> None:
+        """Put a thread behind the urgent ones that have this weight or more."""
+        before: Thread | None = None
+        following = self.urgent
+        while following is not None and following.weight >= weight:
+            before = following
+            following = following.next_runnable
+        self.count += 1
+        thread.next_runnable = following
+        if before is None:
+            self.urgent = thread
+        else:
+            before.next_runnable = thread
+
+    def _take_urgent(self) -> Thread | None:
+        """Remove the first urgent thread, unless the others' turn has come."""
+        if self.owed_turns != 0 and self.occupied != 0:
+            return self._take_fair()
+        first = self.urgent
+        if first is not None:
+            self.urgent = first.next_runnable
+            first.next_runnable = None
+            self.count -= 1
+        return first
+
+    def _remove_urgent(self, thread: Thread) -> bool:
+        """Unlink an urgent thread; False if it is not here."""
+        before: Thread | None = None
+        here = self.urgent
+        while here is not None:
+            if here is thread:
+                if before is None:
+                    self.urgent = here.next_runnable
+                else:
+                    before.next_runnable = here.next_runnable
+                here.next_runnable = None
+                self.count -= 1
+                return True
+            before = here
+            here = here.next_runnable
         return False
 
     def _remove_behind(self, index: u64, before: Thread, thread: Thread) -> None:

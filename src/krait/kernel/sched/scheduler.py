@@ -68,11 +68,12 @@ from krait.kernel.sched.cpu import (
     show_work,
     this_cpu,
 )
-from krait.kernel.sched.run_queue import BUCKET_SHIFT
+from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.thread import (
     NORMAL_WEIGHT,
     RESCHEDULE,
+    URGENT,
     Thread,
     ThreadState,
     current,
@@ -85,6 +86,10 @@ unsafe: Final = True
 
 SLICE_NS: Final = u64(4_000_000)
 """How long a thread may run while others wait."""
+LEAST_SLICE_NS: Final = u64(250_000)
+"""How long one with a small share may."""
+MOST_SLICES: Final = u64(1000)
+"""How many are counted at once when the timer of one was late."""
 WAKE_GRAIN: Final = u64(1 << BUCKET_SHIFT)
 """A woken thread this much behind in virtual time interrupts the running one's turn."""
 FIRST_KERNEL_TID: Final = u32(0x4000_0000)
@@ -126,6 +131,8 @@ def prepare(thread: Thread) -> None:
     thread.waiter = Waiter()
     thread.sleep_timer = SleepTimer()
     thread.virtual_time = this_cpu().run_queue.base << BUCKET_SHIFT
+    if thread.weight >= URGENT:
+        thread.virtual_time = urgent_time(thread.weight)
     thread.cpu = this_cpu().index
     thread.started_ns = clock.monotonic_ns()
     if thread.tid == 0:
@@ -213,18 +220,29 @@ def yield_now() -> None:
         return
     flags = disable_interrupts()
     now = ticks_now()
-    _enqueue_current(this_cpu(), now)
+    if _leave_turn(now):
+        this_cpu().run_queue.add_behind_first(current())
     _switch(now)
     restore_interrupts(flags)
 
 
 @sleeps
 def preempt() -> None:
-    """Give up the CPU because `RESCHEDULE` asks for it; called on the way back to program code."""
+    """Give up the CPU because `RESCHEDULE` asks for it; called on the way back to program code.
+
+    Unlike a thread that yields, one with a larger share may be the next again.
+    """
     thread = current()
     clear_work(thread, RESCHEDULE)
     thread.preemptions += 1
-    yield_now()
+    if this_cpu().run_queue.is_empty() and may_stay(thread):
+        return
+    flags = disable_interrupts()
+    now = ticks_now()
+    if _leave_turn(now):
+        this_cpu().run_queue.add_again(thread)
+    _switch(now)
+    restore_interrupts(flags)
 
 
 @no_sleep
@@ -250,10 +268,41 @@ def make_runnable(thread: Thread) -> None:
         cpu.run_queue.add(thread)
         if running is thread:
             return
-        if thread.virtual_time + WAKE_GRAIN < running.virtual_time:
+        if _goes_before(thread, running):
             add_work(running, RESCHEDULE)
         else:
-            _begin_slice(cpu)
+            _begin_slice(cpu, running)
+
+
+def _goes_before(thread: Thread, running: Thread) -> bool:
+    """Say whether a thread that wakes ends the running one's turn."""
+    return thread.virtual_time + WAKE_GRAIN < running.virtual_time
+
+
+def set_weight(thread: Thread, weight: u32) -> None:
+    """Change a thread's share or priority, also while it waits for a CPU.
+
+    One whose priority falls goes before its new equals, one whose priority rises behind them
+    (sched(7)).
+    """
+    with interrupts_off():
+        queue = cpu_at(thread.cpu).run_queue
+        is_lowered = weight < thread.weight
+        is_queued = thread.state == ThreadState.RUNNABLE and queue.remove(thread)
+        if weight >= URGENT:
+            thread.virtual_time = urgent_time(weight)
+        elif thread.weight >= URGENT:
+            thread.virtual_time = queue.base << BUCKET_SHIFT
+        thread.weight = weight
+        if is_queued:
+            if is_lowered and weight >= URGENT:
+                queue.add_ahead(thread)
+                return
+            thread.state = ThreadState.SLEEPING
+            make_runnable(thread)
+            return
+        if thread.state == ThreadState.RUNNING and queue.is_more_urgent(weight):
+            add_work(thread, RESCHEDULE)
 
 
 def set_affinity(thread: Thread, mask: u64) -> None:
@@ -354,15 +403,15 @@ def _run_entry() -> None:
             log("kernel thread {} ended with error {}", thread.name_text(), error.code)
 
 
-def _enqueue_current(cpu: Cpu, now: u64) -> None:
-    """Put the running thread back into a queue, behind those who would be next."""
+def _leave_turn(now: u64) -> bool:
+    """Charge the running thread; False if it may not stay and is in another CPU's queue now."""
     thread = current()
-    _charge(cpu, thread, now)
+    _charge(this_cpu(), thread, now)
     thread.state = ThreadState.RUNNABLE
     if may_stay(thread):
-        cpu.run_queue.add_behind_first(thread)
-    else:
-        _enqueue_at(thread, placement.choose_any(thread))
+        return True
+    _enqueue_at(thread, placement.choose_any(thread))
+    return False
 
 
 def _enqueue_at(thread: Thread, home: u32) -> None:
@@ -382,7 +431,7 @@ def _enqueue_at(thread: Thread, home: u32) -> None:
     _charge(cpu, running, ticks_now())
     cpu.run_queue.advance(running.virtual_time)
     cpu.run_queue.add(thread)
-    if thread.virtual_time + WAKE_GRAIN < running.virtual_time:
+    if _goes_before(thread, running):
         add_work(running, RESCHEDULE)
     elif (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
         call(home)
@@ -392,13 +441,20 @@ def on_call() -> None:
     """Look at the queue because another CPU has put a thread there; interrupts are off."""
     cpu = this_cpu()
     if not cpu.is_idle and not cpu.run_queue.is_empty():
-        _begin_slice(cpu)
+        _begin_slice(cpu, current())
 
 
-def _begin_slice(cpu: Cpu) -> None:
-    """Limit the running thread's turn, unless it is limited."""
+def _begin_slice(cpu: Cpu, thread: Thread) -> None:
+    """Limit the turn of the thread that runs or is about to, unless it is limited."""
     if (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
-        timer.arm(slice_timer, clock.monotonic_ns() + SLICE_NS, _end_slice)
+        timer.arm(slice_timer, clock.monotonic_ns() + _slice_ns(thread), _end_slice)
+
+
+def _slice_ns(thread: Thread) -> u64:
+    """Give the length of a turn: short for a small share, so that the queue's ring is enough."""
+    if thread.weight >= NORMAL_WEIGHT:
+        return SLICE_NS
+    return max(SLICE_NS * u64(thread.weight) // NORMAL_WEIGHT, LEAST_SLICE_NS)
 
 
 def _switch(now: u64) -> None:
@@ -423,7 +479,7 @@ def _choose(now: u64) -> Change:
             following = idle_thread
     following.state = ThreadState.RUNNING
     if not cpu.run_queue.is_empty():
-        _begin_slice(cpu)
+        _begin_slice(cpu, following)
     if following is previous:
         return STAY
     following.switches += 1
@@ -509,6 +565,8 @@ def _charge(cpu: Cpu, thread: Thread, now: u64) -> None:
     cpu.turn_began = now
     thread.ran_ticks += ran
     if thread.weight != NORMAL_WEIGHT:
+        if thread.weight >= URGENT:
+            return
         ran = ran * NORMAL_WEIGHT // u64(thread.weight)
     thread.virtual_time += ran
 
@@ -519,11 +577,17 @@ def _wake_sleeper(timer: Timer) -> None:
         make_runnable(thread)
 
 
-def _end_slice(_timer: Timer) -> None:
+def _end_slice(expired: Timer) -> None:
     """End the running thread's turn if others wait."""
     cpu = this_cpu()
     if cpu.run_queue.is_empty():
         return
-    add_work(current(), RESCHEDULE)
+    now_ns = clock.monotonic_ns()
+    late_ns = now_ns - min(expired.deadline_ns, now_ns)
+    slices = u32(1) + u32(min(late_ns // SLICE_NS, MOST_SLICES))
+    if cpu.run_queue.is_relieved(current(), slices):
+        add_work(current(), RESCHEDULE)
+    else:
+        _begin_slice(cpu, current())
     if cpus.several and (surplus := placement.surplus(cpu)) is not None:
         _enqueue_at(surplus, placement.least_loaded(surplus))

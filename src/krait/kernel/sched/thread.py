@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 NAME_BYTES: Final = 16  # as TASK_COMM_LEN, the terminating zero included
 NORMAL_WEIGHT: Final = 1024
+URGENT: Final = u32(1 << 19)
+"""The weight from which on a thread is a real-time one; fair shares stay below."""
 ALL_CPUS: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 RESCHEDULE: Final = u32(0x8000_0000)
@@ -64,7 +66,14 @@ class Thread(Counted):
     work: u32 = 0
     """What is to be done before program code goes on; the lower bits are `linux`'s."""
     weight: u32 = NORMAL_WEIGHT
-    """Its share of the CPU; virtual time advances in inverse proportion."""
+    """Its share of the CPU; virtual time advances in inverse proportion.
+
+    From `URGENT` on it is a real-time priority: the thread runs before all that have less.
+    """
+    takes_turns: bool = False
+    """An urgent thread that others of its priority relieve (SCHED_RR)."""
+    turns: u32 = 0
+    """How many slices of its turn among its equals have passed."""
 
     kernel_stack_top: u64 = 0
     saved: SavedStack = inline()

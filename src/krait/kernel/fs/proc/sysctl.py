@@ -39,7 +39,7 @@ KERNEL_FILES: Final[list[FixedFile]] = fixed_files(
         "randomize_va_space": "2",
         "sched_rr_timeslice_ms": "4",
         "sched_rt_period_us": "1000000",
-        "sched_rt_runtime_us": "1000000",
+        "sched_rt_runtime_us": "950000",
         "sem": "32000\t1024000000\t500\t32000",
         "shmall": "18446744073692774399",
         "shmmax": "18446744073692774399",
