@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from collections.abc import Callable
 
 import pytest
@@ -51,3 +52,45 @@ def test_report_of_a_fault(build_program: Callable[..., str]) -> None:
     assert "[stack]" in fault
     quiet = run_in_guest([program, "terminate"], b"", ENVIRONMENT).errors.decode()
     assert "killed by" not in quiet
+
+
+KINDS = {
+    "pie": ("-O1",),
+    "static": ("-O1", "-static"),
+    "static-pie": ("-O1", "-static-pie"),
+    "stripped": ("-O1", "-s"),
+    "frames": ("-O0",),
+}
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("kind", KINDS)
+def test_report_of_one_thread_among_many(build_program: Callable[..., str], kind: str) -> None:
+    """On two CPUs, while others compute and sleep: the right thread, its registers, its calls."""
+    check_report(build_program("guest/programs/crashing_threads.c", "-pthread", *KINDS[kind]), kind)
+
+
+@pytest.mark.guest
+def test_report_with_musl(build_program: Callable[..., str]) -> None:
+    """Another C library: the same report."""
+    program = build_program("guest/programs/crashing_threads.c", "-O1", compiler="musl-gcc")
+    check_report(program, "musl")
+
+
+def check_report(program: str, kind: str) -> None:
+    """Run a program whose eighth thread faults, and read what is said about that."""
+    found = run_in_guest([program], b"", ENVIRONMENT, ("-m", "128M", "-c", "2"))
+    assert found.status == 128 + signal.SIGSEGV
+    report = found.errors.decode()
+    assert report.count("killed by") == 1
+    assert "program killed by SIGSEGV in thread 8 (walker)" in report
+    assert "it read 0x1238, where nothing is mapped" in report
+    assert re.search(r" rdi 1238 ", report)
+    assert re.search(r"-\w+ r-x " + program + "$", report, re.M)
+    calls = r"^  (?:at|from|perhaps from) 0x\w+ in (\S+)\+0x\w+(?:  (\w+))?$"
+    own = [name for file, name in re.findall(calls, report, re.M) if file == program]
+    if kind == "stripped":
+        assert len(own) >= 3
+        assert set(own) == {""}
+    else:
+        assert own[:6] == ["walk", "work", "work", "work", "work", "walker"]
