@@ -58,7 +58,7 @@ def run_in_guest(
     directory: str = "/",
 ) -> Outcome:
     """Run a command in a virtual machine by `krait run`."""
-    words = [sys.executable, "-I", str(MAIN), "run", *CPUS, *switches]
+    words = [sys.executable, "-I", "-S", str(MAIN), "run", *CPUS, *switches]
     for name, value in environment.items():
         words += ["-e", f"{name}={value}"]
     own = dict(environment) | {

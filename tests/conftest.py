@@ -37,7 +37,7 @@ def run_krait() -> Run:
         cwd: Path | None = None,
         timeout: float = 120,
     ) -> subprocess.CompletedProcess[str]:
-        command = [sys.executable, "-I", str(MAIN), *arguments]
+        command = [sys.executable, "-I", "-S", str(MAIN), *arguments]
         if input is None:
             return subprocess.run(
                 command,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from krait.machine.program_symbols import SymbolTable
 from tests.comparison import ENVIRONMENT, Comparison, run_in_guest, run_on_host
 
 PROGRAMS = Path(__file__).parent / "programs"
@@ -93,6 +94,17 @@ def test_go_reads_time_zones(same_as_host: Comparison, tmp_path: Path) -> None:
     command = [GO, "build", "-ldflags=-s -w", "-o", "zones", "."]
     subprocess.run(command, check=True, env=own, cwd=tmp_path)
     same_as_host(str(tmp_path / "zones"))
+    symbols = SymbolTable((tmp_path / "zones").read_bytes())  # stripped: Go's own table tells
+    report = subprocess.run(
+        [GO, "tool", "addr2line", str(tmp_path / "zones")],
+        input=f"{_entry(tmp_path / 'zones'):#x}\n", capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert symbols.name_at_address(_entry(tmp_path / "zones")) == report.stdout.splitlines()[0]
+
+
+def _entry(program: Path) -> int:
+    """Where a program starts (elf(5), e_entry)."""
+    return int.from_bytes(program.read_bytes()[24:32], "little")
 
 
 @pytest.fixture(scope="module")

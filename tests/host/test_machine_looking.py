@@ -22,6 +22,7 @@ from krait.kernel.protocol.control import MessageType
 from krait.kernel.protocol.look import NOBODY, Question, Record, State
 from krait.machine import looking, registry
 from krait.machine.control_link import ControlLink
+from krait.machine.demangling import demangled
 from krait.machine.errors import MachineError
 from krait.machine.looking import SHAPES, Answer, LookError
 from krait.machine.loop import Loop
@@ -244,3 +245,16 @@ def test_stacks_are_sorted_by_thread() -> None:
 def test_text_is_harmless() -> None:
     assert text_of(b"a\x1b[31m\n\xff") == "a?[31m?\ufffd"
     assert [size(count) for count in (5, 2048, 10 << 20, 3 << 40)] == ["5", "2.0K", "10M", "3072G"]
+
+
+def test_names_of_other_languages() -> None:
+    """C++ and Rust names are shown as they were written; no other name is touched."""
+    names = [
+        "_ZN9JavaCalls11call_helperEi",
+        "main",
+        "_Z",
+        "_ZN7threads5inner17h1f0a3c5b7d9e2468E",
+        "runtime.main",
+    ]
+    assert demangled(names) == ["JavaCalls::call_helper", "main", "_Z", "threads::inner", names[4]]
+    assert demangled([]) == []

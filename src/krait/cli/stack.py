@@ -59,6 +59,7 @@ def chains(answer: Answer, kernel: str, image: str) -> list[dict[str, Any]]:
         for each in answer.of(Record.MAPPING)
     ]
     symbols = ProgramSymbols(image, spans)
+    program = symbols.names(each.address for each in frames if each.side != Side.KERNEL)
     found = []
     for record in answer.of(Record.THREAD):
         own = [
@@ -75,7 +76,7 @@ def chains(answer: Answer, kernel: str, image: str) -> list[dict[str, Any]]:
                 "place": (
                     places.get(each.address - 1, "")
                     if each.side == Side.KERNEL
-                    else symbols.name(each.address)
+                    else program[each.address]
                 ),
             }
             for each in own

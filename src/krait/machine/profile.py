@@ -66,16 +66,16 @@ class Profile:
         """Named chains with the number of their samples."""
         symbols = ProgramSymbols(image, list(self._spans.values()), bytes(self._jit_map))
         places = self._kernel_places(kernel)
-        cache: dict[int, str] = {}
+        program = symbols.names(
+            wanted
+            for _, inside, outside in self.samples
+            for wanted in _asked(_code(outside, symbols), exact=not inside)
+        )
         found: Counter[tuple[str, ...]] = Counter()
         for (tid, inside, outside), count in self.samples.items():
             chain = [self._thread_name(tid)]
-            for place, address in reversed(list(enumerate(_code(outside, symbols)))):
-                exact = place == 0 and not inside
-                wanted = address if exact else address - 1
-                if wanted not in cache:
-                    cache[wanted] = symbols.name(wanted)
-                chain.append(cache[wanted])
+            wanted = _asked(_code(outside, symbols), exact=not inside)
+            chain += [program[address] for address in reversed(wanted)]
             for place, address in reversed(list(enumerate(inside))):
                 names = places[address if place == 0 else address - 1]
                 chain += [name + KERNEL_MARK for name in names]
@@ -102,9 +102,15 @@ class Profile:
 def _code(addresses: tuple[int, ...], symbols: ProgramSymbols) -> tuple[int, ...]:
     """The frames up to the first that is none: code without frame pointers leads anywhere."""
     for place, address in enumerate(addresses):
-        if place and not symbols.is_code(address):
+        if address == 0 or (place and not symbols.is_code(address)):
             return addresses[:place]
     return addresses
+
+
+def _asked(addresses: tuple[int, ...], *, exact: bool) -> list[int]:
+    """Where to look: a return address may be the next function's; the innermost may be exact."""
+    first = addresses[:1] if exact else ()
+    return [*first, *(address - 1 for address in addresses[len(first) :])]
 
 
 def folded(chains: Counter[tuple[str, ...]]) -> str:

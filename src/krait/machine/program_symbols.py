@@ -12,9 +12,12 @@ import os
 import re
 import struct
 
+from krait.machine.demangling import demangled
+from krait.machine.go_symbols import go_functions, table_offset
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from krait.image.rofs_reader import RofsReader
 
@@ -52,6 +55,9 @@ class SymbolTable:
             if data[:5] == b"\x7fELF\x02":
                 self._read_segments(data)
                 _read_symbols(data, found)
+                if not found and (table := table_offset(data)) >= 0:
+                    for start, end, name in go_functions(data, table):
+                        found[start] = (end - start, name)
         except (struct.error, IndexError, ValueError, UnicodeDecodeError):
             pass
         self._starts = sorted(found)
@@ -136,6 +142,11 @@ class ProgramSymbols:
                 return f"{name} ({base})"
         return f"[{base.strip('[]')}]"
 
+    def names(self, addresses: Iterable[int]) -> dict[int, str]:
+        """The names of many addresses, those of C++ and Rust as they were written."""
+        found = list(dict.fromkeys(addresses))
+        return dict(zip(found, demangled([self.name(each) for each in found]), strict=True))
+
     def _span_at(self, address: int) -> Span | None:
         index = bisect.bisect_right(self._starts, address) - 1
         if index < 0 or address >= self._spans[index].end:
@@ -155,6 +166,9 @@ class ProgramSymbols:
 
     def _contents(self, path: str) -> bytes:
         """A file of the image; nothing where it is not there any more."""
+        from krait.site_packages import add_site_packages  # for the image's checksums
+
+        add_site_packages()
         from krait.image.errors import ImageError
         from krait.image.rofs_reader import RofsReader
 

@@ -28,6 +28,7 @@ _FAILED_CHECK = re.compile(r"a check failed at 0x(ffffffff[0-9a-f]{8})")
 _CHECKS = ".debug_krait"
 _PREFIX = "krait_"
 _MODULE_END = "__"
+_SOURCE = "(src/krait/"
 
 
 class LogSymboliser:
@@ -78,7 +79,11 @@ class LogSymboliser:
             self._files[path] = _symbol_table(path)
         table = self._files[path]
         name = None if table is None else table.name_at(offset - (how != b"at"))
-        return b"" if name is None else b"  " + name.encode()
+        if name is None:
+            return b""
+        from krait.machine.demangling import demangled
+
+        return b"  " + demangled([name])[0].encode()
 
 
 def _symbol_table(path: bytes) -> SymbolTable | None:
@@ -123,27 +128,30 @@ def check_at(symbols: str, address: int) -> str | None:
 
 
 def resolve(symbols: str, addresses: list[int]) -> list[str]:
-    """`function (file:line)` for each address, '' where nothing is known."""
-    tool = shutil.which("addr2line")
-    if tool is None or not os.path.exists(symbols):
-        return [""] * len(addresses)
-    import subprocess  # a run without a backtrace does not need it
+    """`function (file:line)` for each address, '' where nothing is known.
 
-    command = [tool, "-f", "-e", symbols, *(hex(address) for address in addresses)]
-    output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-    lines = output.splitlines()
-    if len(lines) != 2 * len(addresses):
-        return [""] * len(addresses)
-    return [_place(*lines[2 * index : 2 * index + 2]) for index in range(len(addresses))]
+    Of functions that are inlined into one another the innermost that has a Python line: the
+    compiler's own, which count references and copy, have none.
+    """
+    return [
+        next((name for name in reversed(names) if _SOURCE in name), names[-1] if names else "")
+        for names in _inlined(symbols, addresses) or [[] for _ in addresses]
+    ]
 
 
 def resolve_inlined(symbols: str, addresses: list[int]) -> list[list[str]]:
     """For each address the functions that are inlined into one another there, outermost first."""
     unknown = [[f"{address:#x}"] for address in addresses]
+    found = _inlined(symbols, addresses) or unknown
+    return [names or unnamed for names, unnamed in zip(found, unknown, strict=True)]
+
+
+def _inlined(symbols: str, addresses: list[int]) -> list[list[str]]:
+    """What addr2line says of each address, outermost first; nothing when it cannot be asked."""
     tool = shutil.which("addr2line")
     if tool is None or not os.path.exists(symbols) or not addresses:
-        return unknown
-    import subprocess
+        return []
+    import subprocess  # a run without a backtrace does not need it
 
     listed = "".join(f"{address:#x}\n" for address in addresses)
     command = [tool, "-a", "-i", "-f", "-e", symbols]
@@ -161,9 +169,7 @@ def resolve_inlined(symbols: str, addresses: list[int]) -> list[list[str]]:
             position += 2
         else:
             break
-    if len(found) != len(addresses):
-        return unknown
-    return [names or unnamed for names, unnamed in zip(found, unknown, strict=True)]
+    return found if len(found) == len(addresses) else []
 
 
 def python_name(symbol: str) -> str:
