@@ -19,14 +19,14 @@ from typing import Final
 
 from tests.conformance import cpython, sqlite_tests
 
-EXPECTED: Final = Path(__file__).with_name("expected") / "cpython.txt"
+EXPECTED: Final = Path(__file__).with_name("expected")
 HOST: Final = sqlite_tests.CACHE / "krait" / "conformance" / "cpython.json"
 GUEST: Final = HOST.with_name("machine.json")
 
 
-def expected_failures() -> dict[str, str]:
-    """The list: methods and reasons."""
-    lines = EXPECTED.read_text(encoding="utf-8").splitlines()
+def expected_failures(suite: str = "cpython") -> dict[str, str]:
+    """A suite's list: tests and reasons."""
+    lines = (EXPECTED / f"{suite}.txt").read_text(encoding="utf-8").splitlines()
     pairs = (line.partition(": ") for line in lines if line and not line.startswith("#"))
     return {name: reason for name, _, reason in pairs}
 
@@ -93,7 +93,7 @@ def main(words: Sequence[str]) -> int:
     for name in failed:
         print(f"FAILED {name} ({results[name].outcome})\n{results[name].why}")
     for name in passed:
-        print(f"PASSED, take it from {EXPECTED}: {name}")
+        print(f"PASSED, take it from {EXPECTED}/cpython.txt: {name}")
     return 1 if failed or passed else 0
 
 

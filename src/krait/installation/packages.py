@@ -33,6 +33,10 @@ TEST = (
     Need("mawk", ("mawk",)),
     Need("python3", ("/usr/bin/python3",)),
     Need("strace", ("strace",)),
+    Need("stress-ng", ("stress-ng",)),
+    Need("sysbench", ("sysbench",)),
+    Need("rt-tests", ("cyclictest",)),
+    Need("golang-1.19-src", ("/usr/share/go-1.19/src/os/os_test.go",)),
     Need("libpython3.11-testsuite", ("/usr/lib/python3.11/test/test_mmap.py",)),
 )
 

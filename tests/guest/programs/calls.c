@@ -286,7 +286,8 @@ static void memory(void)
     CALL(process_madvise, REFUSED(S(process_madvise, -1, 0, 0, MADV_COLD, 0), EBADF));
     CALL(set_mempolicy, S(set_mempolicy, 0, 0, 0) == 0);
     CALL(get_mempolicy, S(get_mempolicy, 0, 0, 0, 0, 0) == 0);
-    CALL(mbind, S(mbind, 0, 0, 0, 0, 0, 0) == 0);
+    CALL(mbind, S(mbind, 0, 0, 0, 0, 0, 0) == 0 && S(setresuid, -1, 65534, -1) == 0 &&
+                REFUSED(S(mbind, 0, 0, 0, 0, 0, 4 /* MPOL_MF_MOVE_ALL */), EPERM) && S(setresuid, -1, 0, -1) == 0);
     CALL(move_pages, S(move_pages, 0, 0, 0, 0, 0, 0) == 0);
     CALL(migrate_pages, REFUSED(S(migrate_pages, 1 << 30, 0, 0, 0), ESRCH));
     CALL(remap_file_pages, REFUSED(S(remap_file_pages, 0, 4096, 0, 0, 0), EINVAL));

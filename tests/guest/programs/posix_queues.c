@@ -92,7 +92,11 @@ static void queues(void)
     event.sigev_signo = 99;
     VALUE(mq_notify(q, &event));
     VALUE(mq_send(0, "x", 1, 0));
-    VALUE(read(q, text, 5) >= -1);
+    memset(text, 0, sizeof text);
+    VALUE(read(q, text, 5));
+    VALUE(read(q, text + 5, sizeof text - 6));
+    VALUE(read(q, text, 5));
+    printf("described %s", text);
     mqd_t reader = mq_open("/krait-queue", O_RDONLY);
     VALUE(mq_send(reader, "x", 1, 0));
     VALUE(mq_unlink("/krait-queue"));

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import E2BIG, EFAULT, EINVAL, ENODEV, ENOENT, ENOSPC, ESRCH
+from krait.kernel.errno import E2BIG, EFAULT, EINVAL, ENODEV, ENOENT, ENOSPC, EPERM, ESRCH
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u32, u64
 from krait.kernel.linux.memory_calls import PAGE_MASK, PROGRAM_TOP, mprotect
 from krait.kernel.linux.task import current_process, current_task
@@ -26,10 +26,18 @@ GET_NODE: Final = 1
 GET_ADDRESS: Final = 2
 GET_ALLOWED: Final = 4
 MOVE_FLAGS: Final = 6  # MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
+MOVE_ALL: Final = 4
+CAPABILITY_NICE: Final = 23
 BIND_FLAGS: Final = 7
 MASK_BITS_MAX: Final = 4096 * 8
 NODE_MASK: Final = 1
 INTERLEAVED: Final = 3
+
+
+def check_move(flags: u32) -> None:
+    """Raise EPERM for moving what other processes share, which takes a capability."""
+    if flags & MOVE_ALL != 0 and not current_process().credentials.has(CAPABILITY_NICE):
+        raise Errno(EPERM)
 
 
 def read_nodes(mask: u64, bits: u64) -> bool:
@@ -117,6 +125,7 @@ def mbind(address: u64, length: u64, mode: u32, mask: u64, bits: u64, flags: u32
     """Set the policy of a range."""
     if flags & ~u32(BIND_FLAGS) != 0 or address & PAGE_MASK != 0:
         raise Errno(EINVAL)
+    check_move(flags)
     check_policy(mode, read_nodes(mask, bits))
     end = address.checked_add(length, EINVAL).checked_add(PAGE_MASK, EINVAL) & ~u64(PAGE_MASK)
     if end == address:
@@ -141,6 +150,7 @@ def move_pages(
     """Tell on which node pages are, or move them to the only one."""
     if flags & ~u32(MOVE_FLAGS) != 0:
         raise Errno(EINVAL)
+    check_move(flags)
     if count > 1 << 40:
         raise Errno(E2BIG)
     check_pid(pid)

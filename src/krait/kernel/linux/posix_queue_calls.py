@@ -28,6 +28,7 @@ from krait.kernel.fs.file import File
 from krait.kernel.fs.name import Name
 from krait.kernel.fs.open_flags import NONBLOCK
 from krait.kernel.fs.poll import READABLE, WRITABLE
+from krait.kernel.fs.text_buffer import TextBuffer, make_text_buffer
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -116,6 +117,7 @@ class PosixQueue(Counted):
     count: u64 = 0
     receivers: u32 = 0  # threads that wait for a message
     notified_pid: u32 = 0
+    notified_kind: u32 = 0
     notified_signo: u32 = 0
     notified_value: u64 = 0
     following: PosixQueue | None = None
@@ -143,6 +145,20 @@ class PosixQueue(Counted):
         self.count -= 1
         return message
 
+    def describe(self, out: TextBuffer) -> None:
+        """Write what a read of the queue's file shows (mq_overview(7))."""
+        present: u64 = 0
+        each = self.first
+        while each is not None:
+            present += each.content.length
+            each = each.following
+        told = self.notified_pid != 0
+        put_field(out, text(b"QSIZE:"), present, 10)
+        put_field(out, text(b" NOTIFY:"), u64(self.notified_kind) if told else u64(0), 5)
+        put_field(out, text(b" SIGNO:"), u64(self.notified_signo) if told else u64(0), 5)
+        put_field(out, text(b" NOTIFY_PID:"), u64(self.notified_pid), 6)
+        out.put_byte(u8(0x0A))
+
     def bytes(self) -> u64:
         """Give what the queue counts for RLIMIT_MSGQUEUE."""
         return self.most * (self.size + 48)
@@ -152,6 +168,14 @@ class PosixQueue(Counted):
         while self.take() is not None:
             pass
         posix_queues.bytes -= self.bytes()
+
+
+def put_field(out: TextBuffer, name: Text, value: u64, width: u64) -> None:
+    """Write a number behind its name, with spaces up to a width."""
+    out.put(name)
+    start = out.length
+    out.put_decimal(value)
+    out.pad_to(width, start)
 
 
 class PosixQueues(Struct):
@@ -200,8 +224,20 @@ class QueueFile(File):
         return text(b"/dev/mqueue")
 
     def read(self, into: UserSlice[u8]) -> usize:
-        """Refuse: messages are read by mq_receive(3)."""
-        raise Errno(EINVAL)
+        """Read what the queue is like at the position; messages are read by mq_receive(3)."""
+        count = self.read_at(self.offset, into)
+        self.offset += count
+        return count
+
+    def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
+        """Read what the queue is like."""
+        out = make_text_buffer(u64(0))
+        self.queue.describe(out)
+        if offset >= out.length:
+            return u64(0)
+        count = min(into.length, out.length - offset)
+        into.part(u64(0), count).copy_out(out.text().part(offset, offset + count))
+        return count
 
     def poll(self, table: PollTable | None) -> u32:
         """Readable with a message, writable with room."""
@@ -417,6 +453,7 @@ def mq_notify(descriptor: i32, event: UserPointer[SignalEvent]) -> None:
     if queue.notified_pid != 0:
         raise Errno(EBUSY)
     queue.notified_pid = pid
+    queue.notified_kind = given.notify
     queue.notified_signo = given.signo if given.notify == SIGEV_SIGNAL else u32(0)
     queue.notified_value = given.value
 
