@@ -27,6 +27,7 @@ from krait.kernel.mm.vma import MappingName, Vma
 PAGE_SHIFT: Final = 12
 PAGE_SIZE: Final = 4096
 PAGE_MASK: Final = PAGE_SIZE - 1
+FILE_MOST: Final = (1 << 63) - 1  # MAX_LFS_FILESIZE
 PROGRAM_TOP: Final = 0x7FFF_FFFF_F000
 
 MAP_TYPE: Final = 0xF
@@ -65,7 +66,8 @@ def mmap(
     size = length.checked_add(PAGE_MASK, ENOMEM) & ~u64(PAGE_MASK)
     if size > PROGRAM_TOP:
         raise Errno(ENOMEM)
-    offset.checked_add(size, EOVERFLOW)
+    if offset.checked_add(size, EOVERFLOW) > FILE_MOST and file is not None:
+        raise Errno(EOVERFLOW)
     kind = flags & MAP_TYPE
     if kind == MAP_SHARED_VALIDATE and flags & ~u32(VALIDATED_FLAGS) != 0 and file is not None:
         raise Errno(EOPNOTSUPP)

@@ -234,8 +234,13 @@ class AddressSpace(PlacedSpace):
         return stack
 
     def is_resident(self, address: u64) -> bool:
-        """Say whether a page is in memory."""
-        return page_range.is_resident(self.root, address)
+        """Say whether a page is in memory, of a file also if nobody has looked at it here."""
+        if page_range.is_resident(self.root, address):
+            return True
+        vma = self.find(address)
+        if vma is None or (pager := vma.pager) is None:
+            return False
+        return pager.has_page(vma.page_at(address))
 
     def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
         """Drop the entries of a range (mapped_pages.py)."""

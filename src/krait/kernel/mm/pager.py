@@ -33,6 +33,10 @@ class Pager(Counted):
     def page_for_write(self, index: u64) -> Frame:
         """Return a page, retained, that a shared mapping is going to write to; may sleep."""
 
+    def has_page(self, index: u64) -> bool:
+        """Say whether a page is in memory (mincore); may be wrong by the time the caller looks."""
+        return False
+
     def remove_pages(self, first: u64, end: u64) -> None:
         """Turn pages into a hole, which reads as zeros (MADV_REMOVE); raises EINVAL."""
         raise Errno(EINVAL)

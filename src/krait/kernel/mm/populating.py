@@ -5,7 +5,7 @@ from __future__ import annotations
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import LARGE
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
-from krait.kernel.errno import EFAULT, EIO, ENOMEM
+from krait.kernel.errno import EFAULT, EINVAL, EIO, ENOMEM
 from krait.kernel.lang import Errno, u64
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.protection import Access, FaultResult, Protection
@@ -40,7 +40,7 @@ def populate_locked(space: AddressSpace, start: u64, end: u64) -> None:
         try:
             populate_with(space, start, stop, natural_access(vma))
         except Errno as error:
-            if error.code != EFAULT:
+            if error.code not in (EFAULT, EINVAL):
                 raise
             raise Errno(ENOMEM)
         start = stop
@@ -54,7 +54,7 @@ def natural_access(vma: Vma) -> Access:
 
 
 def populate_with(space: AddressSpace, start: u64, end: u64, access: Access) -> None:
-    """Touch every page of a range, a large one once; raises ENOMEM, EFAULT, EIO."""
+    """Touch every page of a range, a large one once; raises ENOMEM, EFAULT, EINVAL, EIO."""
     while start < end:
         match space.fault(start, access):
             case FaultResult.HANDLED:
@@ -63,6 +63,8 @@ def populate_with(space: AddressSpace, start: u64, end: u64, access: Access) -> 
                 raise Errno(ENOMEM)
             case FaultResult.IO:
                 raise Errno(EIO)
+            case FaultResult.ACCERR:
+                raise Errno(EINVAL)
             case _:
                 raise Errno(EFAULT)
 

@@ -39,6 +39,10 @@ class SharedMemory(Pager):
         """Return the same page."""
         return self.page(index)
 
+    def has_page(self, index: u64) -> bool:
+        """Say whether a page has been made."""
+        return u64(self.map.get(index)) != 0
+
     def page_count(self) -> u64:
         """Return the size in pages."""
         return self.pages

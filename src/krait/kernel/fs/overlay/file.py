@@ -29,6 +29,10 @@ class OverlayFile(RamFile):
         """Tell whether a page of the image shows."""
         return index < self.lower_pages
 
+    def has_lower_page(self, index: u64) -> bool:
+        """Ask the image."""
+        return index < self.lower_pages and self.lower.has_page(index)
+
     def drop_pages_from(self, index: u64) -> None:
         """Release pages, and hide those of the image."""
         self.lower_pages = min(self.lower_pages, index)

@@ -285,6 +285,14 @@ class RamFile(PagedVnode):
             frames.retain(frame)
             return frame
 
+    def has_page(self, index: u64) -> bool:
+        """Say whether a page is in memory, this file's or the one below."""
+        return self.pages.find(index) != NO_FRAME or self.has_lower_page(index)
+
+    def has_lower_page(self, index: u64) -> bool:
+        """Say whether a page that `lower_page` would give is in memory."""
+        return False
+
     def page_for_write(self, index: u64) -> Frame:
         """Return a page for a shared writable mapping."""
         with self.lock:

@@ -55,6 +55,10 @@ class DiskSource(ImageSource):
                     return frame
                 self.fetch(index)
 
+    def has(self, index: u64) -> bool:
+        """Say whether a page is in the cache."""
+        return self.cache.find(index) != NO_FRAME
+
     def fetch(self, index: u64) -> None:
         """Wait for the request that brings a page, after starting it if need be."""
         slot = self.find_request(index)

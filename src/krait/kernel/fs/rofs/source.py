@@ -17,6 +17,10 @@ class ImageSource(Counted):
         """Return a page, retained for the caller; raises EIO. May sleep."""
         raise Errno(EIO)
 
+    def has(self, index: u64) -> bool:
+        """Say whether `page` would not sleep."""
+        return True
+
 
 class InitrdSource(ImageSource):
     """An image that the boot loader has put into memory; its frames live for ever."""

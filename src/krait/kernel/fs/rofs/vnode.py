@@ -98,6 +98,10 @@ class RofsVnode(PagedVnode):
             return NO_FRAME
         return self.image.page(self.first.checked_add(index, EIO), u32.truncate(self.ino))
 
+    def has_page(self, index: u64) -> bool:
+        """Say whether a page of the image is in memory."""
+        return index < self.count and self.image.source.has(self.first.wrapping_add(index))
+
     def page(self, index: u64) -> Frame:
         """Return a page for a mapping."""
         if not self.is_regular:
