@@ -59,3 +59,14 @@ def test_image_pages_that_are_written(
     there = run_in_guest([str(script)], b"", ENVIRONMENT, ("--root", root))
     here = run_on_host([str(script)], b"", ENVIRONMENT)
     assert there.output.decode().splitlines() == here.output.decode().splitlines(), there.errors
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("root", ["initrd", "disk"])
+def test_pages_that_are_changed_in_a_row(build_program: Callable[..., str], root: str) -> None:
+    """Copies of a file's pages come in advance, hold what the file does, and end where it ends."""
+    program = build_program("guest/programs/relocates.c", "-static")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program, "count"], b"", ENVIRONMENT, ("--root", root))
+    assert there.output == here.output + b"fewer faults than pages: 1\n"
+    assert (there.status, there.errors) == (0, b"")
