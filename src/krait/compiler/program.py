@@ -37,7 +37,7 @@ from krait.kernel.lang import Panic
 
 SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "no_kernel_lock", "reads_shared",
                 "abstractmethod", "staticmethod", "property", "override", "final",
-                "classmethod"}  # fmt: skip
+                "classmethod", "inlined"}  # fmt: skip
 
 
 @dataclass(frozen=True)

@@ -60,6 +60,11 @@ def reads_shared(function: F) -> F:
     return _mark(function, "reads_shared", True)
 
 
+def inlined(function: F) -> F:
+    """Compiled in every module that calls it: for what is called often, and from few places."""
+    return _mark(function, "inlined", True)
+
+
 def export(symbol: str, /) -> Callable[[F], F]:
     """Emit the function under this symbol; it is an entry point."""
     return lambda function: _mark(function, "export", symbol)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from krait.kernel.arch.x86_64 import user_words
 from krait.kernel.errno import EAGAIN, EINTR
-from krait.kernel.lang import Errno, UserPointer, fence, u32, u64
+from krait.kernel.lang import Errno, UserPointer, fence, inlined, u32, u64
 from krait.kernel.linux.futex_table import FutexWaiter, futexes
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
@@ -35,6 +35,7 @@ def absolute_deadline(timeout: u64, by_wall_clock: bool) -> u64:
     return until_ns
 
 
+@inlined
 def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
     """Queue up if the word has the expected value; False if it has to be brought in first."""
     with futexes.lock:
