@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import inspect
 import sys
-import textwrap
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -75,7 +74,44 @@ REFUSED_ARGUMENTS_ROWS = (
 MISSING = """\
 ## Not known: ENOSYS
 
+| calls | why |
+|---|---|
 """
+REASONS = {
+    "Linux itself has no such call": (
+        "_sysctl afs_syscall create_module epoll_ctl_old epoll_wait_old get_kernel_syms "
+        "get_thread_area getpmsg lookup_dcookie nfsservctl putpmsg query_module security "
+        "set_thread_area tuxcall uselib vserver"
+    ),
+    "newer than Linux 6.1": (
+        "cachestat futex_requeue futex_wait futex_wake listmount lsm_get_self_attr "
+        "lsm_list_modules lsm_set_self_attr map_shadow_stack mseal statmount"
+    ),
+    "need several processes or name spaces": "process_mrelease ptrace setns unshare",
+    "not yet: programs fall back to epoll and threads": (
+        "io_uring_enter io_uring_register io_uring_setup"
+    ),
+    "a sandbox around programs; here it is the virtual machine": (
+        "landlock_add_rule landlock_create_ruleset landlock_restrict_self seccomp"
+    ),
+    "the kernel has no modules, keys, quotas, accounts, swap or second kernel": (
+        "acct add_key delete_module finit_module init_module kexec_file_load kexec_load keyctl "
+        "quotactl quotactl_fd request_key swapoff swapon"
+    ),
+    "administration of mounts beyond mount and umount2": (
+        "fsconfig fsmount fsopen fspick mount_setattr move_mount open_tree pivot_root"
+    ),
+    "for tracers and profilers of the system": (
+        "bpf fanotify_init fanotify_mark perf_event_open userfaultfd"
+    ),
+    "files are not named by handles": "name_to_handle_at open_by_handle_at",
+    "restarting needs no call of its own here": "restart_syscall",
+    "16-bit and 32-bit segments": "modify_ldt",
+    "memory that the kernel itself cannot reach": "memfd_secret",
+    "there is one memory node": "set_mempolicy_home_node",
+    "numbers of file systems, long out of use": "sysfs ustat",
+}
+"""Why each call that nobody registers is not there."""
 
 NOT_TRAPPED = """\
 ## Privileged instructions
@@ -149,9 +185,18 @@ def page() -> str:
     parts.append(
         REFUSED + "".join(f"| {name} | {answer} |\n" for name, answer in sorted(answers.items()))
     )
-    parts.append(MISSING + textwrap.fill(", ".join(missing), 110) + "\n")
+    parts.append(MISSING + "".join(f"{line}\n" for line in reasons(missing)))
     rows = "".join(f"| {' | '.join(row)} |\n" for row in NOT_TRAPPED_ROWS)
     return "\n".join([*parts, NOT_TRAPPED + rows])
+
+
+def reasons(missing: list[str]) -> Iterator[str]:
+    """A line for each reason; every call has one."""
+    given = [name for names in REASONS.values() for name in names.split()]
+    if sorted(given) != missing:
+        raise SystemExit(f"docs/generate_abi.py: REASONS: {set(given) ^ set(missing)}")
+    for reason, names in REASONS.items():
+        yield f"| {', '.join(names.split())} | {reason} |"
 
 
 def refused_flags() -> Iterator[str]:

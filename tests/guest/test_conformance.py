@@ -27,6 +27,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "ranges",
         "signals",
         "interrupted",
+        "itself",
         "resolve",
     ],
 )

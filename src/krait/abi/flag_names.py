@@ -66,6 +66,7 @@ FLAGS: dict[str, dict[int, str]] = {
         0x20: "PRIVATE_EXPEDITED_SYNC_CORE", 0x40: "REGISTER_PRIVATE_EXPEDITED_SYNC_CORE",
         0x200: "GET_REGISTRATIONS",
     },
+    "pidfd_open": {0x800: "PIDFD_NONBLOCK"},
     "sched_setattr": {
         0x1: "SCHED_FLAG_RESET_ON_FORK", 0x2: "SCHED_FLAG_RECLAIM", 0x4: "SCHED_FLAG_DL_OVERRUN",
         0x8: "SCHED_FLAG_KEEP_POLICY", 0x10: "SCHED_FLAG_KEEP_PARAMS",

@@ -35,7 +35,6 @@ _COPES = {
     "fanotify_init": "file watchers fall back to inotify or polling",
     "inotify_init1": "file watchers fall back to polling",
     "name_to_handle_at": "falls back to paths",
-    "pidfd_open": "falls back to process ids and SIGCHLD",
     "ptrace": "debuggers only",
     "mseal": _GOES_ON,
     "map_shadow_stack": "glibc goes on without",

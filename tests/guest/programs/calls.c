@@ -408,10 +408,27 @@ static void scheduling(void)
     CALL(sched_getaffinity, S(sched_getaffinity, 0, sizeof mask, mask) > 0 && mask[0] == 1);
 }
 
+static void itself(void)
+{
+    struct timex { unsigned modes; long rest[25]; } timex = { 0 };
+    struct iovec here = { buffer, 4 }, there = { "abcd", 4 };
+    int self, process = S(getpid);
+    CALL(adjtimex, S(adjtimex, &timex) == 5);
+    CALL(clock_adjtime, S(clock_adjtime, CLOCK_REALTIME, &timex) == 5);
+    timex.modes = 1;
+    CALL(adjtimex, REFUSED(S(adjtimex, &timex), EPERM));
+    CALL(process_vm_readv, S(process_vm_readv, process, &here, 1L, &there, 1L, 0L) == 4 && !memcmp(buffer, "abcd", 4));
+    CALL(process_vm_writev, S(process_vm_writev, process, &there, 1L, &here, 1L, 0L) == 4);
+    CALL(kcmp, S(kcmp, process, process, 1, 0L, 0L) == 0);
+    CALL(pidfd_open, (self = S(pidfd_open, process, 0)) >= 0);
+    CALL(pidfd_send_signal, S(pidfd_send_signal, self, 0, NULL, 0) == 0);
+    CALL(pidfd_getfd, S(pidfd_getfd, self, self, 0) > self);
+}
+
 /* What docs/abi.md says is refused. */
 static void refusals(void)
 {
-    struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 64 };
+    struct { unsigned long flags, mode, resolve; } how = { O_RDONLY, 0, 8 };
     struct sigevent by_thread = { .sigev_notify = SIGEV_THREAD };
     int fd, s[2], q = S(mq_open, "calls", O_CREAT | O_RDWR, 0600, NULL);
     CALL(openat2, REFUSED(S(openat2, AT_FDCWD, "/tmp", &how, 24), EXDEV));
@@ -544,6 +561,7 @@ int main(int count, char **arguments)
         identity();
         clocks();
         scheduling();
+        itself();
         refusals();
         mounts();
         threads();

@@ -417,6 +417,10 @@ CALL(membarrier, ({ long r = S(membarrier, b, 0, 0); r > 0 ? 0 : r; }))
 CALL(membarrier_flags, S(membarrier, 0x10, 1 << 30 | b, 0))
 CALL(process_madvise, S(process_madvise, -1, &vector, 1, 20, b))
 CALL(mq_notify, ({ struct sigevent e = { .sigev_notify = b }; S(mq_notify, -1, &e); }))
+CALL(pidfd_open, made(S(pidfd_open, getpid(), b)))
+CALL(pidfd_send_signal, ({ int f = S(pidfd_open, getpid(), 0); long r = S(pidfd_send_signal, f, 0, NULL, b); int e = errno; close(f); errno = e; r; }))
+CALL(pidfd_getfd, ({ int f = S(pidfd_open, getpid(), 0); long r = made(S(pidfd_getfd, f, 1, b)); int e = errno; close(f); errno = e; r; }))
+CALL(process_vm_readv, S(process_vm_readv, getpid(), &vector, 1L, &vector, 1L, b))
 CALL(flock, S(flock, file, b))
 CALL(fadvise64, S(fadvise64, file, 0, 0, b))
 CALL(getpriority, S(getpriority, b, 0) < 0 ? -1 : 0)
@@ -440,7 +444,7 @@ static const struct { const char *name; long (*call)(bits); int count; } calls[]
     ROW(inotify_init1), ROW(setxattr), ROW(lsetxattr), ROW(fsetxattr), ROW(epoll_ctl), { "poll", do_poll, 15 },
     ROW(rt_sigaction), ROW(sigaltstack), ROW(wait4), ROW(waitid), ROW(waitid_exited), ROW(io_submit),
     ROW(io_submit_options), ROW(execveat), ROW(membarrier), ROW(membarrier_flags), ROW(process_madvise),
-    ROW(mq_notify), ROW(flock), ROW(fadvise64), ROW(getpriority),
+    ROW(mq_notify), ROW(pidfd_open), ROW(pidfd_send_signal), ROW(pidfd_getfd), ROW(process_vm_readv), ROW(flock), ROW(fadvise64), ROW(getpriority),
 };
 
 int main(void)

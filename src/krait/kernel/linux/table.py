@@ -20,6 +20,7 @@ from krait.kernel.linux.numbers import CALL_NAMES, LIMIT, NUMBERS
 from krait.kernel.linux.task import current_task
 
 FAMILIES: Final = (
+    "adjustment_calls",
     "attribute_calls",
     "barrier_calls",
     "descriptor_calls",
@@ -38,6 +39,8 @@ FAMILIES: Final = (
     "memory_calls",
     "memory_policy_calls",
     "open_calls",
+    "peer_calls",
+    "pidfd_calls",
     "process_calls",
     "random_calls",
     "schedule_calls",
