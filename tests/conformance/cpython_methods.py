@@ -10,6 +10,7 @@ It runs with the interpreter of the suite and nothing but its standard library.
 
 from __future__ import annotations
 
+import _posixsubprocess
 import faulthandler
 import gc
 import io
@@ -55,6 +56,26 @@ class Watch:
     def __init__(self) -> None:
         self.reasons: set[str] = set()
 
+    def watch_multiprocessing(self) -> None:
+        """Note the starting and the use of its helper processes, which no audit event tells."""
+        self._note_calls(_posixsubprocess, "fork_exec")
+        for name, helper in (("resource_tracker", "ResourceTracker"), ("forkserver", "ForkServer")):
+            module = sys.modules.get(f"multiprocessing.{name}")
+            if module is not None:
+                self._note_calls(getattr(module, helper), "ensure_running")
+
+    def _note_calls(self, owner: Any, name: str) -> None:
+        function = getattr(owner, name)
+        if hasattr(function, "noted"):
+            return
+
+        def noting(*arguments: Any) -> Any:
+            self.reasons.add("process")
+            return function(*arguments)
+
+        noting.noted = True  # type: ignore[attr-defined]
+        setattr(owner, name, noting)
+
     def hook(self, event: str, arguments: tuple[Any, ...]) -> None:
         """Note a reason."""
         if event in PROCESS_EVENTS:
@@ -82,6 +103,7 @@ class Result(unittest.TestResult):
         super().startTest(test)
         self.outcome, self.why, self.inside = "ok", "", True
         self.watch.reasons.clear()
+        self.watch.watch_multiprocessing()
         self.recorder.write(start=test.id())
         faulthandler.dump_traceback_later(self.limit_s, exit=True, file=sys.__stderr__)
         self.started = time.monotonic()
@@ -192,6 +214,19 @@ def run_module(name: str, plan: dict[str, Any], recorder: Recorder, watch: Watch
     recorder.write(module=name, outcome="done")
 
 
+def in_folder(folder: str, load_package_tests: Any) -> Any:
+    """Let packages of another folder find their modules, which CPython's own helper refuses."""
+
+    def load(package: str, loader: Any, standard_tests: Any, pattern: str | None) -> Any:
+        if os.path.dirname(package) != folder:
+            return load_package_tests(package, loader, standard_tests, pattern)
+        top = os.path.dirname(folder)
+        standard_tests.addTests(loader.discover(package, pattern or "test*", top))
+        return standard_tests
+
+    return load
+
+
 def main() -> None:
     """Run the plan."""
     plan = json.load(sys.stdin)
@@ -201,9 +236,13 @@ def main() -> None:
     import test
     from test import support
 
-    test.__path__.extend(plan.get("folders", ()))
-    from test.support import os_helper
+    for folder in plan.get("folders", ()):
+        test.__path__.append(folder)
+        support.load_package_tests = in_folder(folder, support.load_package_tests)
+    from test.support import os_helper, script_helper
 
+    # Else every module with a test of the command line starts a process when it is imported.
+    setattr(script_helper, "__cached_interp_requires_environment", False)  # noqa: B010
     support.use_resources = plan["resources"]
     support.verbose = 0
     for setter in CLOCK_SETTERS:  # nobody shall set the host's clock

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final
 
 CACHE: Final = Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache"))
-FOLDER: Final = CACHE / "krait" / "conformance" / "source" / "test_sqlite3"
+FOLDER: Final = CACHE / "krait" / "conformance" / "source" / "test" / "test_sqlite3"
 SOURCE: Final = (
     "deb-src [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] "
     "http://deb.debian.org/debian bookworm main\n"

@@ -111,3 +111,25 @@ def test_deadlock(program: str) -> None:
     there = run_in_guest([program, "deadlock"], b"", ENVIRONMENT, ("--timeout", "2"))
     assert there.output == b"waits\n"
     assert there.status == 124
+
+
+def test_threads_of_python() -> None:
+    """Its code is kept while memory ends: else every step would read it anew, without an end."""
+    code = (
+        "import threading\n"
+        "event, threads = threading.Event(), []\n"
+        "try:\n"
+        "    while True:\n"
+        "        thread = threading.Thread(target=event.wait)\n"
+        "        thread.start()\n"
+        "        threads.append(thread)\n"
+        "except RuntimeError as error:\n"
+        "    print(error, len(threads) > 50, flush=True)\n"
+        "event.set()\n"
+        "for thread in threads:\n"
+        "    thread.join()\n"
+        "print('joined')\n"
+    )
+    there = run_in_guest(["/usr/bin/python3", "-c", code], b"", ENVIRONMENT, ("-m", "24M"))
+    assert there.output == b"can't start new thread True\njoined\n", there.errors
+    assert there.status == 0

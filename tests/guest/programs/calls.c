@@ -97,7 +97,7 @@ static void files(void)
     CALL(lstat, S(lstat, "l", &st) == 0 && S_ISLNK(st.st_mode));
     CALL(newfstatat, S(newfstatat, AT_FDCWD, "a", &st, 0) == 0);
     CALL(statx, S(statx, AT_FDCWD, "a", 0, 0x7ff, statx_room) == 0);
-    CALL(statfs, S(statfs, "/tmp", &sf) == 0 && sf.f_bsize == 4096);
+    CALL(statfs, S(statfs, "/tmp", &sf) == 0 && sf.f_bsize == 4096 && sf.f_bfree < sf.f_blocks);
     CALL(fstatfs, S(fstatfs, fd, &sf) == 0);
     CALL(access, S(access, "a", R_OK) == 0);
     CALL(faccessat, S(faccessat, AT_FDCWD, "a", R_OK) == 0);
@@ -406,6 +406,7 @@ static void scheduling(void)
     CALL(sched_rr_get_interval, S(sched_rr_get_interval, 0, &t) == 0);
     CALL(sched_setaffinity, S(sched_setaffinity, 0, sizeof mask, mask) == 0);
     CALL(sched_getaffinity, S(sched_getaffinity, 0, sizeof mask, mask) > 0 && mask[0] == 1);
+    CALL(sched_getaffinity, REFUSED(S(sched_getaffinity, -1, sizeof mask, mask), ESRCH));
 }
 
 static void itself(void)

@@ -108,7 +108,7 @@ def use_image(overlaid: bool) -> None:
     image = mount_image(TestSource(first=list_of_frames, page_count=list_of_frames.length))
     lower = root_of(image)
     if overlaid:
-        overlay = make_overlay_file_system(image.inode_count)
+        overlay = make_overlay_file_system(image.inode_count, image.page_count)
         world.overlay = overlay
         top = make_root(make_overlay_root(overlay, lower))
     else:

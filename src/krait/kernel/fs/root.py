@@ -54,7 +54,7 @@ def mount() -> None:
     try:
         image = mount_image(find_image())
         lower = root_of(image)
-        overlay = make_overlay_file_system(image.inode_count)
+        overlay = make_overlay_file_system(image.inode_count, image.page_count)
         upper = make_overlay_root(overlay, lower)
     except Errno:
         outcome.image_error(text(b"the root file system cannot be mounted"))

@@ -83,7 +83,7 @@ def sched_getaffinity(tid: i32, size: u32, mask: UserPointer[u64]) -> u32:
     """Give the CPUs that a thread may run on."""
     if size & 7 != 0 or size < MASK_BYTES:
         raise Errno(EINVAL)
-    task = thread_of(tid)
+    task = placed_thread(tid)
     mask.store(task.affinity & cpus.present)
     return MASK_BYTES
 
@@ -91,7 +91,7 @@ def sched_getaffinity(tid: i32, size: u32, mask: UserPointer[u64]) -> u32:
 @syscall("sched_setaffinity")
 def sched_setaffinity(tid: i32, size: u32, mask: UserPointer[u8]) -> None:
     """Restrict a thread to CPUs, one of which must be there."""
-    task = thread_of(tid)
+    task = placed_thread(tid)
     wanted: u64 = 0
     for index in range(min(size, MASK_BYTES)):
         wanted |= u64(mask.load_at(u64(index))) << index * 8
@@ -337,6 +337,13 @@ def thread_of(tid: i32) -> Task:
     if task is None:
         raise Errno(ESRCH)
     return task
+
+
+def placed_thread(tid: i32) -> Task:
+    """Find a thread for the affinity calls, to which a negative id is one that nobody has."""
+    if tid < 0:
+        raise Errno(ESRCH)
+    return thread_of(tid)
 
 
 def check_thread(tid: i32) -> None:

@@ -34,6 +34,7 @@ class OverlayFileSystem(RamFileSystem):
     """An overlay; `known` finds the vnode that stands for a lower inode."""
 
     known: Buffer[InodeChunk | None]
+    image_pages: u64
     hand: u64 = 0  # where `shrink` goes on
 
     def kind(self) -> Text:
@@ -41,11 +42,11 @@ class OverlayFileSystem(RamFileSystem):
         return text(b"overlay")
 
     def statistics(self) -> Statistics:
-        """Return what statfs(2) shows: the room for changes."""
+        """Return what statfs(2) shows: the image, which is full, and the room for changes."""
         return Statistics(
             magic=OVERLAY_MAGIC,
             block_size=BLOCK_SIZE,
-            blocks=self.pages_max,
+            blocks=self.image_pages + self.pages_max,
             blocks_free=self.pages_max - self.pages_used,
             files=self.files_max,
             files_free=self.files_max - min(self.files_used, self.files_max),
@@ -101,12 +102,13 @@ def shrink_chunk(chunk: InodeChunk) -> u64:
     return dropped
 
 
-def make_overlay_file_system(lower_inodes: u64) -> OverlayFileSystem:
+def make_overlay_file_system(lower_inodes: u64, image_pages: u64) -> OverlayFileSystem:
     """Make the file system for an image; changes may fill half of memory."""
     half = frames.total() // 2
     return OverlayFileSystem(
         device=device_numbers.take(),
         last_inode=lower_inodes,
+        image_pages=image_pages,
         pages_max=half,
         files_max=half + lower_inodes,
         known=Buffer[InodeChunk | None](length=lower_inodes // CHUNK + 1),

@@ -6,6 +6,10 @@ misses follow each other, as when a file is read from end to end, the window is 
 next one is requested before it is needed, so that the disk works while the program does. When
 memory is short, nothing is read in advance: it would push out what is in use.
 
+The last few MiB are kept when others want memory: a program whose code has to be read anew at every
+turn would get no further, and never reach the end that an error or its death would be. (Linux on
+Chromebooks keeps 50 MiB for the same reason, `min_filelist_kbytes`.)
+
 Pages are not written, so nothing here is ever dirty.
 """
 
@@ -28,6 +32,9 @@ WINDOW: Final = 16
 SECTORS_PER_PAGE: Final = 8
 SCARCE_SHARE: Final = 16
 """Memory is short when less than one part in so many is free."""
+KEPT_SHARE: Final = 8
+KEPT_MAX: Final = 1024
+"""Pages that stay: one part in so many of all memory, at most 4 MiB."""
 
 
 class DiskSource(ImageSource):
@@ -40,6 +47,7 @@ class DiskSource(ImageSource):
     window: u64 = WINDOW
     expected: u64 = 0  # where the next miss is if reading goes on
     hand: u64 = 0
+    reading: bool = False  # the memory that is wanted is for pages of this cache
     reads: u64 = 0
     pages_read: u64 = 0
 
@@ -101,12 +109,14 @@ class DiskSource(ImageSource):
             first -= 1
         request = BlockRequest(first_page=first)
         end = min(low + self.window, self.page_count)
+        self.reading = True
         while first + request.count < end and self.is_missing(first + request.count):
             try:
                 request.frames[request.count] = frames.allocate()
             except Errno:
                 break
             request.count += 1
+        self.reading = False
         if first + request.count <= index:
             release_frames(request)
             raise Errno(ENOMEM)
@@ -168,6 +178,8 @@ class DiskSource(ImageSource):
 
     def shrink(self, wanted: u64) -> u64:
         """Release pages that nobody else holds; return how many."""
+        kept = u64(0) if self.reading else min(frames.total() // KEPT_SHARE, u64(KEPT_MAX))
+        wanted = min(wanted, self.cache.count - min(kept, self.cache.count))
         freed: u64 = 0
         visited: u64 = 0
         while freed < wanted and visited < self.page_count:
