@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from krait.image.fast_path import Request
-from krait.image.finders import go, lua, perl, php, ruby
+from krait.image.finders import go, lua, own_data, perl, php, ruby
 from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.launchers import behind_launcher
@@ -160,3 +160,16 @@ def test_variables_of_languages_choose_the_record() -> None:
         for more in ({}, {"RUBYLIB": "/a"}, {"GEM_HOME": "/b"}, {"LUA_PATH": "/c/?.lua"})
     }
     assert len(keys) == 4
+
+
+def test_a_large_folder_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder of the program's name goes in whole, or the user learns that it does not."""
+    monkeypatch.setattr(own_data, "FOLDERS", (str(tmp_path),))
+    (tmp_path / "program").mkdir()
+    (tmp_path / "program" / "data").write_bytes(bytes(1000))
+    for limit, notes in ((1000, 0), (999, 1)):
+        monkeypatch.setattr(own_data, "BYTES_MAX", limit)
+        manifest, said = Manifest(), list[str]()
+        own_data.add_own_data("/usr/bin/program", manifest, {}, said)
+        assert len(said) == notes
+        assert (f"{tmp_path}/program/data" in dict(manifest.files())) == (notes == 0)

@@ -77,10 +77,11 @@ class _Builder:
         self.changes.update(resolved.environment)
         for script in resolved.scripts:
             self.manifest.add_host(script)
+            own_data.add_own_data(script, self.manifest, self.environment, self.notes)
         self.manifest.add_host(resolved.path)
         for path in resolved.executables:
             elf = self.add_executable(path)
-            own_data.add_own_data(path, self.manifest, self.environment)
+            own_data.add_own_data(path, self.manifest, self.environment, self.notes)
             finder = _finder_of(path)
             if depth == 0 and self.request.finder is not None and path == resolved.executables[-1]:
                 finder = _finder_named(self.request.finder)

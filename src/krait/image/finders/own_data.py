@@ -8,9 +8,12 @@ from typing import Final
 
 from krait.image.manifest import Manifest
 
-FOLDERS: Final = ("/usr/share", "/usr/lib", "/usr/local/share", "/usr/local/lib", "/etc")
+FOLDERS: Final = (
+    *("/usr/share", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/libexec"),
+    *("/usr/local/share", "/usr/local/lib", "/etc"),
+)
 FILES_MAX: Final = 1500
-BYTES_MAX: Final = 32 << 20
+BYTES_MAX: Final = 64 << 20
 SKIPPED: Final = frozenset(("doc", "man", "locale", "examples", "tests"))
 KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "bash": ("/etc/profile", "/etc/bash.bashrc", "~/.bashrc", "~/.bash_profile", "~/.profile"),
@@ -20,6 +23,8 @@ KNOWN: Final[Mapping[str, tuple[str, ...]]] = {
     "less": ("/etc/lesskey", "~/.lesskey"),
     "nano": ("/etc/nanorc", "~/.nanorc"),
     "sqlite3": ("~/.sqliterc",),
+    "tclsh": ("/usr/share/tcltk",),
+    "tclsh8.6": ("/usr/share/tcltk",),
     "vim": ("/etc/vim/vimrc", "~/.vimrc"),
     "curl": ("~/.curlrc",),
     "wget": ("/etc/wgetrc", "~/.wgetrc"),
@@ -29,12 +34,18 @@ SERVED: Final = (
 )  # these have a finder
 
 
-def add_own_data(path: str, manifest: Manifest, environment: Mapping[str, str]) -> None:
-    """Add small folders and settings that carry the name of the program at `path`."""
+def add_own_data(
+    path: str, manifest: Manifest, environment: Mapping[str, str], notes: list[str]
+) -> None:
+    """Add settings and folders that carry a program's name; a large one is only noted."""
     name = os.path.basename(path)
     home = environment.get("HOME", "/")
     for known in KNOWN.get(name, ()):
-        manifest.add_host(f"{home}{known[1:]}" if known.startswith("~") else known)
+        place = f"{home}{known[1:]}" if known.startswith("~") else known
+        if os.path.isdir(place):
+            manifest.add_tree(place)
+        else:
+            manifest.add_host(place)
     if not name or name.startswith(SERVED):
         return
     for folder in FOLDERS:
@@ -43,8 +54,12 @@ def add_own_data(path: str, manifest: Manifest, environment: Mapping[str, str]) 
             continue
         if folder == "/etc" and not os.path.isdir(place):
             continue
-        if os.path.isdir(place) and fits(place, FILES_MAX, BYTES_MAX):
+        if not os.path.isdir(place):
+            continue
+        if fits(place, FILES_MAX, BYTES_MAX):
             manifest.add_tree(place, skip_directories=SKIPPED)
+        else:
+            notes.append(f"{place} is too large to be copied whole; try --trace-files")
     manifest.add_host(f"/etc/{name}.conf")
     manifest.add_host(f"/etc/{name}rc")
 
