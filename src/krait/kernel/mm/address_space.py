@@ -144,8 +144,10 @@ class AddressSpace(PlacedSpace):
         above = self.vmas.at_or_after(end)
         first = u64(PROGRAM_START) if below is None else below.end
         last = u64(PROGRAM_END) if above is None else above.start
-        if page_table.free_tables(self.root, first, last) != 0:
+        tables = page_table.unlink_tables(self.root, first, last)
+        if tables != 0:
             forget_all(self)
+            page_table.drop_tables(tables)
 
     # --- changing ---
 
@@ -259,8 +261,9 @@ class AddressSpace(PlacedSpace):
         """Do so with the lock held."""
         self.forget_ranges()
         page_range.drop(self, u64(0), u64(PROGRAM_END))
-        page_table.free_tables(self.root, u64(0), u64(PROGRAM_END))
+        tables = page_table.unlink_tables(self.root, u64(0), u64(PROGRAM_END))
         forget_all(self)
+        page_table.drop_tables(tables)
 
     def __del__(self) -> None:
         """Free what the program had."""

@@ -2,8 +2,8 @@
 
 They have virtual addresses of their own, in slot 257, so that an overflow meets the guard page and
 not another thread's data. A few freed stacks stay as they are for the next threads; of the others
-only the last page stays, which links them. They are not global: other CPUs are asked to
-forget everything that is not.
+only the last page stays, which links them. When there are too many, several lose their pages at
+once: other CPUs have to forget them, which costs an interrupt of each however many there are.
 
 Invariant: a slot of `SLOT` bytes belongs to one stack; its first page is never mapped.
 """
@@ -16,7 +16,7 @@ from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.entry_bits import ADDRESS, NO_EXECUTE, PRESENT, WRITE
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE, STACK_AREA
 from krait.kernel.config import config
-from krait.kernel.lang import Errno, Struct, load, panic, store, u64
+from krait.kernel.lang import Array, Errno, Struct, inline, load, panic, store, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.thread import Thread
@@ -27,7 +27,9 @@ unsafe: Final = True
 STACK_PAGES: Final = 4
 STACK_SIZE: Final = STACK_PAGES * PAGE_SIZE
 SLOT: Final = 2 * STACK_SIZE
-KEPT_MAX: Final = 16
+KEPT_MAX: Final = 24
+THINNED: Final = 16
+"""So many of them lose their pages when there would be more."""
 
 
 class StackArea(Struct):
@@ -67,14 +69,31 @@ def release(top: u64) -> None:
     """Take back a stack on which nobody runs."""
     if config.debug and load(u64, top - STACK_SIZE) != 0:
         panic("the kernel stack below {:x} was used to its end", top)
-    if area.kept_count < KEPT_MAX:
-        store(u64, top - 8, area.kept)
-        area.kept = top
-        area.kept_count += 1
-        return
-    unmap(top - STACK_SIZE, top - PAGE_SIZE)
-    store(u64, top - 8, area.thin)
-    area.thin = top
+    if area.kept_count == KEPT_MAX:
+        thin_out()
+    store(u64, top - 8, area.kept)
+    area.kept = top
+    area.kept_count += 1
+
+
+def thin_out() -> None:
+    """Take all pages but the last from some of the stacks that are kept."""
+    freed: Array[u64] = inline(THINNED * (STACK_PAGES - 1))
+    count: u64 = 0
+    for _ in range(THINNED):
+        top = area.kept
+        area.kept = load(u64, top - 8)
+        area.kept_count -= 1
+        address = top - STACK_SIZE
+        while address < top - PAGE_SIZE:
+            freed[count] = take_page(address)
+            count += 1
+            address += PAGE_SIZE
+        store(u64, top - 8, area.thin)
+        area.thin = top
+    forget_everywhere()
+    for each in freed:
+        frames.release(Frame(each))
 
 
 def release_of(thread: Thread) -> None:
@@ -97,12 +116,17 @@ def map_pages(start: u64, end: u64) -> None:
 
 
 def unmap(address: u64, end: u64) -> None:
-    """Give back the frames of a range."""
+    """Give back the frames of a range that was mapped in vain: no CPU has been there."""
     while address < end:
-        entries = page_table.leaf(page_table.kernel_root(), address)
-        place = page_table.index(address)
-        frames.release(Frame(entries[place] & ADDRESS))
-        entries[place] = u64(0)
-        page_table.flush(address)
+        frames.release(Frame(take_page(address)))
         address += PAGE_SIZE
-    forget_everywhere()
+
+
+def take_page(address: u64) -> u64:
+    """Unmap a page on this CPU, and give its frame."""
+    entries = page_table.leaf(page_table.kernel_root(), address)
+    place = page_table.index(address)
+    frame = entries[place] & ADDRESS
+    entries[place] = u64(0)
+    page_table.flush(address)
+    return frame

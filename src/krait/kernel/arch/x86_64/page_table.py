@@ -8,7 +8,7 @@ nothing. They read and write the span's entry and those of its leaf and say whic
 the levels above stay in here.
 
 Invariant: entries above the leaves point to frames that came from the table source and that only
-this module frees; no leaf is used after `free_tables` for its range.
+this module frees; no leaf is used after `unlink_tables` for its range.
 """
 
 from __future__ import annotations
@@ -162,18 +162,21 @@ def leaf_end(address: u64) -> u64:
     return (address & ~u64(LEAF_SPAN - 1)) + LEAF_SPAN
 
 
-def free_tables(root: u64, start: u64, end: u64) -> u64:
-    """Give back the tables that map nothing but parts of a range, in which nothing is mapped.
+def unlink_tables(root: u64, start: u64, end: u64) -> u64:
+    """Take out the tables that map nothing but parts of a range, in which nothing is mapped.
 
-    Returns how many there were; after any, the caller forgets all translations, since the CPU may
-    have kept the way to them.
+    Returns the first of them for `drop_tables`, 0: there were none. In between every CPU forgets
+    all translations, since it may have kept the way to the tables, and would read them after they
+    have become something else.
     """
-    return free_level(root, u64(ROOT_SHIFT), start, end, u64(0))
+    return unlink_level(root, u64(ROOT_SHIFT), start, end, u64(0), u64(0))
 
 
-def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> u64:
-    """Do so below one table, whose range begins at `base`."""
-    freed: u64 = 0
+def unlink_level(table: u64, shift: u64, start: u64, end: u64, base: u64, others: u64) -> u64:
+    """Do so below one table, whose range begins at `base`; gives those and `others`.
+
+    Each has the address of the next in its first entry: as an entry, that is one of nothing.
+    """
     span = u64(1) << shift
     place = (start - base) >> shift
     while place < ENTRIES:
@@ -185,13 +188,21 @@ def free_level(table: u64, shift: u64, start: u64, end: u64, base: u64) -> u64:
         if entry & PRESENT != 0:
             child = entry & ADDRESS
             if shift > LEAF_SHIFT:
-                freed += free_level(child, shift - 9, max(start, below), end, below)
+                others = unlink_level(child, shift - 9, max(start, below), end, below, others)
             if below >= start and end - below >= span:
                 store(u64, where, u64(0))
-                table_source.drop(child)
-                freed += 1
+                store(u64, child + DIRECT_MAP, others)
+                others = child
         place += 1
-    return freed
+    return others
+
+
+def drop_tables(first: u64) -> None:
+    """Give back the tables that `unlink_tables` has taken out."""
+    while first != 0:
+        following = load(u64, first + DIRECT_MAP)
+        table_source.drop(first)
+        first = following
 
 
 def activate(root: u64) -> None:
