@@ -22,11 +22,12 @@ from krait.kernel.api import looking, profiling
 from krait.kernel.arch.x86_64 import boot_info, context, descriptor_tables
 from krait.kernel.arch.x86_64.image_layout import boot_stack_top
 from krait.kernel.arch.x86_64.layout import DIRECT_MAP
-from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
+from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES, CPUS_MAX
 from krait.kernel.config import config
-from krait.kernel.drivers import log, long_words, panic, watchdog
+from krait.kernel.drivers import fw_cfg, log, long_words, panic, watchdog
 from krait.kernel.fs import root
 from krait.kernel.lang import Errno, export, text, u32, u64
+from krait.kernel.lang import log as say
 from krait.kernel.lang import panic as stop
 from krait.kernel.linux import first_program, program_return, syscall_entry, traps
 from krait.kernel.mm import frames, heap, kernel_stack
@@ -80,14 +81,25 @@ def start(start_info: u64) -> None:
 
 def obey_words() -> None:
     """Start the watchdog, and as many CPUs as there are, if the command line says so."""
+    count: u64 = 1
     reader = WordReader(line=boot_info.boot_info.command_line)
     while reader.next():
         if reader.key().equals(text(boot_words.CPUS)):
             count = reader.number()
-            if count > 1:
-                second_cpus.start(u32(min(count, u64(64))), make_cpu_area, kernel_stack.allocate)
         elif config.watchdog and reader.key().equals(text(boot_words.WATCHDOG)):
             watchdog.start(reader.number())
+    if count > 1:
+        start_cpus(u32(min(count, u64(CPUS_MAX))))
+
+
+def start_cpus(count: u32) -> None:
+    """Start so many CPUs, or those that the machine says it has; the last word counts."""
+    present = fw_cfg.cpus()
+    if present != 0 and present < count:
+        say("there are {} of {} CPUs", present, count)
+        count = present
+    if count > 1:
+        second_cpus.start(count, make_cpu_area, kernel_stack.allocate)
 
 
 def make_cpu_area() -> u64:

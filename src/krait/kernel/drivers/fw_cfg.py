@@ -27,6 +27,7 @@ from krait.kernel.lang import (
 SELECTOR: Final = u16(0x510)
 DATA: Final = u16(0x511)
 SIGNATURE: Final = u16(0x0000)
+CPUS: Final = u16(0x0005)
 DIRECTORY: Final = u16(0x0019)
 SIGNATURE_TEXT: Final = b"QEMU"
 MOST_FILES: Final = u32(256)
@@ -50,6 +51,14 @@ class FirmwareFile(NamedTuple):
 
 
 ABSENT: Final = FirmwareFile(u16(0), u64(0))
+
+
+def cpus() -> u32:
+    """Give how many CPUs the machine has, 0 if it does not say."""
+    if not _is_present():
+        return u32(0)
+    out16(SELECTOR, CPUS)
+    return u32(in8(DATA)) | u32(in8(DATA)) << 8
 
 
 def find(name: Text) -> FirmwareFile:
