@@ -63,6 +63,7 @@ Other arguments that are refused; `tests/guest/programs/calls.c` asks for each.
 |---|---|---|
 """
 REFUSED_ARGUMENTS_ROWS = (
+    ("close_range", "CLOSE_RANGE_UNSHARE while there are other threads", "EINVAL"),
     ("fallocate", "COLLAPSE_RANGE, INSERT_RANGE, ZERO_RANGE", "EOPNOTSUPP (as Linux's tmpfs)"),
     ("mmap", "MAP_HUGETLB", "ENOMEM: none are set aside"),
     ("mount", "MS_BIND, MS_MOVE, MS_REMOUNT, MS_SHARED, …", "EINVAL"),

@@ -26,6 +26,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "memory",
         "ranges",
         "signals",
+        "corners",
         "interrupted",
         "itself",
         "resolve",

@@ -65,11 +65,17 @@ class MemoryFile(RamFile):
 
     def write_user(self, offset: u64, data: UserSlice[u8]) -> usize:
         """Write, as far as the seals allow."""
-        if self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0:
+        if self.is_sealed_against_writing:
             raise Errno(EPERM)
         if self.seals & SEAL_GROW != 0 and offset.checked_add(data.length, EINVAL) > self.size:
             raise Errno(EPERM)
         return super().write_user(offset, data)
+
+    def punch_hole(self, offset: u64, length: u64) -> None:
+        """Write zeros, as far as the seals allow."""
+        if self.is_sealed_against_writing:
+            raise Errno(EPERM)
+        super().punch_hole(offset, length)
 
     def truncate(self, size: u64) -> None:
         """Change the size, as far as the seals allow."""

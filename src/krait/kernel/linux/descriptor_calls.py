@@ -53,10 +53,13 @@ class CloseRangeFlags(IntFlag):
 
 @syscall("close_range", flags=CloseRangeFlags.UNSHARE | CloseRangeFlags.CLOEXEC)
 def close_range(first: u32, last: u32, flags: CloseRangeFlags) -> None:
-    """close_range(2)."""
+    """close_range(2); the threads of a process cannot part with its table."""
     if first > last or u32(flags) & ~u32(6) != 0:
         raise Errno(EINVAL)
-    descriptors = current_process().descriptors
+    process = current_process()
+    if CloseRangeFlags.UNSHARE in flags and process.task_count > 1:
+        raise Errno(EINVAL)
+    descriptors = process.descriptors
     number = descriptors.next_used(first)
     while number <= last and number < descriptors.end():
         if CloseRangeFlags.CLOEXEC in flags:

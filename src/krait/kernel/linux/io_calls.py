@@ -128,11 +128,14 @@ def preadv2(
     _high: u64,
     flags: TransferFlags,
 ) -> usize:
-    """preadv2(2); RWF_NOWAIT asks first whether there is anything to read."""
+    """preadv2(2); RWF_NOWAIT asks first whether there is anything to read.
+
+    A file that is read at an offset never waits.
+    """
     if flags & ~READING != TransferFlags(0):
         raise Errno(EOPNOTSUPP)
     offset = vector_offset(low)
-    if TransferFlags.NOWAIT in flags:
+    if TransferFlags.NOWAIT in flags and offset == CURRENT_OFFSET:
         file = open_file(descriptor)
         file.check_readable()
         if file.poll(None) & READABLE == 0:
@@ -167,7 +170,7 @@ def pwritev2(
     if flags & ~WRITING != TransferFlags(0):
         raise Errno(EOPNOTSUPP)
     offset = vector_offset(low)
-    if TransferFlags.NOWAIT in flags:
+    if TransferFlags.NOWAIT in flags and offset == CURRENT_OFFSET:
         file = open_file(descriptor)
         file.check_writable()
         if file.poll(None) & WRITABLE == 0:
