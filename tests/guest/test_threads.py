@@ -77,6 +77,14 @@ def test_time_and_schedule_as_on_the_host(build_program: Callable[..., str], sou
 
 
 @pytest.mark.guest
+def test_shares_follow_nice_values(build_program: Callable[..., str]) -> None:
+    """Ten levels are worth nine times as much; SCHED_IDLE gets what is left."""
+    program = build_program("guest/programs/priorities.c", "-pthread", "-static")
+    there = run_in_guest([program, "shares"], b"", ENVIRONMENT, ("-m", "64M"))
+    assert there.output.splitlines()[1:] == [b"nice to others 1", b"when nobody else wants 1"]
+
+
+@pytest.mark.guest
 def test_no_vector_register_changes_by_itself(build_program: Callable[..., str]) -> None:
     """16 YMM registers, x87 and MXCSR on 24 threads, with switches and signals anywhere."""
     program = build_program("guest/programs/vector_registers.c", "-pthread", "-static")

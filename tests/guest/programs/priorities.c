@@ -156,16 +156,38 @@ static void both(pthread_t a, pthread_t b)
     pthread_join(b, NULL);
 }
 
-int main(void)
+/* What a busy host makes of shares in a second is not certain: only a guest is asked. */
+static void shares(void)
+{
+    pthread_t a, b;
+    double ratio;
+    going = 1;
+    a = start(SCHED_OTHER, 0, count, 0), b = start(SCHED_OTHER, 0, count, 1);
+    ratio = measured();
+    going = 0;
+    both(a, b);
+    printf("nice to others %d\n", ratio > 3);
+    going = 1;
+    a = start(SCHED_OTHER, 0, count, 0), b = start(SCHED_OTHER, 0, idle_count, 1);
+    ratio = measured();
+    going = 0;
+    both(a, b);
+    printf("when nobody else wants %d\n", ratio > 20);
+}
+
+int main(int words, char **arguments)
 {
     cpu_set_t one;
-    double ratio;
     pthread_t a, b, c;
     pthread_mutexattr_t attributes;
     setvbuf(stdout, NULL, _IOLBF, 0);
     CPU_ZERO(&one);
     CPU_SET(0, &one);
     VALUE(sched_setaffinity(0, sizeof one, &one));
+    if (words > 1) {
+        shares();
+        return 0;
+    }
     sem_init(&gate, 0, 0);
     sem_init(&other_gate, 0, 0);
     self(SCHED_FIFO, 50);
@@ -241,17 +263,5 @@ int main(void)
     pthread_join(a, NULL);
     self(SCHED_OTHER, 0);
 
-    going = 1;
-    a = start(SCHED_OTHER, 0, count, 0), b = start(SCHED_OTHER, 0, count, 1);
-    ratio = measured();
-    going = 0;
-    both(a, b);
-    printf("nice to others %d\n", ratio > 3);
-    going = 1;
-    a = start(SCHED_OTHER, 0, count, 0), b = start(SCHED_OTHER, 0, idle_count, 1);
-    ratio = measured();
-    going = 0;
-    both(a, b);
-    printf("when nobody else wants %d\n", ratio > 20);
     return 0;
 }
