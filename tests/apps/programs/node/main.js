@@ -26,8 +26,8 @@ async function files() {
 function timers() {
   return new Promise((resolve) => {
     const order = [];
+    setTimeout(() => order.push('timeout 0'), 0).unref().ref();  // first: each counts from its call
     setTimeout(() => { order.push('timeout 60'); resolve(order); }, 60);
-    setTimeout(() => order.push('timeout 0'), 0).unref().ref();
     process.nextTick(() => order.push('tick'));
     const interval = setInterval(() => clearInterval(interval), 1);
   });
