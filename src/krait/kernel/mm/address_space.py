@@ -132,8 +132,15 @@ class AddressSpace(PlacedSpace):
     def leave_gap(self, start: u64, end: u64) -> None:
         """Note that a range is free, whose mappings and pages are gone."""
         self.note_gap(start, end)
-        if end - start >= TABLE_SPAN:
+        low = start & ~u64(TABLE_SPAN - 1)
+        high = (end - 1) & ~u64(TABLE_SPAN - 1)
+        if end - start >= TABLE_SPAN or self.is_gap(low) or (high != low and self.is_gap(high)):
             self.free_tables(start, end)
+
+    def is_gap(self, start: u64) -> bool:
+        """Say whether nothing is mapped where one lowest table reaches, from `start` on."""
+        above = self.vmas.at_or_after(start)
+        return above is None or above.start >= start + TABLE_SPAN
 
     def free_tables(self, start: u64, end: u64) -> None:
         """Give back the page tables of the gap that a range is part of.
