@@ -156,7 +156,8 @@ def guest_results(
         running = [name for name in STARTED.findall(text) if name in pending and name not in found]
         if not running and len(found) < len(pending):
             running = [name for name in pending if name not in found][:1]
-        tail = (run.output[-2000:] + run.errors[-4000:]).decode("utf-8", "replace")
+        said = run.output[-1000:] + run.errors[:3000] + run.errors[-2000:]
+        tail = said.decode("utf-8", "replace")
         results |= {name: Record("died", f"status {run.status}\n{tail}") for name in running}
         pending = [name for name in pending if name not in results]
     results |= {name: Record("died", "did not run") for name in pending}

@@ -8,9 +8,8 @@
  *
  * OWN_CHILD_COMMAND is the command without the stressor, separated by spaces; OWN_CHILD_QUEUE holds
  * words FORKS:NAME. Standard error gets a record when a worker starts, with the free memory in KiB,
- * and when it ends, with its status. A worker that outlives its limit kills the process by a timer
- * of its own, which no handler can catch; address space and size of files
- * are limited, too.
+ * and when it ends, with its status. A worker that outlives OWN_CHILD_LIMIT_S kills the process by a
+ * timer of its own, which no handler can catch; address space and size of files are limited, too.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -31,7 +30,6 @@
 
 #define FOLDER "/tmp/krait-own-child"
 #define NOBODY 65534
-#define LIMIT_S 40
 #define SPACE_BYTES (768UL << 20)
 #define FILE_BYTES (512UL << 20)
 #define WORDS_MAX 64
@@ -66,7 +64,7 @@ __attribute__((constructor)) static void start(void)
 {
     const char *name = getenv("OWN_CHILD_NAME");
     struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGKILL};
-    struct itimerspec limit = {.it_value = {.tv_sec = LIMIT_S}};
+    struct itimerspec limit = {.it_value = {.tv_sec = 0}};
     struct rlimit space = {SPACE_BYTES, SPACE_BYTES}, file = {FILE_BYTES, FILE_BYTES};
     timer_t timer;
 
@@ -77,6 +75,7 @@ __attribute__((constructor)) static void start(void)
     if (syscall(SYS_getuid) == 0 && (setgroups(0, NULL) || setgid(NOBODY) || setuid(NOBODY)))
         syscall(SYS_exit_group, 121);
     first = syscall(SYS_getpid);
+    limit.it_value.tv_sec = atoi(getenv("OWN_CHILD_LIMIT_S"));
     forks_allowed = atoi(getenv("OWN_CHILD_FORKS"));
     if (setrlimit(RLIMIT_AS, &space) || setrlimit(RLIMIT_FSIZE, &file)
         || timer_create(CLOCK_MONOTONIC, &event, &timer)

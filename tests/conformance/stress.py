@@ -40,7 +40,10 @@ COMMAND: Final = " ".join(
     + [f"--{name}-bytes {size}" for names, size in SIZES.items() for name in names.split()]
 )
 BATCH: Final = 6
-BATCH_LIMIT_S: Final = 600
+BATCH_LIMIT_S: Final = 1500
+HOST_STRESSOR_S: Final = 15
+GUEST_STRESSOR_S: Final = 120
+"""A round of some stressors takes an emulated CPU of a busy host most of a minute."""
 HOST_LIMIT_S: Final = 60
 MEMORY: Final = "1G"
 LOST_KIB: Final = 4096
@@ -88,11 +91,11 @@ def build_library(folder: Path) -> Path:
     return target
 
 
-def variables(library: Path, queue: Sequence[Stressor]) -> dict[str, str]:
+def variables(library: Path, queue: Sequence[Stressor], limit_s: int) -> dict[str, str]:
     """The library's words; the program's first run only prints its version."""
     return {
         "LD_PRELOAD": str(library), "OWN_CHILD_COMMAND": COMMAND, "OWN_CHILD_NAME": "-",
-        "OWN_CHILD_FORKS": "0",
+        "OWN_CHILD_FORKS": "0", "OWN_CHILD_LIMIT_S": str(limit_s),
         "OWN_CHILD_QUEUE": " ".join(f"{each.forks}:{each.name}" for each in queue),
     }  # fmt: skip
 
@@ -102,7 +105,7 @@ def on_host(library: Path, queue: Sequence[Stressor]) -> Run:
     process = subprocess.Popen(
         [PROGRAM, "--version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
         stderr=subprocess.PIPE, cwd="/tmp", start_new_session=True,
-        env={"PATH": os.environ["PATH"]} | variables(library, queue),
+        env={"PATH": os.environ["PATH"]} | variables(library, queue, HOST_STRESSOR_S),
     )  # fmt: skip
     try:
         output, errors = process.communicate(timeout=HOST_LIMIT_S * len(queue))
@@ -115,7 +118,7 @@ def on_host(library: Path, queue: Sequence[Stressor]) -> Run:
 def in_guest(library: Path, queue: Sequence[Stressor], switches: Sequence[str] = ()) -> Run:
     """Run in a machine."""
     words = ["-m", MEMORY, "-v", f"{library.parent}:{library.parent}", *switches]
-    for name, value in variables(library, queue).items():
+    for name, value in variables(library, queue, GUEST_STRESSOR_S).items():
         words += ["-e", f"{name}={value}"]
     return Run(*run_machine([PROGRAM, "--version"], b"", words, BATCH_LIMIT_S))
 
