@@ -101,7 +101,9 @@ def test_system_calls_are_shown(run_krait: Run) -> None:
 
 
 def test_boot_chart(run_krait: Run) -> None:
-    done = run_krait("run", "--bootchart", "-m", "64M", "--", "/bin/true")
+    """The limit is the default kernel's: one that checks itself may take more."""
+    own = {name: value for name, value in os.environ.items() if name != "KRAIT_KERNEL"}
+    done = run_krait("run", "--bootchart", "-m", "64M", "--", "/bin/true", env=own)
     lines = [line for line in done.stderr.splitlines() if " ms " in line]
     names = [line.split("instructions")[-1].strip() for line in lines]
     assert names[0] == "entry"
