@@ -378,7 +378,7 @@ static void mounts(void)
     rmdir("/tmp/lost-mount");
 }
 
-static int word;
+static int word, several;
 
 static void *sleeper(void *argument)
 {
@@ -391,7 +391,7 @@ static void threads(void)
     static int rounds; /* at first more: a page stays of as many kernel stacks as there were at once */
     static char stacks[30][32 << 10] __attribute__((aligned(4096))); /* not from libc, which keeps some */
     pthread_t all[30];
-    int wanted = rounds++ < 3 ? 30 : 20;
+    int wanted = several && rounds++ < 3 ? 30 : 20;
     pthread_attr_t attributes;
     int count = 0;
     word = 0;
@@ -547,6 +547,7 @@ int main(int count, char **words)
     drop_file = open("/proc/sys/vm/drop_caches", O_WRONLY);
     slabs_file = open("/proc/slabinfo", O_RDONLY);
     meminfo_file = open("/proc/meminfo", O_RDONLY);
+    several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     look(); /* makes the texts of these files longer, which they keep */
     int lost = count > 1 && !strcmp(words[1], "fail") ? fail(atoi(words[2])) : repeat(10);
     printf("lost %d\n", lost);
