@@ -32,7 +32,7 @@ PACKAGES: Final = ("bufio", "io", "sync", "time", "os/signal", "os", "runtime")
 PACKAGE_FOLDERS: Final = ("pkg/linux_amd64/internal", "pkg/linux_amd64/runtime")
 ZONES: Final = Path("/usr/share/zoneinfo")
 HOST_LIMIT_S: Final = 30
-GUEST_LIMIT_S: Final = 300
+GUEST_LIMIT_S: Final = 900
 MEMORY: Final = "4G"
 """One test maps 3 GiB; memory that nobody touches costs the host nothing."""
 DEATHS_MAX: Final = 12
