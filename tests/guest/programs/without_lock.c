@@ -106,10 +106,50 @@ static void *work(void *argument)
     return NULL;
 }
 
+/* Threads come and go while others ask about them: an answer about one that is gone would be noise. */
+#define COMERS 400
+static atomic_uint newest, done, strange;
+static unsigned long every;
+
+static void *come_and_go(void *argument)
+{
+    newest = syscall(SYS_gettid);
+    return argument;
+}
+
+static void *ask(void *argument)
+{
+    while (!done)
+        for (unsigned tid = newest > 6 ? newest - 6 : 1; tid <= newest + 1; tid++) {
+            unsigned long mask = 0;
+            long policy = syscall(SYS_sched_getscheduler, tid);
+            long size = syscall(SYS_sched_getaffinity, tid, sizeof mask, &mask);
+            if (size > 0 ? mask != every : errno != ESRCH) strange++;
+            if (policy != SCHED_OTHER && !(policy == -1 && errno == ESRCH)) strange++;
+        }
+    return argument;
+}
+
+static void others(void)
+{
+    pthread_t askers[2], comer[4];
+    syscall(SYS_sched_getaffinity, 0, sizeof every, &every);
+    newest = syscall(SYS_gettid);
+    for (int i = 0; i < 2; i++) pthread_create(&askers[i], NULL, ask, NULL);
+    for (int i = 0; i < COMERS; i += 4) {
+        for (int j = 0; j < 4; j++) pthread_create(&comer[j], NULL, come_and_go, NULL);
+        for (int j = 0; j < 4; j++) pthread_join(comer[j], NULL);
+    }
+    done = 1;
+    for (int i = 0; i < 2; i++) pthread_join(askers[i], NULL);
+    printf("%u strange answers\n", (unsigned)strange);
+}
+
 int main(void)
 {
     pthread_t threads[THREADS];
     answers();
+    others();
     for (long i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, work, (void *)i);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     printf("%ld turns, %u taken\n", counter, (unsigned)turn);

@@ -9,7 +9,8 @@ The compiler proves that nothing here sleeps, counts, allocates or changes what 
 (compiler/without_lock.py). What remains to be shown is that each value may be read while another
 CPU changes it: identities and the affinity are words that stand alone, the time is read under its
 sequence lock, and a queue that is empty now may have been so a moment ago, which is all that
-sched_yield(2) promises. Futexes have a module of their own (`futex_without_lock.py`).
+sched_yield(2) promises. Other threads are looked for as `thread_table_reader.py` says. Futexes have
+a module of their own (`futex_without_lock.py`).
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from typing import Final
 from krait.kernel.errno import NEEDS_LOCK
 from krait.kernel.lang import Errno, UserPointer, i32, i64, u32, u64, without_lock
 from krait.kernel.linux import caller
+from krait.kernel.linux.schedule_calls import MASK_BYTES, RESET_ON_FORK
+from krait.kernel.linux.thread_table_reader import look_at
 from krait.kernel.linux.time_values import (
     SECOND_NS,
     TimeSpec,
@@ -141,3 +144,26 @@ def sched_yield() -> None:
     allowed = caller.affinity() & bit_of(cpu.index) & cpus.online
     if allowed == 0 or not cpu.run_queue.is_empty():
         raise Errno(NEEDS_LOCK)
+
+
+@without_lock("sched_getaffinity")
+def sched_getaffinity(tid: i32, size: u32, mask: UserPointer[u64]) -> u32:
+    """Give the CPUs that a thread may run on."""
+    if tid <= 0 or size & 7 != 0 or size < MASK_BYTES:
+        raise Errno(NEEDS_LOCK)
+    seen = look_at(u32(tid))
+    if not seen.found:
+        raise Errno(NEEDS_LOCK)
+    mask.store(seen.affinity & cpus.present)
+    return MASK_BYTES
+
+
+@without_lock("sched_getscheduler")
+def sched_getscheduler(tid: i32) -> u32:
+    """Give the policy of a thread."""
+    if tid <= 0:
+        raise Errno(NEEDS_LOCK)
+    seen = look_at(u32(tid))
+    if not seen.found:
+        raise Errno(NEEDS_LOCK)
+    return seen.policy | (u32(RESET_ON_FORK) if seen.resets_on_fork else u32(0))

@@ -9,7 +9,6 @@ from krait.kernel.linux.futex_table import FutexWaiter, futexes
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
 from krait.kernel.sched import clock, scheduler
-from krait.kernel.sched.cpu import cpus
 from krait.kernel.sched.thread import ThreadState
 from krait.kernel.sched.timer import NEVER
 
@@ -39,17 +38,12 @@ def absolute_deadline(timeout: u64, by_wall_clock: bool) -> u64:
 def enter(waiter: FutexWaiter, address: u64, expected: u32) -> bool:
     """Queue up if the word has the expected value; False if it has to be brought in first."""
     with futexes.lock:
-        several = cpus.several
-        if several:
-            futexes.add(waiter)
-            fence()  # who wakes may look at the queue without the lock (futex_without_lock.py)
+        futexes.add(waiter)
+        fence()  # who wakes may look at the queue without the lock (futex_without_lock.py)
         found = user_words.read(address)
         if found == u64(expected):
-            if not several:
-                futexes.add(waiter)
             return True
-        if several:
-            futexes.remove(waiter)
+        futexes.remove(waiter)
         if found == user_words.ABSENT:
             return False
         raise Errno(EAGAIN)

@@ -12,6 +12,7 @@ from krait.kernel.lang import u32, u64
 from krait.kernel.linux.process import TID_BUCKETS, Process
 from krait.kernel.linux.signals import signal_bit
 from krait.kernel.linux.task import Task
+from krait.kernel.sched import rcu
 
 TID_LIMIT: Final = 4_194_304  # PID_MAX_LIMIT, include/linux/threads.h
 TID_RESTART: Final = u32(300)  # RESERVED_PIDS, kernel/pid.c
@@ -59,6 +60,7 @@ def remove_task(process: Process, task: Task) -> None:
     task.next_task = None
     task.previous_task = None
     forget_tid(process, task)
+    rcu.retire(task)  # who looks for ids without the lock may stand at it (thread_table_reader.py)
 
 
 def forget_tid(process: Process, task: Task) -> None:

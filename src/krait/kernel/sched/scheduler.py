@@ -56,7 +56,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.sched import clock, kernel_lock, placement, timer
+from krait.kernel.sched import clock, kernel_lock, placement, rcu, timer
 from krait.kernel.sched.cpu import (
     Cpu,
     SliceTimer,
@@ -508,6 +508,8 @@ def _idle(cpu: Cpu, now: u64) -> Thread:
     """Halt the CPU until somebody can run; nobody is charged for it."""
     if (on_idle := scheduler.on_idle) is not None:
         on_idle()
+    if cpus.several:
+        rcu.advance()
     cpu.is_idle = True
     cpu.idle_began = now
     following = cpu.run_queue.take()

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from krait.kernel.lang import Array, Counted, PerCpu, Struct, Text, inline, u8, u32, u64
+from krait.kernel.lang import Array, PerCpu, Struct, Text, inline, u8, u32, u64
+from krait.kernel.sched.grace_periods import Retirable
 
 if TYPE_CHECKING:
     from krait.kernel.sched.scheduler import SleepTimer
@@ -51,7 +52,7 @@ class SavedStack(Struct):
     pointer: u64 = 0
 
 
-class Thread(Counted):
+class Thread(Retirable):
     """Whoever runs code."""
 
     tid: u32 = 0
