@@ -23,6 +23,8 @@ MEASUREMENTS: dict[str, tuple[list[str], list[str]]] = {
     "boot.py": ([], ["--runs", "3"]),
     "programs.py": ([], ["--runs", "1"]),
     "operations.py": ([], ["--runs", "1", "--rounds", "3", "--milliseconds", "5"]),
+    "idle_threads.py": ([], ["--runs", "1"]),
+    "scaling.py": ([], ["--runs", "1", "--seconds", "1"]),
     "codegen/run.py": ([], []),
 }
 

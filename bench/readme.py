@@ -99,6 +99,7 @@ def rows() -> Iterator[Row]:
         for kind, row in memory["least memory"].items():
             yield (f"least memory, {kind} hello", f"{row['MiB']} MiB", f"{row['goal']} MiB", "",
                    "memory")  # fmt: skip
+    yield from several_threads()
     if size := result("size"):
         for name, row in size["kernel"].items():
             yield (f"kernel file, {name} configuration", f"{row['file KiB']:.0f} KiB",
@@ -125,6 +126,19 @@ def rows() -> Iterator[Row]:
             "",
             "codegen",
         )
+
+
+def several_threads() -> Iterator[Row]:
+    """What threads cost, and what they gain from a second CPU."""
+    if idle := result("idle_threads"):
+        sides = {side: f"{kib / 1024:.1f} MiB" for side, kib in idle["KiB"]["MemAvailable"].items()}
+        yield (f"memory for {idle['threads']:,} idle threads", sides["Krait"], "the Linux guest's",
+               sides.get("Linux guest", ""), "idle_threads")  # fmt: skip
+    if scaling := result("scaling"):
+        for name, row in scaling["rows"].items():
+            gains = {side: f"{gain:.2f} x" for side, gain in row["gain"].items()}
+            yield (f"{name}: throughput on two CPUs by that on one", gains["Krait"],
+                   "0.9 of the Linux guest's", gains.get("Linux guest", ""), "scaling")  # fmt: skip
 
 
 def operations() -> Iterator[Row]:
