@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+import struct
 
 from krait.errors import UserError
 from krait.machine.cache_folder import cache_folder
@@ -33,6 +34,21 @@ class Kernel:
     def __init__(self, path: str, symbols: str) -> None:
         self.path = path
         self.symbols = symbols
+
+    def loaded_end(self) -> int:
+        """Where it ends in memory, by its program headers (System V ABI, chapter 5); 0: no ELF."""
+        with open(self.path, "rb") as file:
+            head = file.read(64)
+            if len(head) < 64 or head[:4] != b"\x7fELF":
+                return 0
+            is_64 = head[4] == 2
+            (offset,) = struct.unpack_from("<Q" if is_64 else "<I", head, 32 if is_64 else 28)
+            size, count = struct.unpack_from("<HH", head, 54 if is_64 else 42)
+            file.seek(offset)
+            table = file.read(size * count)
+        layout = "<I20xQ8xQ" if is_64 else "<I8xI4xI"  # p_type, p_paddr, p_memsz
+        headers = (struct.unpack_from(layout, table, start) for start in range(0, len(table), size))
+        return max((place + length for kind, place, length in headers if kind == 1), default=0)
 
 
 def find_kernel(

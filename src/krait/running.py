@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 DEFAULT_MEMORY_BYTES = 512 * MEBIBYTE
 _IN_MEMORY_LIMIT_BYTES = 4 * MEBIBYTE
 """Images up to this size are loaded whole (initrd); larger ones are disks, read on demand."""
-_KERNEL_RESERVE_BYTES = 2 * MEBIBYTE
-"""The first mebibyte, which the firmware has, and the kernel behind it."""
 _PROGRAM_RESERVE_BYTES = MEBIBYTE
+_RECORDS_SHARE = 256
+"""The kernel has 16 bytes for each frame of 4 KiB (kernel/mm/frames.py)."""
 KERNEL_VARIABLE = "KRAIT_KERNEL"
 """Names a kernel file for every run, as `--kernel` does for one: to test a kernel that stays."""
 _WATCHDOG_S = 10
@@ -147,15 +147,16 @@ def plan(request: Request) -> Plan:
     image = _Image(request)
     kernel = _kernel(request)
     memory_bytes = request.memory_bytes or max(DEFAULT_MEMORY_BYTES, image.least_memory)
-    if memory_bytes < _KERNEL_RESERVE_BYTES:
-        least = _KERNEL_RESERVE_BYTES // MEBIBYTE
+    reserve = _kernel_reserve(kernel, memory_bytes)
+    if memory_bytes < reserve:
+        least = reserve // MEBIBYTE
         raise UserError(f"the kernel alone needs {least} MiB of memory; try -m {2 * least}M")
     root = request.root
     if root == "auto" and request.configuration == "least":  # it has no disks
         root = "initrd"
-    on_disk = _is_on_disk(root, image.size, memory_bytes)
-    if not on_disk and image.size + _KERNEL_RESERVE_BYTES > memory_bytes:
-        needed = -(-(image.size + _KERNEL_RESERVE_BYTES) // MEBIBYTE)
+    on_disk = _is_on_disk(root, image.size, memory_bytes - reserve)
+    if not on_disk and image.size + reserve > memory_bytes:
+        needed = -(-(image.size + reserve) // MEBIBYTE)
         raise UserError(
             f"{request.program}: its image alone needs {needed} MiB of memory; "
             f"try -m {needed}M or --root disk"
@@ -336,9 +337,14 @@ def _kernel(request: Request) -> Kernel:
     return Kernel(path, beside if is_stripped else path)
 
 
-def _is_on_disk(root: str, size: int, memory_bytes: int) -> bool:
+def _kernel_reserve(kernel: Kernel, memory_bytes: int) -> int:
+    """The first mebibyte, which the firmware has, and the kernel behind it with its records."""
+    return -(-(kernel.loaded_end() + memory_bytes // _RECORDS_SHARE) // MEBIBYTE) * MEBIBYTE
+
+
+def _is_on_disk(root: str, size: int, room_bytes: int) -> bool:
     if root == "auto":
-        fits = size + _KERNEL_RESERVE_BYTES + _PROGRAM_RESERVE_BYTES <= memory_bytes
+        fits = size + _PROGRAM_RESERVE_BYTES <= room_bytes
         return size > _IN_MEMORY_LIMIT_BYTES or not fits
     if root not in ("initrd", "disk"):
         raise UserError(f"unknown root '{root}'; there are: auto, initrd, disk")

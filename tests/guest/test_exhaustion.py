@@ -40,7 +40,7 @@ def test_memory(program: str) -> None:
     assert b"panic" not in there.errors
 
 
-@pytest.mark.parametrize(("present", "wanted"), [(2, 2), (4, 6), (48, 100)])
+@pytest.mark.parametrize(("present", "wanted"), [(3, 2), (4, 6), (48, 100)])
 def test_advice(build_program: Callable[..., str], present: int, wanted: int) -> None:
     """With as much memory as the last line asks for it works, and that is not far too much."""
     program = [build_program("guest/programs/uses_memory.c", "-static"), str(wanted)]

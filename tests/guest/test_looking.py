@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,7 +15,8 @@ import pytest
 from tests.conftest import MAIN, Run
 
 PROGRAM = str(Path(__file__).parent / "programs" / "looked_into.py")
-NAME = "looked-into"
+NAME = f"looked-into-{os.getpid()}"
+"""Another for each worker that runs a part of these tests."""
 
 
 @pytest.fixture(scope="module")

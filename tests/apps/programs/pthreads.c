@@ -494,8 +494,8 @@ static void cancel(const char *name, void *(*body)(void *), void *argument, int 
     pthread_t thread;
     void *result;
     printf("-- cancel, %s\n", name);
-    pthread_create(&thread, NULL, body, argument);
     asked = 0;
+    pthread_create(&thread, NULL, body, argument);
     while (spinning != wait_for)
         sched_yield();
     pause_ms(5);

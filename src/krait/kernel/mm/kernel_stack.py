@@ -3,7 +3,8 @@
 They have virtual addresses of their own, in slot 257, so that an overflow meets the guard page and
 not another thread's data. A few freed stacks stay as they are for the next threads; of the others
 only the last page stays, which links them. When there are too many, several lose their pages at
-once: other CPUs have to forget them, which costs an interrupt of each however many there are.
+once: other CPUs have to forget them, which costs an interrupt of each however many there are. When
+memory is short, all that are kept do.
 
 Invariant: a slot of `SLOT` bytes belongs to one stack; its first page is never mapped.
 """
@@ -19,6 +20,7 @@ from krait.kernel.config import config
 from krait.kernel.lang import Array, Errno, Struct, inline, load, panic, store, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.shrinker import shrinkers
 from krait.kernel.sched.thread import Thread
 from krait.kernel.sched.translation_flush import forget_everywhere
 
@@ -70,17 +72,20 @@ def release(top: u64) -> None:
     if config.debug and load(u64, top - STACK_SIZE) != 0:
         panic("the kernel stack below {:x} was used to its end", top)
     if area.kept_count == KEPT_MAX:
-        thin_out()
+        thin_out(u64(THINNED))
     store(u64, top - 8, area.kept)
     area.kept = top
     area.kept_count += 1
 
 
-def thin_out() -> None:
-    """Take all pages but the last from some of the stacks that are kept."""
+def thin_out(wanted: u64) -> u64:
+    """Take all pages but the last from so many of the stacks that are kept; THINNED at most.
+
+    Returns how many pages came back.
+    """
     freed: Array[u64] = inline(THINNED * (STACK_PAGES - 1))
     count: u64 = 0
-    for _ in range(THINNED):
+    for _ in range(min(wanted, area.kept_count)):
         top = area.kept
         area.kept = load(u64, top - 8)
         area.kept_count -= 1
@@ -92,8 +97,20 @@ def thin_out() -> None:
         store(u64, top - 8, area.thin)
         area.thin = top
     forget_everywhere()
-    for each in freed:
+    for each in freed.part(0, count):
         frames.release(Frame(each))
+    return count
+
+
+def shrink(wanted: u64) -> u64:
+    """Give back what is kept for the next threads; returns how many pages that were.
+
+    Nothing is kept while a stack is being mapped, so this never comes in between.
+    """
+    freed: u64 = 0
+    while freed < wanted and area.kept_count != 0:
+        freed += thin_out(u64(THINNED))
+    return freed
 
 
 def release_of(thread: Thread) -> None:
@@ -130,3 +147,6 @@ def take_page(address: u64) -> u64:
     entries[place] = u64(0)
     page_table.flush(address)
     return frame
+
+
+shrinkers.register(shrink)
