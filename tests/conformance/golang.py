@@ -23,7 +23,7 @@ from typing import Any, Final
 
 from tests.conformance.cpython import Record, Run, reason_left_out
 from tests.conformance.machine import run_machine
-from tests.conformance.run import expected_failures, surprises
+from tests.conformance.run import report_surprises
 
 GO: Final = "/usr/lib/go-1.19/bin/go"
 GO_ROOT: Final = Path("/usr/lib/go-1.19")
@@ -194,12 +194,7 @@ def main(words: Sequence[str]) -> int:
         results, left_out = run(names or PACKAGES, switches, Path(folder))
     good = sum(record.outcome == "ok" for record in results.values())
     print(f"{good} of {len(results)} tests pass; left out: {dict(left_out)}")
-    failed, passed = surprises(results, expected_failures("golang"))
-    for name in failed:
-        print(f"FAILED {name} ({results[name].outcome})\n{results[name].why}")
-    for name in passed:
-        print(f"PASSED, take it from expected/golang.txt: {name}")
-    return 1 if failed or passed else 0
+    return report_surprises("golang", results)
 
 
 if __name__ == "__main__":

@@ -23,7 +23,7 @@ from typing import Final, NamedTuple
 
 from tests.conformance.cpython import Record, Run
 from tests.conformance.machine import run_machine
-from tests.conformance.run import expected_failures, surprises
+from tests.conformance.run import report_surprises
 
 PROGRAM: Final = "/usr/bin/stress-ng"
 SOURCE: Final = Path(__file__).with_name("own_child.c")
@@ -227,12 +227,7 @@ def main(words: Sequence[str]) -> int:
         results = guest_results(library, queue, switches)
     passed_count = sum(record.outcome == "ok" for record in results.values())
     print(f"{passed_count} of {len(results)} stressors pass; {len(host) - len(queue)} do not here")
-    failed, passed = surprises(results, expected_failures("stress"))
-    for name in failed:
-        print(f"FAILED {name} ({results[name].outcome})\n{results[name].why}")
-    for name in passed:
-        print(f"PASSED, take it from expected/stress.txt: {name}")
-    return 1 if failed or passed else 0
+    return report_surprises("stress", results)
 
 
 if __name__ == "__main__":
