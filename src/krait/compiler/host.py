@@ -65,6 +65,7 @@ void krait_log_text(const u8 *text, u64 length) { krait_put((const char *)text, 
 int snprintf(char *, unsigned long, const char *, ...);
 void krait_log_number(u64 value, u32 format) { char b[32]; int n = 1; if (format == 3) b[0] = (char)value; else n = snprintf(b, 32, format == 1 ? "%ld" : format == 2 ? "%lx" : "%lu", value); krait_put(b, n); }
 void krait_log_close(void) { krait_panic_text[krait_panic_length] = 0; if (!krait_log_panics) dprintf(2, "%s\n", krait_panic_text); }
+void krait_panic_begin(void) {}
 void krait_panic_stop(void) { char b[600]; snprintf(b, 600, "panic: %s", krait_panic_text); krait_end(b); __builtin_unreachable(); }
 u64 krait_user_copy(void *to, const void *from, u64 size) { memcpy(to, from, size); return 0; }
 u64 krait_user_touch(u64 address) { (void)address; return 0; }

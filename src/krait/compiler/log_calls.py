@@ -127,6 +127,7 @@ def panic(checker: ExpressionChecker, node: ast.Call, expected: Type | None) -> 
         if constant:
             low.emit(low.site("panic: " + "".join(text for text, _, _ in found), node))
             return "0"
+        low.emit("krait_panic_begin();")
         write_log(low, found, "0")
         low.emit("krait_panic_stop();")
         return "0"

@@ -54,7 +54,7 @@ void *memmove(void *, const void *, u64); int memcmp(const void *, const void *,
 void *krait_allocate(u64 size); void krait_free(void *object, u64 size);
 void krait_log_open(u32 level); void krait_log_text(const u8 *text, u64 length);
 void krait_log_number(u64 value, u32 format); void krait_log_close(void);
-__attribute__((noreturn)) void krait_panic_stop(void);
+void krait_panic_begin(void); __attribute__((noreturn)) void krait_panic_stop(void);
 u64 krait_user_copy(void *to, const void *from, u64 size);
 u64 krait_user_copy_nofault(void *to, const void *from, u64 size);
 u64 krait_user_touch(u64 address);

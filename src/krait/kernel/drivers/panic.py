@@ -1,13 +1,13 @@
 """When the kernel cannot go on.
 
-A panic has logged its reason already. What follows is where it happened: return addresses found by
-following the frame pointers, one a line, which the host turns into Python files and lines; then
-what the other CPUs did (`stopped_cpus.py`), the record that tells the host, and the end. A check
-that fails is an undefined instruction, so its report comes the same way as that of a fault in the
-kernel; the watchdog's (`watchdog.py`) does so, too.
+A panic calls `begin`, logs its reason, and calls `panic_stop`. What follows is where it happened:
+return addresses found by following the frame pointers, one a line, which the host turns into Python
+files and lines; then what the other CPUs did (`stopped_cpus.py`), the record that tells the host,
+and the end. A check that fails is an undefined instruction, so its report comes the same way as
+that of a fault in the kernel; the watchdog's (`watchdog.py`) does so, too.
 
-One CPU reports. Another that panics meanwhile stops, and is shown where it stopped. If the report
-itself fails, the VM ends at once.
+One CPU reports. Another that panics meanwhile stops before it writes anything, and is shown where
+it stopped. If the report itself fails, the VM ends at once.
 
 Unsafe: entry code calls by name what is here. Invariant: who calls has lost the CPU for good, so
 nothing is damaged that was interrupted.
@@ -56,7 +56,6 @@ panic_report = Panic()
 def panic_stop() -> NoReturn:
     """End after a panic whose reason was just logged."""
     frame = read_frame_pointer()
-    begin()
     panic_report.keep_message()
     log_own_place()
     log_frames(frame)
@@ -93,12 +92,14 @@ def report_overflow(rip: u64, frame: u64, pointer: u64) -> NoReturn:
 @export("__stack_chk_fail")
 def report_smashed_stack() -> NoReturn:
     """End because a function found its frame overwritten."""
+    begin()
     log("a stack frame was overwritten")
     panic_stop()
 
 
+@export("krait_panic_begin")
 def begin() -> None:
-    """Let this CPU be the one that reports, and stop the others.
+    """Let this CPU be the one that reports, and stop the others, which may be writing a line.
 
     A second panic within this one ends the VM without a word.
     """
