@@ -107,6 +107,16 @@ static void descriptors(int tid)
     VALUE(syscall(SYS_pidfd_send_signal, self, SIGUSR1, NULL, 1 << 20));
     VALUE(syscall(SYS_pidfd_send_signal, 1, SIGUSR1, NULL, 0));
     VALUE(syscall(SYS_pidfd_send_signal, 99, SIGUSR1, NULL, 0));
+    snprintf(name, sizeof name, "/proc/%d", getpid());
+    snprintf(link, sizeof link, "/proc/self/task/%d", tid);
+    int folder = open(name, O_DIRECTORY), path = open(name, O_PATH);
+    int thread = open(link, O_DIRECTORY), text = open("/proc/self/stat", O_RDONLY);
+    VALUE(syscall(SYS_pidfd_send_signal, folder, SIGUSR1, NULL, 0));
+    printf("hits %d code %d\n", hits, code);
+    VALUE(syscall(SYS_pidfd_send_signal, path, SIGUSR1, NULL, 0));
+    VALUE(syscall(SYS_pidfd_send_signal, thread, SIGUSR1, NULL, 0));
+    VALUE(syscall(SYS_pidfd_send_signal, text, SIGUSR1, NULL, 0));
+    VALUE(syscall(SYS_pidfd_getfd, folder, 1, 0));
     int p[2];
     pipe(p);
     int again = syscall(SYS_pidfd_getfd, self, p[1], 0);

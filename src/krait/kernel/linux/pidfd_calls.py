@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
+from krait.kernel.config import config
 from krait.kernel.errno import EBADF, EINVAL, ESRCH
 from krait.kernel.fs.file import File
-from krait.kernel.fs.open_flags import NONBLOCK, READ_WRITE
+from krait.kernel.fs.open_flags import NONBLOCK, PATH, READ_WRITE
+from krait.kernel.fs.proc.process import ProcessDirectory
 from krait.kernel.lang import Errno, Text, UserPointer, i32, syscall, text, u32
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.paths import open_file
@@ -57,10 +59,13 @@ def pidfd_open(pid: i32, flags: u32) -> u32:
 def pidfd_send_signal(
     descriptor: i32, signo: u32, given: UserPointer[SignalInformation], flags: u32
 ) -> None:
-    """Send a signal, as kill(2), or with information, as rt_sigqueueinfo(2)."""
+    """Send a signal, as kill(2), or with information, as rt_sigqueueinfo(2).
+
+    For this call a directory /proc/PID names its process, too.
+    """
     if flags != 0:
         raise Errno(EINVAL)
-    process = process_behind(descriptor)
+    process = process_to_signal(descriptor)
     if signo > SIGNAL_LIMIT:
         raise Errno(EINVAL)
     info = sender_information(signo, SI_USER)
@@ -81,6 +86,16 @@ def pidfd_getfd(descriptor: i32, wanted: i32, flags: u32) -> u32:
         raise Errno(EINVAL)
     process_behind(descriptor)
     return install(open_file(wanted), OPEN_CLOSE_ON_EXEC)
+
+
+def process_to_signal(descriptor: i32) -> Process:
+    """Find the process that a descriptor or a directory of /proc names; EBADF, ESRCH."""
+    if config.proc:
+        file = open_file(descriptor)
+        vnode = file.vnode
+        if isinstance(vnode, ProcessDirectory) and not vnode.is_thread and file.flags & PATH == 0:
+            return process_of(i32(vnode.source.pid()))
+    return process_behind(descriptor)
 
 
 def process_behind(descriptor: i32) -> Process:
