@@ -19,8 +19,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-CONFIGURATIONS = ("default", "debug", "least")
-
+_ENTRY = "krait.kernel.boot"
+_FILES = ("kernel.stripped.elf", "kernel.elf")
 _SOURCES = ("kernel", "compiler")
 _SUFFIXES = (".py", ".S", ".ld", ".h", ".c")
 _PACKAGE = os.path.dirname(os.path.abspath(__file__))
@@ -113,24 +113,16 @@ def _remember(folder: str, configuration: str, signature: str, kernel: Kernel) -
 
 
 def _build(configuration: str, folder: str) -> Kernel:
-    from krait.site_packages import add_site_packages
+    from krait.compiler.configurations import SWITCHES
+    from krait.compiler.own_process import run_compiler
 
-    add_site_packages()
-    os.environ.setdefault("PATH", os.defpath)  # gcc looks there for its assembler
-    from krait.compiler.build import build_kernel
-    from krait.compiler.diagnostics import CompilationFailed
-    from krait.compiler.toolchain import ToolchainError
-
-    if configuration not in CONFIGURATIONS:
-        known = ", ".join(CONFIGURATIONS)
+    if configuration not in SWITCHES:
+        known = ", ".join(SWITCHES)
         raise UserError(f"unknown kernel configuration '{configuration}'; there are: {known}")
-    try:
-        image = build_kernel(configuration, folder)
-    except CompilationFailed as error:
-        raise UserError(f"the kernel does not compile\n{error}") from None
-    except ToolchainError as error:
-        raise UserError(str(error)) from None
-    return Kernel(str(image.path), str(image.symbols))
+    words = ("--configuration", configuration, "--build", folder, _ENTRY)
+    if (done := run_compiler(*words)).returncode != 0:
+        raise UserError(done.stderr.rstrip())
+    return Kernel(*(os.path.join(folder, name) for name in _FILES))
 
 
 @contextlib.contextmanager

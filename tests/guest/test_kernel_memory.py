@@ -2,31 +2,19 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, Run
+from tests.conftest import Run
+from tests.guest.kernels.build import build
 
 pytestmark = pytest.mark.guest
-
-BUILD = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-from krait.compiler.build import build_kernel
-build_kernel("default", sys.argv[3], entry="tests.guest.kernels.memory")
-"""
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Build it in a process of its own: configurations are global."""
-    folder = tmp_path_factory.mktemp("kernel") / "memory"
-    words = [str(ROOT / "src"), str(ROOT), str(folder)]
-    subprocess.run([sys.executable, "-c", BUILD, *words], check=True, timeout=120)
-    return folder / "kernel.elf"
+    return build("memory", tmp_path_factory.mktemp("kernel"))
 
 
 @pytest.mark.parametrize("machine", ["microvm", "q35", "pc"])

@@ -79,19 +79,12 @@ def _list(image: str) -> None:
 def _dump(stage: str, modules: tuple[str, ...], configuration: str) -> None:
     if len(modules) != 1:
         raise click.UsageError("--dump needs one module, for example krait.kernel.fs.path.")
-    from krait.compiler.build import SWITCHES
-    from krait.compiler.dumps import dump
-    from krait.compiler.program import Options, Program
-    from krait.kernel.config import config
+    from krait.compiler.own_process import run_compiler
 
-    config.set(**SWITCHES[configuration])
-    try:
-        program = Program(list(modules), Options(all_functions=True)).compile()
-    except ImportError as error:
-        raise UserError(f"{modules[0]}: {error}") from None
-    if program.diagnostics:
-        raise UserError("\n".join(str(each) for each in program.diagnostics), status=1)
-    click.echo(dump(program, stage, list(modules)))
+    words = ("--configuration", configuration, "--check", "--dump", stage, *modules)
+    if (done := run_compiler(*words)).returncode != 0:
+        raise UserError(done.stderr.rstrip(), status=1)
+    click.echo(done.stdout, nl=False)
 
 
 def _build_kernel(configuration: str, *, as_json: bool) -> None:

@@ -13,8 +13,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from krait.compiler.configurations import SWITCHES
 from krait.errors import UserError
-from krait.kernels import CONFIGURATIONS, kernel_folder
+from krait.kernels import kernel_folder
 from krait.machine import accelerator, trial
 from krait.machine.cache_folder import cache_folder
 from krait.machine.qemu import INSTALL, PROGRAM
@@ -110,7 +111,7 @@ def _tool(program: str, purpose: str, package: str) -> Finding:
 
 def _kernels() -> list[Finding]:
     findings = []
-    for configuration in CONFIGURATIONS:
+    for configuration in SWITCHES:
         path = os.path.join(kernel_folder(), f"{configuration}.manifest")
         if os.path.exists(path):
             with open(path, encoding="utf-8") as file:

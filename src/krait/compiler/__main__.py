@@ -1,4 +1,8 @@
-"""`python -m krait.compiler MODULE… [--entry f] [--out DIR] [--check] [--dump STAGE]`."""
+"""`python -m krait.compiler MODULE… [--entry f] [--out DIR] [--check] [--dump STAGE]`.
+
+With `--build DIR` it is a whole kernel whose `krait_main` is in MODULE, as a file in DIR. Every use
+of the compiler for a kernel comes here, in a process of its own (`krait.kernel.config`).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from krait.compiler.program import Options, Program
+from krait.compiler.configurations import SWITCHES, configure
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -20,7 +24,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, help="directory for the C files")
     parser.add_argument("--check", action="store_true", help="check every function of the modules")
     parser.add_argument("--dump", choices=["ast", "typed", "linear", "c"], help="print a stage")
+    parser.add_argument("--build", type=Path, metavar="DIR", help="build a kernel")
+    parser.add_argument("--configuration", choices=SWITCHES, default="default")
     chosen = parser.parse_args(arguments)
+    configure(chosen.configuration)
+    if chosen.build:
+        return _build(chosen.configuration, chosen.build, chosen.modules[0])
+    from krait.compiler.program import Options, Program
+
     options = Options(entries=chosen.entry, all_functions=chosen.check)
     try:
         program = Program(chosen.modules, options).compile()
@@ -41,6 +52,22 @@ def main(arguments: list[str] | None = None) -> int:
         for name, text in program.units.items():
             (chosen.out / f"{name}.c").write_text(text, encoding="utf-8")
     print(f"{len(program.requested)} functions, {len(program.units)} units", file=sys.stderr)
+    return 0
+
+
+def _build(configuration: str, folder: Path, entry: str) -> int:
+    from krait.compiler.build import build_kernel
+    from krait.compiler.diagnostics import CompilationFailed
+    from krait.compiler.toolchain import ToolchainError
+
+    try:
+        build_kernel(configuration, folder, entry=entry)
+    except CompilationFailed as error:
+        print(f"the kernel does not compile\n{error}", file=sys.stderr)
+        return 1
+    except ToolchainError as error:
+        print(error, file=sys.stderr)
+        return 1
     return 0
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from krait.compiler.configurations import configure
 from krait.compiler.diagnostics import CompilationFailed
 from krait.compiler.modules import SourceModule, is_lang
 from krait.compiler.object_cache import ObjectCache
@@ -26,16 +27,6 @@ PACKAGE = Path(__file__).resolve().parent.parent
 ARCHITECTURE = PACKAGE / "kernel" / "arch" / "x86_64"
 ENTRY_MODULE = "krait.kernel.boot"
 JOBS = 2
-
-SWITCHES: dict[str, dict[str, bool]] = {
-    "default": {},
-    "debug": {"debug": True},
-    "least": {
-        "strace": False, "pci": False, "disk": False, "bootchart": False, "console": False,
-        "proc": False, "ipc": False, "look": False, "profile": False,
-        "watchdog": False,
-    },
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -98,9 +89,7 @@ def _compile(
     configuration: str, entry: str, target: Path, toolchain: Toolchain
 ) -> tuple[list[Path], list[Path], float, int]:
     """Translate and compile everything; the objects in a fixed order."""
-    from krait.kernel.config import config
-
-    config.set(**SWITCHES[configuration])
+    configure(configuration)
     from krait.compiler.program import compile_program
 
     program = compile_program([entry])

@@ -1,11 +1,14 @@
 """What this kernel is configured to be.
 
-Plain Python values at build time: `if config.smp:` is decided before the compiler looks at what is
-reachable, so what a configuration leaves out costs nothing. The build sets them from the command
-line before it loads kernel modules.
+Plain Python values at build time: `if config.disk:` is decided before the compiler looks at what is
+reachable, so what a configuration leaves out costs nothing. The build sets them before it loads
+kernel modules, in a process of its own: what a module has made of a switch, in a table say, stays.
 """
 
 from __future__ import annotations
+
+import sys
+from typing import Any
 
 
 class Config:
@@ -25,12 +28,32 @@ class Config:
     watchdog: bool = True  # a report when the kernel stands still
     bootchart: bool = True  # phases of the boot
 
-    def set(self, **switches: bool) -> None:
-        """Choose; an unknown name is an error."""
-        for name, value in switches.items():
-            if not isinstance(getattr(type(self), name, None), bool):
-                raise ValueError(f"there is no kernel option {name!r}")
-            setattr(self, name, bool(value))
+    def __getattribute__(self, name: str) -> Any:
+        """Give a switch, and remember who was the first to look at it."""
+        if name in SWITCHES and name not in _readers:
+            _readers[name] = sys._getframe(1).f_globals.get("__name__", "a kernel module")
+        return object.__getattribute__(self, name)
 
+    def set(self, **chosen: bool) -> None:
+        """Choose; what is not named is as by default.
+
+        An unknown name is an error, and so is a new value for what a module has looked at.
+        """
+        for name in chosen:
+            if name not in SWITCHES:
+                raise ValueError(f"there is no kernel option {name!r}")
+        for name, default in SWITCHES.items():
+            value = bool(chosen.get(name, default))
+            if value != object.__getattribute__(self, name) and name in _readers:
+                raise ValueError(
+                    f"{_readers[name]} has looked at the kernel option {name!r}, "
+                    f"which cannot become {value} in this process"
+                )
+            setattr(self, name, value)
+
+
+SWITCHES = {name: value for name, value in vars(Config).items() if isinstance(value, bool)}
+"""All of them, with their defaults."""
+_readers: dict[str, str] = {}
 
 config = Config()

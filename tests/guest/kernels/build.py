@@ -1,20 +1,11 @@
-"""Builds a test's kernel, in a process of its own: what a kernel is configured to be is global."""
+"""Builds a test's kernel."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+from krait.compiler.own_process import run_compiler
 from tests.conftest import ROOT
-
-LIMIT_S = 120
-SCRIPT = """
-import sys
-sys.path[:0] = sys.argv[1:3]
-from krait.compiler.build import build_kernel
-build_kernel(sys.argv[3], sys.argv[4], entry=sys.argv[5])
-"""
 
 
 def build(name: str, folder: Path, configuration: str = "default") -> Path:
@@ -28,6 +19,7 @@ def build_configuration(configuration: str, folder: Path) -> Path:
 
 
 def _build(configuration: str, folder: Path, entry: str) -> Path:
-    words = [str(ROOT / "src"), str(ROOT), configuration, str(folder), entry]
-    subprocess.run([sys.executable, "-c", SCRIPT, *words], check=True, timeout=LIMIT_S)
+    words = ("--configuration", configuration, "--build", str(folder), entry)
+    done = run_compiler(*words, folder=ROOT)
+    assert done.returncode == 0, done.stderr
     return folder / "kernel.elf"
