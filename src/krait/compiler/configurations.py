@@ -10,7 +10,7 @@ SWITCHES: dict[str, dict[str, bool]] = {
     "least": {
         "strace": False, "pci": False, "disk": False, "bootchart": False, "console": False,
         "proc": False, "ipc": False, "look": False, "profile": False,
-        "watchdog": False,
+        "watchdog": False, "without_lock": False,
     },
 }  # fmt: skip
 

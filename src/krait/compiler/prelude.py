@@ -35,10 +35,7 @@ extern u64 krait_percpu_base;
 #else
 #define KRAIT_CHECK_COUNT(p) do { } while (0)
 #endif
-#ifdef KRAIT_SMP
-#define KRAIT_COUNT_UP(p) ({ KRAIT_CHECK_COUNT(p); (void)__atomic_fetch_add((u32 *)(void *)(p), 1, __ATOMIC_RELAXED); })
-#define KRAIT_COUNT_DOWN(p) ({ KRAIT_CHECK_COUNT(p); __atomic_sub_fetch((u32 *)(void *)(p), 1, __ATOMIC_ACQ_REL) == 0; })
-#elif defined(__x86_64__) && !defined(KRAIT_HOST)
+#if defined(__x86_64__) && !defined(KRAIT_HOST)
 #define KRAIT_COUNT_UP(p) ({ KRAIT_CHECK_COUNT(p); __asm__ volatile("incl %0" : "+m"(*(u32 *)(void *)(p)) : : "cc"); })
 #define KRAIT_COUNT_DOWN(p) ({ KRAIT_CHECK_COUNT(p); bool krait_zero; __asm__ volatile("decl %0" : "+m"(*(u32 *)(void *)(p)), "=@ccz"(krait_zero)); krait_zero; })
 #else

@@ -344,8 +344,7 @@ class UnitWriter:
         path = self.program.modules.load(name).path if name != "krait.generated" else "generated"
         from krait.kernel.config import config
 
-        switches = "#define KRAIT_SMP\n" if config.smp else ""
-        switches += "#define KRAIT_DEBUG\n" if config.debug else ""
+        switches = "#define KRAIT_DEBUG\n" if config.debug else ""
         return (
             f'{switches}{PRELUDE}\n{head}\n{bodies}\n#line 1 "{path}"\n'
             + "\n".join(definitions)

@@ -14,7 +14,6 @@ from typing import Any
 class Config:
     """The switches; each name is a build option."""
 
-    smp: bool = False  # more than one CPU
     debug: bool = False  # costly checks
     strace: bool = True  # printing of system calls
     pci: bool = True  # PCI besides virtio-mmio
@@ -26,6 +25,7 @@ class Config:
     look: bool = True  # answers to `krait ps` and the like
     profile: bool = True  # sampling, for `krait run --profile`
     watchdog: bool = True  # a report when the kernel stands still
+    without_lock: bool = True  # calls that several CPUs answer without the kernel lock
     bootchart: bool = True  # phases of the boot
 
     def __getattribute__(self, name: str) -> Any:

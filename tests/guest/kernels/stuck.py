@@ -10,8 +10,6 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import boot_info, per_cpu
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, interrupts_off, pause
-from krait.kernel.arch.x86_64.layout import DIRECT_MAP
-from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
 from krait.kernel.drivers import outcome, watchdog
 from krait.kernel.lang import (
     Atomic,
@@ -27,9 +25,9 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.mm import frames, kernel_stack
+from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, scheduler, second_cpus
+from krait.kernel.sched import clock, scheduler
 from krait.kernel.sched.cpu import bit_of, cpus
 from krait.kernel.sched.sleep import sleep_until
 from tests.guest.kernels import no_programs, starting
@@ -65,16 +63,11 @@ def obey() -> None:
     reader = WordReader(line=boot_info.boot_info.command_line)
     while reader.next():
         if reader.key().equals(text(b"cpus")):
-            second_cpus.start(u32(reader.number()), make_area, kernel_stack.allocate)
+            starting.start_others(u32(reader.number()))
         elif reader.key().equals(text(b"watchdog")):
             watchdog.start(reader.number())
         elif reader.key().equals(text(b"how")):
             stand_still(reader.value())
-
-
-def make_area() -> u64:
-    """Give memory for one more CPU."""
-    return u64(frames.allocate_contiguous(u64(AREA_PAGES))) + DIRECT_MAP
 
 
 @extern("krait_drop_kernel_lock")
@@ -84,8 +77,6 @@ def drop_kernel_lock() -> None:
 
 def stand_still(how: Text) -> None:
     """Stand still, in a way of its own each."""
-    while cpus.online != cpus.present:
-        sleep_until(clock.monotonic_ns() + MILLISECOND)
     if how.equals(text(b"busy")):
         take_turns()
     elif how.equals(text(b"spin")):
@@ -96,9 +87,9 @@ def stand_still(how: Text) -> None:
         start_on(cpus.count - 1, deaf_spin)
         rest()
     elif how.equals(text(b"lost")):
-        with interrupts_off():
+        with interrupts_off():  # until it has gone to sleep, so that none waits for the lock first
             per_cpu.set_holds(u32(0))
-        rest()
+            rest()
     elif how.equals(text(b"panic")):
         for index in range(u32(1), cpus.count):
             start_on(index, panic_together)

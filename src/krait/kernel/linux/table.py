@@ -65,8 +65,8 @@ IPC_FAMILIES: Final = (
     "xattr_calls",
 )
 """What the least kernel does without."""
-SMP_FAMILIES: Final = ("calls_without_lock", "futex_without_lock")
-"""What only several CPUs need."""
+FAMILIES_WITHOUT_LOCK: Final = ("calls_without_lock", "futex_without_lock")
+"""What only several CPUs use."""
 ANSWERS_WITHOUT_LOCK: Final = u64(1 << 63)
 """No flag of a call is so high."""
 
@@ -74,7 +74,7 @@ MODULES: Final = tuple(
     import_module(f"krait.kernel.linux.{family}")
     for family in FAMILIES
     + (IPC_FAMILIES if config.ipc else ())
-    + (SMP_FAMILIES if config.smp else ())
+    + (FAMILIES_WITHOUT_LOCK if config.without_lock else ())
 )
 """The families; the compiler finds modules that a module holds as it finds those it imports."""
 
@@ -132,5 +132,7 @@ def with_second_half(table: list[SyscallEntry]) -> list[SyscallEntry]:
     return table + half
 
 
-TABLE: Final[list[SyscallEntry]] = with_second_half(make_table()) if config.smp else make_table()
+TABLE: Final[list[SyscallEntry]] = (
+    with_second_half(make_table()) if config.without_lock else make_table()
+)
 TRACING: Final = config.strace

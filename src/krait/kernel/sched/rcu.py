@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import per_cpu
+from krait.kernel.config import config
 from krait.kernel.lang import (
     Array,
     Order,
@@ -56,7 +57,7 @@ def end() -> None:
 
 def retire(gone: Retirable) -> None:
     """Keep an object, which nobody can find any more, until all its readers have ended."""
-    if cpus.several and grace_periods.retire(gone):
+    if config.without_lock and cpus.several and grace_periods.retire(gone):
         advance()
 
 

@@ -1,0 +1,172 @@
+"""A kernel whose second CPU reads, without the kernel lock, what the first one takes out meanwhile.
+
+Each check is a panic by `assert` if it fails.
+
+Invariant of the unsafe part: the exports stand where the real kernel's stand; a reader has given up
+the kernel lock with interrupts off, and takes it again before it does anything but read.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.arch.x86_64 import boot_info
+from krait.kernel.arch.x86_64.cpu import interrupts_off, pause
+from krait.kernel.drivers import outcome
+from krait.kernel.lang import (
+    Atomic,
+    Errno,
+    Struct,
+    address_of,
+    at,
+    export,
+    extern,
+    inline,
+    load,
+    log,
+    reads_shared,
+    text,
+    u32,
+    u64,
+)
+from krait.kernel.mm import kernel_stack
+from krait.kernel.mm.heap_checks import POISON
+from krait.kernel.protocol.word_reader import WordReader
+from krait.kernel.sched import clock, rcu, scheduler
+from krait.kernel.sched.cpu import bit_of
+from krait.kernel.sched.grace_periods import BATCH, Retirable
+from krait.kernel.sched.sleep import sleep_until
+from tests.guest.kernels import no_programs, starting
+
+unsafe: Final = True
+
+ENTRY_POINTS: Final = (no_programs.on_trap,)
+MILLISECOND: Final = u64(1_000_000)
+READER: Final = 1
+"""The CPU that reads."""
+
+
+class Thing(Retirable):
+    """What is read."""
+
+    number: u64 = 0
+
+
+class Shared(Struct):
+    """What the CPUs share."""
+
+    thing: Thing | None = None
+    neighbour: Thing | None = None
+    """Keeps the memory of the thing what it is when the thing goes."""
+    place: Atomic[u64] = inline(0)
+    """Where readers find the thing."""
+    reading: Atomic[u32] = inline(0)
+    """How many readers have found it."""
+    to_end: Atomic[u32] = inline(0)
+    """How many of them are to go on."""
+    ended: Atomic[u32] = inline(0)
+    seen: Atomic[u64] = inline(0)
+
+
+shared = Shared()
+
+
+@extern("krait_take_kernel_lock")
+def take_kernel_lock() -> None:
+    """Take the lock, which this CPU does not hold; interrupts are off."""
+
+
+@extern("krait_drop_kernel_lock")
+def drop_kernel_lock() -> None:
+    """Let other CPUs into the kernel while this one stays; interrupts are off."""
+
+
+@export("krait_main")
+def main(start_info: u64) -> None:
+    """Start the second CPU, and take out what it reads."""
+    try:
+        starting.start(start_info)
+        check_words()
+    except Errno as error:
+        log("the start raised {}", error.code)
+        outcome.exit(u32(1))
+    outcome.exit(u32(0))
+
+
+def check_words() -> None:
+    """Check with as many CPUs as the command line asks for."""
+    reader = WordReader(line=boot_info.boot_info.command_line)
+    while reader.next():
+        if reader.key().equals(text(b"cpus")):
+            starting.start_others(u32(reader.number()))
+            check()
+
+
+def check() -> None:
+    """Take the thing out under one reader; it goes under the next, who cannot have found it."""
+    shared.thing = Thing(number=u64(42))
+    shared.neighbour = Thing()
+    place = address_of(shared.thing)
+    shared.place.store(place)
+    begin_reader(u32(1))
+    shared.place.store(u64(0))
+    take_out()
+    for _ in range(2 * BATCH):
+        rcu.retire(Thing())
+        rcu.advance()
+    end_reader(u32(1))
+    assert shared.seen.load() == 42, "an object went under its reader"
+    log("the reader's object stayed")
+
+    begin_reader(u32(2))
+    rcu.advance()
+    assert load(u64, place) == POISON, "an object stays for a reader that came later"
+    end_reader(u32(2))
+    rcu.advance()
+    rcu.advance()
+    assert rcu.grace_periods.is_empty(), "objects stay for nobody"
+    log("it went for the next")
+
+
+def take_out() -> None:
+    """Retire the thing."""
+    gone, shared.thing = shared.thing, None
+    if gone is not None:
+        rcu.retire(gone)
+
+
+def begin_reader(number: u32) -> None:
+    """Start a reader, and wait until it has found what there is."""
+    thread = scheduler.spawn(read, u64(number), text(b"reader"), kernel_stack.allocate())
+    scheduler.set_affinity(thread, bit_of(u32(READER)))
+    while shared.reading.load() != number:
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+
+
+def end_reader(number: u32) -> None:
+    """Let it go on, and wait until it has."""
+    shared.to_end.store(number)
+    while shared.ended.load() != number:
+        sleep_until(clock.monotonic_ns() + MILLISECOND)
+
+
+def read(number: u64) -> None:
+    """Read without the kernel lock."""
+    with interrupts_off():
+        drop_kernel_lock()
+        look(u32(number))
+        take_kernel_lock()
+    shared.ended.store(u32(number))
+
+
+@reads_shared
+def look(number: u32) -> None:
+    """Find the thing, and look at it when the first CPU has done its work."""
+    rcu.begin()
+    place = shared.place.load()
+    shared.reading.store(number)
+    while shared.to_end.load() != number:
+        pause()
+    if place != 0:
+        shared.seen.store(at(Thing, place).number)
+    rcu.end()
