@@ -1,6 +1,6 @@
 """What a kernel made for debugging finds out about itself (`krait build --debug`).
 
-The whole suite runs with one too: `KRAIT_KERNEL=…/kernel.stripped.elf krait test guest`.
+The whole suite runs with one too: `krait test --debug-kernel`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
         ("size", "is freed as class"),
         ("place", "is freed as class"),
         ("dropped", "the object has been freed"),
+        ("stack", "was used to its end"),
     ],
 )
 def test_damage_is_found(run_krait: Run, kernel: Path, how: str, why: str) -> None:

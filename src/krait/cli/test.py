@@ -15,12 +15,14 @@ from krait.errors import UserError
 from krait.installation.environment import add_test_packages
 from krait.installation.packages import BUILD_AND_RUN, TEST, install_packages, missing_packages
 from krait.kernels import find_kernel
+from krait.running import KERNEL_VARIABLE
 
 _EPILOG = """\b
 Examples:
   krait test                         everything
   krait test --fast                  what needs no virtual machine
   krait test --guest -k mmap         tests inside virtual machines whose name has 'mmap'
+  krait test --debug-kernel          those, with the kernel that checks itself
   krait test tests/host -x           arguments go on to pytest
 """
 
@@ -29,6 +31,8 @@ _GUEST = ("tests/guest", "tests/conformance")
 _APPS = ("tests/apps",)
 _PYTHON = ("src", "tests", "bench")
 """Not docs/: examples there align their comments."""
+CONFIGURATION_VARIABLE = "KRAIT_TEST_CONFIGURATION"
+"""Tells the tests how to build the kernels that are nothing but a test (tests/guest/kernels)."""
 _NO_TESTS = 5  # pytest's status when nothing was selected
 
 
@@ -39,17 +43,23 @@ _NO_TESTS = 5  # pytest's status when nothing was selected
 @click.option("--fast", is_flag=True, help="Style, types, and tests on the host.")
 @click.option("--guest", is_flag=True, help="Tests inside virtual machines.")
 @click.option("--apps", is_flag=True, help="Real programs, compared with the host.")
+@click.option("--debug-kernel", is_flag=True, help="Boot the kernel of `krait build --debug`.")
 @click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
-def test(fast: bool, guest: bool, apps: bool, arguments: tuple[str, ...]) -> int:
+def test(
+    fast: bool, guest: bool, apps: bool, debug_kernel: bool, arguments: tuple[str, ...]
+) -> int:
     """Run the checks and tests; the last line is pytest's summary."""
     root = checkout_folder()
     add_test_packages(root)
+    guest = guest or (debug_kernel and not (fast or apps))
     everything = not (fast or guest or apps)
     missing = missing_packages(BUILD_AND_RUN + TEST)
     if apps or everything:
         missing += missing_of(packages_of(map(find_app, app_names())))
     if missing:
         install_packages(list(dict.fromkeys(missing)))
+    if debug_kernel:
+        _boot_debug_kernel()
     given = [argument for argument in arguments if os.path.exists(argument.split("::")[0])]
     failed = False
     if (fast or everything) and not given:
@@ -72,6 +82,12 @@ def _build_kernel() -> None:
         find_kernel("default", say)
     except UserError as error:
         say(error.message)
+
+
+def _boot_debug_kernel() -> None:
+    """Let every machine of the tests boot the debugging kernel, and their own kernels be such."""
+    os.environ[KERNEL_VARIABLE] = find_kernel("debug", say).path
+    os.environ[CONFIGURATION_VARIABLE] = "debug"
 
 
 def _check(root: str) -> bool:

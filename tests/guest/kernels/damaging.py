@@ -22,7 +22,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.mm import frames, heap
+from krait.kernel.mm import frames, heap, kernel_stack
 from krait.kernel.protocol.word_reader import WordReader
 from tests.guest.kernels import no_programs
 
@@ -72,6 +72,10 @@ def damage(how: Text) -> None:
         heap.free(first + 16, u64(48))
     elif how.equals(text(b"dropped")):
         log("got {}", keep(dropped_address()))
+    elif how.equals(text(b"stack")):
+        top = kernel_stack.allocate()
+        store(u64, top - kernel_stack.STACK_SIZE, u64(7))
+        kernel_stack.release(top)
 
 
 def dropped_address() -> u64:
