@@ -17,6 +17,11 @@
  * Who comes without the kernel lock takes it and gives it back: that is a program, a halted CPU, or
  * kernel code that needs none. What was held is kept in EBX, which a called function preserves.
  * An interrupt of SERVICE_VECTOR is served on its IST stack, and needs no lock.
+ *
+ * The CPU makes SS null when it takes a stack of the table, while `syscall` and `iretq` leave that of
+ * a segment of 32 bits. Nothing depends on it, but QEMU keeps translated code by it: without the
+ * handlers' own SS all that runs in a handler, and the program of a thread that a handler has
+ * switched to, is translated a second time (5 % of the blocks in a start of Java).
  */
 
 #include "layout.h"
@@ -33,6 +38,8 @@
 .macro move_to_kernel_stack
     pushq %rdi
     pushq %rsi
+    movl $DATA_SELECTOR, %esi
+    movl %esi, %ss
     movq %rsp, %rsi
     andq $-IST_AREA_SIZE, %rsi
     movq (%rsi), %rsi
@@ -201,6 +208,8 @@ krait_stack_overflow:
 fatal:
     pushq %rdi
     pushq %rsi
+    movl $DATA_SELECTOR, %esi
+    movl %esi, %ss
     movq %rsp, %rsi
     andq $-IST_AREA_SIZE, %rsi
     movq (%rsi), %rsi
