@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,13 @@ def test_help_has_examples(run_krait: Run, command: str) -> None:
     assert done.returncode == 0
     assert "Examples:" in done.stdout
     assert f"krait {command}" in done.stdout
+
+
+def test_commands_leave_the_kernel_to_its_configuration() -> None:
+    """What reads the configuration when it is loaded is not there before a build chooses one."""
+    code = "import sys, krait.cli.commands; print('krait.kernel.config' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
 
 
 def test_help_without_a_command(run_krait: Run) -> None:

@@ -8,13 +8,11 @@ import textwrap
 from collections.abc import Callable
 from enum import IntFlag
 from functools import cache
+from importlib import import_module
 from typing import Any, NamedTuple
 
 from krait.kernel.lang import UserSlice, hints
 from krait.kernel.lang.syscalls import REGISTERED
-from krait.kernel.linux import table
-
-__all__ = ("declared_calls", "table")  # the table loads every family, which register themselves
 
 KIND_MASK = 0xF
 """Of socket(2)'s second argument: the kind; above it are flags."""
@@ -55,7 +53,12 @@ class Declared(NamedTuple):
 
 @cache
 def declared_calls() -> dict[str, Declared]:
-    """Every registered call by its name."""
+    """Every registered call by its name.
+
+    Only now is the table loaded, and with it every family of calls: it takes the configuration of
+    then, and `krait build --least` chooses another before it loads the kernel's modules.
+    """
+    import_module("krait.kernel.linux.table")
     found = {}
     for entry in REGISTERED:
         name = bytes(entry.name).decode()
