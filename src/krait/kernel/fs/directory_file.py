@@ -6,6 +6,7 @@ The position is a cursor: 0 stands for `.`, 1 for `..`, and from 2 on the vnode 
 from __future__ import annotations
 
 from krait.kernel.errno import EBADF, EINVAL, EISDIR, ENOENT
+from krait.kernel.fs import notify
 from krait.kernel.fs.file import File
 from krait.kernel.fs.modes import DIRECTORY, entry_type
 from krait.kernel.fs.open_flags import SEEK_CUR, SEEK_SET
@@ -70,6 +71,11 @@ class DirectoryFile(File):
         if parent is None:
             return vnode.ino
         return parent.present().ino
+
+    def close_descriptor(self, owner: u64) -> None:
+        """End the notices that the process has asked for through this directory."""
+        if notify.notifications.count != 0:
+            notify.note_descriptor_closed(self, owner)
 
     def sync(self) -> None:
         """Make the entries safe."""

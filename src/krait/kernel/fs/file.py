@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
 from krait.kernel.fs import file_locks, notify
+from krait.kernel.fs.file_owner import FileOwner
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.fs.vnode import DirectoryEntry, Vnode
@@ -37,6 +38,7 @@ class File(Counted):
     offset: u64 = 0
     dentry: Dentry | None = None
     vnode: Vnode | None = None
+    signal_owner: FileOwner | None = None
     counted_writer: bool = False  # holds `vnode.begin_write`
     holds_lock: bool = False  # of flock(2)
 

@@ -36,6 +36,9 @@ IN_DELETE_SELF: Final = u32(0x400)
 IN_MOVE_SELF: Final = u32(0x800)
 IN_UNMOUNT: Final = u32(0x2000)
 IN_ALL_EVENTS: Final = u32(0xFFF)
+RENAMED: Final = u32(0x1000)
+"""A name was changed within a directory; inotify(7) has no such event, F_NOTIFY has."""
+TOLD: Final = IN_ALL_EVENTS | RENAMED
 IN_EXCL_UNLINK: Final = u32(1 << 26)
 IN_ISDIR: Final = u32(1 << 30)
 
@@ -57,6 +60,9 @@ class Watch(Counted):
     @abstractmethod
     def expire(self) -> None:
         """The vnode is gone for good."""
+
+    def close_descriptor(self, file: File, process: u64) -> None:
+        """A process has closed a descriptor of a directory."""
 
 
 class Notifications(Struct):
@@ -101,7 +107,7 @@ def tell(vnode: Vnode, mask: u32, cookie: u32, name: Text) -> None:
     watch = vnode.watches
     while watch is not None:
         following = watch.next_on_vnode
-        if watch.mask & mask & IN_ALL_EVENTS != 0:
+        if watch.mask & mask & TOLD != 0:
             watch.deliver(mask, cookie, name)
         watch = following
 
@@ -126,7 +132,7 @@ def tell_parent(directory: Vnode, dentry: Dentry, mask: u32) -> None:
     while watch is not None:
         following = watch.next_on_vnode
         excluded = dentry.unlinked and watch.mask & IN_EXCL_UNLINK != 0
-        if watch.mask & mask & IN_ALL_EVENTS != 0 and not excluded:
+        if watch.mask & mask & TOLD != 0 and not excluded:
             watch.deliver(mask, u32(0), dentry.name())
         watch = following
 
@@ -141,6 +147,18 @@ def note_file(file: File, mask: u32) -> None:
 def note_close(file: File) -> None:
     """A file is closed for the last time."""
     note_file(file, IN_CLOSE_WRITE if file.is_writable else IN_CLOSE_NOWRITE)
+
+
+def note_descriptor_closed(file: File, process: u64) -> None:
+    """A process has closed a descriptor of a directory."""
+    dentry = file.dentry
+    if dentry is None or (vnode := dentry.vnode) is None:
+        return
+    watch = vnode.watches
+    while watch is not None:
+        following = watch.next_on_vnode
+        watch.close_descriptor(file, process)
+        watch = following
 
 
 def note_created(directory: Vnode, made: Vnode, name: Text) -> None:
@@ -184,6 +202,8 @@ def note_moved(
     notifications.last_cookie = notifications.last_cookie.wrapping_add(1)
     cookie = notifications.last_cookie
     kind = IN_ISDIR if vnode.is_directory else u32(0)
+    if directory is old_directory:
+        tell(directory, RENAMED | kind, cookie, name)
     tell(old_directory, IN_MOVED_FROM | kind, cookie, old_name)
     tell(directory, IN_MOVED_TO | kind, cookie, name)
 

@@ -5,13 +5,24 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
+from krait.kernel.config import config
 from krait.kernel.errno import EBADF, EINVAL, EPERM
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import add_seals, get_seals
-from krait.kernel.fs.open_flags import NONBLOCK
+from krait.kernel.fs.open_flags import NONBLOCK, PATH
 from krait.kernel.fs.pipe import pipe_of
 from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
 from krait.kernel.linux.descriptors import CLOSE_ON_EXEC
+from krait.kernel.linux.directory_notices import notify_directory
+from krait.kernel.linux.file_owners import (
+    OwnerRequest,
+    set_any_owner,
+    set_owner,
+    set_signal,
+    show_any_owner,
+    shown_owner,
+    shown_signal,
+)
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process import Process
@@ -114,9 +125,14 @@ class Control:
     SETLKW: Final = 7
     SETOWN: Final = 8
     GETOWN: Final = 9
+    SETSIG: Final = 10
+    GETSIG: Final = 11
+    SETOWN_EX: Final = 15
+    GETOWN_EX: Final = 16
     OFD_GETLK: Final = 36
     OFD_SETLK: Final = 37
     OFD_SETLKW: Final = 38
+    NOTIFY: Final = 1026
     DUPFD_CLOEXEC: Final = 1030
     SETPIPE_SZ: Final = 1031
     GETPIPE_SZ: Final = 1032
@@ -129,6 +145,8 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
     """fcntl(2)."""
     file = open_file(descriptor)
     process = current_process()
+    if file.flags & PATH != 0 and not concerns_descriptor(command):
+        raise Errno(EBADF)
     match command:
         case Control.DUPFD:
             return i64(duplicate(file, argument, u8(0)))
@@ -158,8 +176,6 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
             waits = command == Control.OFD_SETLKW
             record_lock(file, UserPointer[RecordLock](argument), of_file=True, waits=waits)
             return 0
-        case Control.SETOWN | Control.GETOWN:
-            return 0
         case Control.SETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:
                 raise Errno(EBADF)
@@ -177,7 +193,38 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.GET_SEALS:
             return i64(get_seals(file))
         case _:
+            if config.ipc:
+                return control_signals(file, descriptor, command, argument)
             raise Errno(EINVAL)
+
+
+def control_signals(file: File, descriptor: i32, command: u32, argument: u64) -> i64:
+    """Commands about signals: who gets them, which, and about what happens in a directory."""
+    match command:
+        case Control.SETOWN:
+            set_owner(file, i32.truncate(argument))
+        case Control.GETOWN:
+            return shown_owner(file)
+        case Control.SETOWN_EX:
+            set_any_owner(file, UserPointer[OwnerRequest](argument))
+        case Control.GETOWN_EX:
+            show_any_owner(file, UserPointer[OwnerRequest](argument))
+        case Control.SETSIG:
+            set_signal(file, argument)
+        case Control.GETSIG:
+            return shown_signal(file)
+        case Control.NOTIFY:
+            notify_directory(file, u32.truncate(descriptor), u32.truncate(argument))
+        case _:
+            raise Errno(EINVAL)
+    return 0
+
+
+def concerns_descriptor(command: u32) -> bool:
+    """Say whether a command is allowed for a file that is open as a path only (open(2), O_PATH)."""
+    return command in (
+        Control.DUPFD, Control.DUPFD_CLOEXEC, Control.GETFD, Control.SETFD, Control.GETFL
+    )  # fmt: skip
 
 
 def duplicate(file: File, least: u64, marks: u8) -> u32:

@@ -77,6 +77,7 @@ VM_FILES: Final[list[FixedFile]] = fixed_files(
 FS_FILES: Final[list[FixedFile]] = fixed_files(
     {
         "aio-max-nr": "65536",
+        "dir-notify-enable": "1",
         "file-max": "9223372036854775807",
         "lease-break-time": "45",
         "leases-enable": "0",
