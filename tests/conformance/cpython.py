@@ -30,6 +30,11 @@ FOLDERS: Final = tuple(
         "test", "ctypes/test", "unittest/test", "distutils/tests", "lib2to3/tests", "__phello__"
     )
 ) + ("/usr/share/zoneinfo",)  # fmt: skip  # the finder cannot see that tests want it
+FILES: Final = {
+    "/usr/bin/dash": "/usr/bin/sh",  # some look for a shell that they do not start
+    str(Path(__file__).with_name("shadow")): "/etc/shadow",  # the host's is in no image
+}
+"""Other files that tests want: the host's path and the guest's."""
 RESOURCES: Final = ["decimal", "subprocess", "tzdata", "walltime"]
 HOST_LIMIT_S: Final = 60
 GUEST_LIMIT_S: Final = 240
@@ -143,6 +148,8 @@ def in_guest(plan: bytes, switches: Sequence[str] = ()) -> Run:
     for folder in (*FOLDERS, str(SQLITE_TESTS)):
         if os.path.isdir(folder):
             words += ["-v", f"{folder}:{folder}"]
+    for host, guest in FILES.items():
+        words += ["-v", f"{host}:{guest}"]
     return Run(*run_machine([INTERPRETER, str(SCRIPT)], plan, words, BATCH_LIMIT_S))
 
 
