@@ -188,6 +188,11 @@ CASES: dict[str, str] = {
         "def f(o: Other) -> None:\n    part = o.data.part(0, 2)\n    Keeper(name=part)  # <-"
     ),
     "not_an_object": "class A:\n    pass\n\n\ndef f(a: A) -> None:  # <-\n    pass",
+    # Unowned references
+    "unowned_in_safe_module": "def f(node: Unowned[Node]) -> None:  # <-\n    pass",
+    "unowned_struct": (
+        "unsafe: Final = True\n\n\ndef f(part: Unowned[Part]) -> None:  # <-\n    pass"
+    ),
     # Owned objects
     "owned_moved_twice": (
         OWNED + "def f(item: Owned[Item]) -> None:\n    put(item)  # <-\n    put(item)"

@@ -403,6 +403,85 @@ def test_owned(run_compiled: Run) -> None:
     assert run_compiled(OWNED, calls) == [2304, 123, 1235, 3210, 4]
 
 
+UNOWNED = """
+unsafe: Final = True
+class Trace(Struct):
+    n: u64 = 0
+trace = Trace()
+class Leaf(Counted):
+    n: u64
+    next: Unowned[Leaf] | None = None
+    def __del__(self) -> None:
+        trace.n = trace.n * 10 + self.n
+class Big(Leaf):
+    more: u64 = 7
+class Slot(Struct):
+    leaf: Unowned[Leaf] | None = None
+    all: Array[Unowned[Leaf] | None] = inline(2)
+    keeper: Leaf | None = None
+slot = Slot()
+def seen() -> Unowned[Leaf]:
+    found = slot.leaf
+    assert found is not None
+    return found
+def look() -> u64:
+    leaf = Leaf(n=4)
+    slot.leaf = leaf
+    slot.all[1] = leaf
+    leaf.next = leaf
+    here = seen()
+    other = here
+    return reference_count(leaf) * 100 + other.n * 10 + trace.n
+def count_again() -> u64:
+    leaf = Leaf(n=5)
+    slot.leaf = leaf
+    kept: Leaf | None = seen()
+    slot.keeper = seen()
+    counted = reference_count(leaf)
+    slot.keeper = None
+    return counted * 100 + reference_count(leaf) * 10 + (u64(0) if kept is None else kept.n)
+def give() -> Leaf:
+    return seen()
+def give_back() -> u64:
+    leaf = Leaf(n=6)
+    slot.leaf = leaf
+    given = give()
+    return reference_count(given)
+def narrow() -> u64:
+    big = Big(n=2)
+    here = slot.leaf
+    here = big
+    if here is not None and isinstance(here, Big):
+        kept: Leaf = here
+        return reference_count(big) * 10 + here.more
+    return 0
+def change(n: u64) -> u64:
+    one = Leaf(n=1)
+    other = Leaf(n=2)
+    slot.leaf = one
+    found = slot.leaf
+    if found is None or n == 2:
+        found = other
+    return found.n * 100 + reference_count(one) * 10 + reference_count(other)
+def dropped() -> u64:
+    look()
+    count_again()
+    give_back()
+    narrow()
+    change(1)
+    return trace.n
+"""
+
+
+def test_unowned(run_compiled: Run) -> None:
+    """Such a reference keeps nothing alive; what is made of it where a count is owned, does."""
+    calls: list[tuple[str, Any]] = [
+        ("look", ()), ("count_again", ()), ("give_back", ()), ("narrow", ()),
+        ("change", (1,)), ("change", (2,)), ("dropped", ()),
+    ]  # fmt: skip
+    assert run_compiled(UNOWNED, calls) == [140, 325, 2, 27, 111, 211, 456212]
+
+
 def test_owned_is_moved_at_its_last_use(
     compile_errors: Callable[[str], list[tuple[int, int, str]]],
 ) -> None:

@@ -10,6 +10,7 @@ import ast
 import collections.abc
 import enum
 import typing
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from krait.compiler.diagnostics import CompileError
@@ -44,7 +45,7 @@ from krait.compiler.types import (
     listed,
     optional,
 )
-from krait.kernel.lang import Owned
+from krait.kernel.lang import Owned, Unowned
 
 if TYPE_CHECKING:
     from krait.compiler.program import Program
@@ -199,6 +200,8 @@ class AnnotationResolver:
         inner = node.slice
         if base is Owned:
             return self._owned(inner)
+        if base is Unowned:
+            return self._unowned(node, inner)
         if base is typing.Final or base is typing.ClassVar or base is typing.Annotated:
             first = inner.elts[0] if isinstance(inner, ast.Tuple) else inner
             return self.resolve(first)
@@ -222,6 +225,20 @@ class AnnotationResolver:
                 inner, "Owned[T] needs a class", "Owned[T] | None where it may be missing"
             )
         return kind if kind.cls.counted else OwnedType(kind.cls)
+
+    def _unowned(self, node: ast.expr, inner: ast.expr) -> Type:
+        kind = self.resolve(inner)
+        if not isinstance(kind, RefType) or kind.optional or not kind.cls.counted:
+            raise CompileError(
+                inner,
+                "Unowned[T] needs a Counted class",
+                "Unowned[T] | None where it may be missing",
+            )
+        if not self.module.unsafe:
+            raise CompileError(
+                node, "Unowned[T] stands only in unsafe modules", "count the reference: T"
+            )
+        return replace(kind, unowned=True)
 
     def _apply(self, base: Any, arguments: list[Type], node: ast.AST | None) -> Type:
         name = getattr(base, "__name__", "")

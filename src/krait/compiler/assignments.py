@@ -29,6 +29,7 @@ from krait.compiler.types import (
     TupleType,
     Type,
     VolatileType,
+    as_owned_as,
     element_c,
     embedded_element,
     is_optional,
@@ -151,7 +152,7 @@ class AssignmentChecker(LoopChecker):
             self.narrowing[assigned_key(name)] = BOOL
             inner = self._inner_type(value)
             if is_optional(local.type) and not is_optional(inner) and inner != NONE:
-                self.narrowing[name] = inner
+                self.narrowing[name] = as_owned_as(inner, local.type)
         self.note_places(name, value.escapes)
         if value.owned and isinstance(local.type, RefType | BufferType):
             self.note_places(name, frozenset({f"kept {name}"}))

@@ -31,6 +31,7 @@ from krait.compiler.types import (
     TableType,
     TupleType,
     Type,
+    as_owned_as,
     is_optional,
     present,
 )
@@ -168,6 +169,8 @@ class ExpressionChecker(ComparisonChecker):
             if not source.cls.is_subclass(kind.cls):
                 return None
             cast = source.cls is not kind.cls
+            if source.unowned != kind.unowned:
+                return self._change_ownership(node, kind)
         elif isinstance(source, BufferType | CallableType) and present(kind) == source:
             cast = False
         else:
@@ -189,6 +192,21 @@ class ExpressionChecker(ComparisonChecker):
             loose_base=node.loose_base,
             escapes=node.escapes,
         )
+
+    @staticmethod
+    def _change_ownership(node: Node, kind: RefType) -> Node:
+        """A counted reference as an uncounted one, or the other way round.
+
+        What only an expression keeps is released behind its statement, as ever.
+        """
+
+        def emit(low: Lowerer) -> str:
+            return f"(({low.need_type(kind)}){low.value(node)})"
+
+        return Node(
+            "upcast", kind, emit, node.syntax, [node], stable=not kind.unowned,
+            escapes=node.escapes,
+        )  # fmt: skip
 
     def _coerce_static(self, node: Node, kind: Type) -> Node | None:
         if isinstance(kind, CallableType) and isinstance(node.static, FunctionType):
@@ -250,6 +268,7 @@ class ExpressionChecker(ComparisonChecker):
                 node, f"{node.id} may be unset here", f"give {node.id} a value on every path before"
             )
         kind = self.narrowing.get(node.id, local.type) if self.narrowing is not None else local.type
+        kind = as_owned_as(kind, local.type)
         copies = node.id in self.walrus
         cast = kind != local.type and present(local.type) != kind
 

@@ -143,9 +143,12 @@ class RefType(Type):
     optional: bool = False
     listed: bool = False
     """An element of a build-time list: the list holds references, never the objects."""
+    unowned: bool = False
+    """A reference to a counted object that takes no part in its count."""
 
     def __str__(self) -> str:
-        return f"{self.cls.display} | None" if self.optional else self.cls.display
+        name = f"Unowned[{self.cls.display}]" if self.unowned else self.cls.display
+        return f"{name} | None" if self.optional else name
 
     @property
     def tag(self) -> str:
@@ -157,7 +160,7 @@ class RefType(Type):
 
     @property
     def managed(self) -> bool:
-        return self.cls.counted
+        return self.cls.counted and not self.unowned
 
 
 @dataclass(frozen=True)
@@ -542,6 +545,13 @@ def present(kind: Type) -> Type:
 def is_optional(kind: Type) -> bool:
     """Whether None is a value of this type."""
     return isinstance(kind, RefType | OwnedType | BufferType | CallableType) and kind.optional
+
+
+def as_owned_as(kind: Type, other: Type) -> Type:
+    """The type with a part in the count exactly if the other one has."""
+    if isinstance(kind, RefType) and isinstance(other, RefType):
+        return replace(kind, unowned=other.unowned)
+    return kind
 
 
 def pointer_like(kind: Type) -> bool:

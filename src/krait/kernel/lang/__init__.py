@@ -44,17 +44,17 @@ from krait.kernel.lang.integers import Int, i8, i16, i32, i64, u8, u16, u32, u64
 from krait.kernel.lang.layout import Packed, offset_of, size_of, view
 from krait.kernel.lang.logs import log, panic, static_assert
 from krait.kernel.lang.markers import borrowed, inline, register
-from krait.kernel.lang.objects import Buffer, Counted, Owned, Struct, Weak, reference_count
+from krait.kernel.lang.objects import Buffer, Counted, Owned, Struct, Unowned, Weak, reference_count
 from krait.kernel.lang.slices import Array, Slice, Text, text
 from krait.kernel.lang.syscalls import SyscallEntry, syscall, without_lock
 from krait.kernel.lang.users import UserPointer, UserSlice
 
 __all__ = [
     "Array", "Atomic", "Buffer", "Counted", "Errno", "Int", "Order", "Owned", "Packed", "Panic",
-    "PerCpu", "Slice", "Struct", "SyscallEntry", "Text", "UserPointer", "UserSlice", "Volatile",
-    "Weak", "address_of", "align_down", "align_up", "aligned", "asm", "asm_do", "at", "be16",
-    "be32", "be64", "borrowed", "byteswap", "count_leading_zeros", "count_trailing_zeros", "export",
-    "extern", "fence", "function_address", "i16", "i32", "i64", "i8", "inline", "inlined",
+    "PerCpu", "Slice", "Struct", "SyscallEntry", "Text", "Unowned", "UserPointer", "UserSlice",
+    "Volatile", "Weak", "address_of", "align_down", "align_up", "aligned", "asm", "asm_do", "at",
+    "be16", "be32", "be64", "borrowed", "byteswap", "count_leading_zeros", "count_trailing_zeros",
+    "export", "extern", "fence", "function_address", "i16", "i32", "i64", "i8", "inline", "inlined",
     "interrupt", "load", "log", "no_kernel_lock", "no_raise", "no_sleep", "offset_of", "panic",
     "pinned", "popcount", "reads_shared", "reference", "reference_count", "register", "section",
     "size_of", "sleeps", "slice_at", "static_assert", "store", "symbol_address", "syscall", "text",

@@ -216,3 +216,7 @@ class Buffer(Counted, Generic[T]):
 Owned = typing.Annotated[
     T, "owned"
 ]  # a reference that is moved, and whose object is freed exactly once
+
+Unowned = typing.Annotated[
+    T, "unowned"
+]  # a reference that is not counted: whoever made it answers for the object being there

@@ -5,7 +5,8 @@ is zero a call costs a table jump and nothing else. Tracing, pending signals and
 are bits of it.
 
 Invariant of the unsafe part: while a task is in the kernel, the registers of its program lie at the
-top of its kernel stack; entry code puts them there, and a stack is never empty before they are.
+top of its kernel stack; entry code puts them there, and a stack is never empty before they are. The
+running task is there as long as it runs (`sched/thread.py`), and so is its process.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import Buffer, Counted, at, i32, inline, size_of, u8, u32, u64
+from krait.kernel.lang import Buffer, Counted, Unowned, at, i32, inline, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
 from krait.kernel.linux.vector_area import release_vector_area
@@ -107,13 +108,13 @@ class Task(Thread):
         return at(TrapFrame, self.kernel_stack_top - size_of(TrapFrame))
 
 
-def current_task() -> Task:
+def current_task() -> Unowned[Task]:
     """Give the running task; only program threads make system calls."""
     thread = current()
     assert isinstance(thread, Task), "a kernel thread makes no system calls"
     return thread
 
 
-def current_process() -> Process:
+def current_process() -> Unowned[Process]:
     """Give the running process."""
     return current_task().process

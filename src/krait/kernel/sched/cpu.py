@@ -18,6 +18,7 @@ from krait.kernel.lang import (
     Array,
     PerCpu,
     Struct,
+    Unowned,
     address_of,
     at,
     count_trailing_zeros,
@@ -55,7 +56,7 @@ class Cpu(Struct):
     idle_ticks: u64 = 0
     idle_began: u64 = 0
     """When the CPU became idle, if it is."""
-    program_thread: Thread | None = None
+    program_thread: Unowned[Thread] | None = None
     """Whose vector registers and FS base are in the CPU. A kernel thread uses neither, so they
     stay there while one runs."""
     space: Space | None = None
@@ -103,7 +104,7 @@ def cpu_at(index: u32) -> Cpu:
     return at(Cpu, cpus.places[index])
 
 
-def running_on(index: u32) -> Thread | None:
+def running_on(index: u32) -> Unowned[Thread] | None:
     """Give the thread in whose context a CPU is, running or halted."""
     place = cpus.areas[index] + (address_of(current_thread) - per_cpu.area())
     address = load(u64, place)

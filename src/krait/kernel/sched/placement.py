@@ -10,6 +10,8 @@ and not the number.
 
 Invariant: interrupts are off and the kernel lock is held in every function. A thread in whose
 context a CPU is halted stays there until it runs (`is_bound`).
+
+Unsafe: threads are not counted. Invariant: that of `thread.py`.
 """
 
 from __future__ import annotations
@@ -17,7 +19,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import u32, u64
+from krait.kernel.lang import Unowned, u32, u64
 from krait.kernel.sched.cpu import (
     Cpu,
     bit_of,
@@ -29,6 +31,8 @@ from krait.kernel.sched.cpu import (
 )
 from krait.kernel.sched.run_queue import BUCKET_SHIFT
 from krait.kernel.sched.thread import URGENT, Thread
+
+unsafe: Final = True
 
 BALANCE_TICKS: Final = u64(1 << 26)
 """22 ms at 3 GHz."""
@@ -125,7 +129,7 @@ def move(thread: Thread, cpu: Cpu) -> None:
     thread.cpu = cpu.index
 
 
-def take_from_others(cpu: Cpu) -> Thread | None:
+def take_from_others(cpu: Cpu) -> Unowned[Thread] | None:
     """Take a thread out of the longest queue, for a CPU that has nothing to do."""
     longest: u64 = 0
     source: u32 = 0
@@ -142,7 +146,7 @@ def take_from_others(cpu: Cpu) -> Thread | None:
     return thread
 
 
-def surplus(cpu: Cpu) -> Thread | None:
+def surplus(cpu: Cpu) -> Unowned[Thread] | None:
     """Take a waiting thread out of this CPU's queue that another one has more time for."""
     now = ticks_now()
     if now - min(cpu.balanced_ticks, now) < BALANCE_TICKS:

@@ -18,14 +18,18 @@ in which others waited, `OWED_TURNS` slices belong to these (sched_rt_runtime_us
 Invariant: a bucket holds its last thread, whose `next_runnable` is the bucket's first; bit i of
 `occupied` is set exactly if bucket i holds one. The list of urgent threads ends with None. `count`
 counts all. Interrupts are off in every method.
+
+Unsafe: threads are not counted. Invariant: that of `thread.py`.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Array, Struct, count_trailing_zeros, inline, u32, u64
+from krait.kernel.lang import Array, Struct, Unowned, count_trailing_zeros, inline, u32, u64
 from krait.kernel.sched.thread import URGENT, Thread
+
+unsafe: Final = True
 
 BUCKETS: Final = 64
 BUCKET_SHIFT: Final = 21
@@ -50,12 +54,12 @@ def urgent_time(weight: u32) -> u64:
 class RunQueue(Struct):
     """The threads that could run now, without the one that does."""
 
-    last: Array[Thread | None] = inline(BUCKETS)
+    last: Array[Unowned[Thread] | None] = inline(BUCKETS)
     occupied: u64 = 0
     base: u64 = FIRST_BUCKET
     """The bucket number (virtual time over bucket width) that was served last."""
     count: u64 = 0
-    urgent: Thread | None = None
+    urgent: Unowned[Thread] | None = None
     urgent_turns: u32 = 0
     """Slices that urgent threads have had while others waited."""
     owed_turns: u32 = 0
@@ -115,20 +119,20 @@ class RunQueue(Struct):
         first = self.urgent
         return first is not None and first.weight > weight
 
-    def take(self) -> Thread | None:
+    def take(self) -> Unowned[Thread] | None:
         """Remove the first urgent thread, else the first thread of the earliest bucket."""
         if self.urgent is not None:
             return self._take_urgent()
         return self._take_fair()
 
-    def _take_fair(self) -> Thread | None:
+    def _take_fair(self) -> Unowned[Thread] | None:
         """Remove the first thread of the earliest bucket."""
         if self.occupied == 0:
             return None
         self.base = self._earliest()
         return self._take_first(self.base & LAST_OFFSET)
 
-    def take_for(self, cpu_bit: u64, never: Thread | None) -> Thread | None:
+    def take_for(self, cpu_bit: u64, never: Thread | None) -> Unowned[Thread] | None:
         """Remove the first thread that may run on a CPU, but not one that cannot leave its own."""
         urgent = self.urgent
         while urgent is not None:
@@ -193,7 +197,7 @@ class RunQueue(Struct):
 
     def _add_urgent(self, thread: Thread, weight: u32) -> None:
         """Put a thread behind the urgent ones that have this weight or more."""
-        before: Thread | None = None
+        before: Unowned[Thread] | None = None
         following = self.urgent
         while following is not None and following.weight >= weight:
             before = following
@@ -205,7 +209,7 @@ class RunQueue(Struct):
         else:
             before.next_runnable = thread
 
-    def _take_urgent(self) -> Thread | None:
+    def _take_urgent(self) -> Unowned[Thread] | None:
         """Remove the first urgent thread, unless the others' turn has come."""
         if self.owed_turns != 0 and self.occupied != 0:
             return self._take_fair()
@@ -218,7 +222,7 @@ class RunQueue(Struct):
 
     def _remove_urgent(self, thread: Thread) -> bool:
         """Unlink an urgent thread; False if it is not here."""
-        before: Thread | None = None
+        before: Unowned[Thread] | None = None
         here = self.urgent
         while here is not None:
             if here is thread:
@@ -253,7 +257,7 @@ class RunQueue(Struct):
             rotated |= self.occupied.wrapping_shl(BUCKETS - start)
         return self.base + count_trailing_zeros(rotated)
 
-    def _take_first(self, index: u64) -> Thread | None:
+    def _take_first(self, index: u64) -> Unowned[Thread] | None:
         """Remove the first thread of an occupied bucket."""
         last = self.last[index]
         if last is None:

@@ -47,6 +47,7 @@ from krait.kernel.lang import (
     Errno,
     Struct,
     Text,
+    Unowned,
     address_of,
     function_address,
     log,
@@ -138,6 +139,7 @@ def prepare(thread: Thread) -> None:
     if thread.tid == 0:
         thread.tid = scheduler.next_tid
         scheduler.next_tid += 1
+    thread.life = thread
 
 
 def become(thread: Thread) -> None:
@@ -383,6 +385,7 @@ def _drop_departed() -> None:
     if departed is not None:
         if (release := scheduler.release_stack) is not None:
             release(departed)
+        departed.life = None
         cpu.departed = None
 
 
@@ -494,7 +497,7 @@ def _choose(now: u64) -> Change:
     return Change(address_of(previous.saved), following.saved.pointer)
 
 
-def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Thread:
+def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Unowned[Thread]:
     """Give a thread of another CPU's, or the one that comes after a pause."""
     if cpus.several:
         if (stolen := placement.take_from_others(cpu)) is not None:
@@ -504,7 +507,7 @@ def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Thread:
     return _idle(cpu, now)
 
 
-def _idle(cpu: Cpu, now: u64) -> Thread:
+def _idle(cpu: Cpu, now: u64) -> Unowned[Thread]:
     """Halt the CPU until somebody can run; nobody is charged for it."""
     if (on_idle := scheduler.on_idle) is not None:
         on_idle()
@@ -531,7 +534,7 @@ def _save_program_state(cpu: Cpu, thread: Thread) -> None:
     """Save the registers of a program's thread that leaves the CPU; they stay there as well."""
     if thread.vector_area != 0 and cpu.program_thread is thread:
         thread.fs_base = read_fs_base()
-        context.save_vector(thread.vector_area)
+        context.leave_vector(thread.vector_area)
 
 
 def _take_over_program_state(cpu: Cpu, thread: Thread) -> None:
@@ -540,8 +543,8 @@ def _take_over_program_state(cpu: Cpu, thread: Thread) -> None:
     if previous is not thread or thread.vector_cpu != cpu.index:
         if previous is not None and not cpus.several:
             previous.fs_base = read_fs_base()
-            context.save_vector(previous.vector_area)
-        context.restore_vector(thread.vector_area)
+            context.leave_vector(previous.vector_area)
+        context.enter_vector(thread.vector_area)
         write_fs_base(thread.fs_base)
         cpu.program_thread = thread
         thread.vector_cpu = cpu.index

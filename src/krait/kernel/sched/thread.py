@@ -6,6 +6,10 @@ registers and FS base belong to programs and are kept only for a thread that has
 
 `linux.task.Task` derives from this class. What a thread waits by, its `waiter` and `sleep_timer`,
 is allocated once when the thread is made, so that waiting cannot run out of memory.
+
+Unsafe: who runs and who could run is not counted, and other CPUs may look at it at the same time.
+Invariant: a thread has a count on itself (`life`) from the moment that it can run until its last
+stack is left, and it is in a queue, or runs on a CPU, only in between.
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
-from krait.kernel.lang import Array, PerCpu, Struct, Text, inline, u8, u32, u64
+from krait.kernel.lang import Array, PerCpu, Struct, Text, Unowned, inline, u8, u32, u64
 from krait.kernel.sched.grace_periods import Retirable
 
 if TYPE_CHECKING:
     from krait.kernel.sched.scheduler import SleepTimer
     from krait.kernel.sched.space import Space
     from krait.kernel.sched.waiter import Waiter
+
+unsafe: Final = True
 
 NAME_BYTES: Final = 16  # as TASK_COMM_LEN, the terminating zero included
 NORMAL_WEIGHT: Final = 1024
@@ -101,7 +107,9 @@ class Thread(Retirable):
     """How often it gave up the CPU because others waited."""
     started_ns: u64 = 0
 
-    next_runnable: Thread | None = None
+    life: Thread | None = None
+    """The thread itself, from its beginning to its end."""
+    next_runnable: Unowned[Thread] | None = None
     next_waiting: Thread | None = None
     """The next in the queue of the mutex that this thread waits for."""
     waiter: Waiter | None = None
@@ -118,10 +126,10 @@ class Thread(Retirable):
         return self.name.part(0, self.name.find(0))
 
 
-current_thread: PerCpu[Thread | None] = PerCpu(None)
+current_thread: PerCpu[Unowned[Thread] | None] = PerCpu(None)
 
 
-def current() -> Thread:
+def current() -> Unowned[Thread]:
     """Give the running thread."""
     thread = current_thread.get()
     assert thread is not None, "there is no thread yet"
