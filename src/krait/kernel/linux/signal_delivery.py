@@ -308,22 +308,39 @@ def push_frame(
 
 def write_vector_state(task: Task, address: u64, size: u64) -> None:
     """Copy the live vector registers to the program's stack and give it fresh ones."""
-    area = task.vector_area
-    context.save_vector(area)
-    software = at(SoftwareBytes, area + SOFTWARE_BYTES)
-    software.magic1 = FP_XSTATE_MAGIC1
-    software.extended_size = u32.truncate(size) + MAGIC2_SIZE
-    software.features = context.vector_mask()
-    software.state_size = u32.truncate(size)
-    image: Slice[u8] = slice_at(u8, area, size)
     place = UserSlice[u8](address, size)
-    place.copy_out(image)
+    while True:
+        copied = place.copy_out_nofault(vector_image(task.vector_area, size))
+        if copied == size:
+            break
+        UserPointer[u8](address + copied).store(0)  # may sleep, and the area is then the switch's
     magic = UserPointer[u32](address + size)
     magic.store(FP_XSTATE_MAGIC2)
     initial = initial_vector_state.image
     initial[0] = CONTROL_WORD_DEFAULT
     initial[3] = MXCSR_DEFAULT
     context.restore_vector(address_of(initial))
+
+
+def copy_image(address: u64, into: Slice[u8]) -> None:
+    """Copy from the program to the vector area, which is a switch's whenever the thread sleeps."""
+    place = UserSlice[u8](address, into.length)
+    while True:
+        copied = place.copy_in_nofault(into)
+        if copied == into.length:
+            return
+        UserPointer[u8](address + copied).load()
+
+
+def vector_image(area: u64, size: u64) -> Slice[u8]:
+    """Save the live vector registers, with the words by which Linux says what there is."""
+    context.save_vector(area)
+    software = at(SoftwareBytes, area + SOFTWARE_BYTES)
+    software.magic1 = FP_XSTATE_MAGIC1
+    software.extended_size = u32.truncate(size) + MAGIC2_SIZE
+    software.features = context.vector_mask()
+    software.state_size = u32.truncate(size)
+    return slice_at(u8, area, size)
 
 
 def restore_frame(task: Task, frame: TrapFrame) -> None:
@@ -389,13 +406,11 @@ def read_vector_state(task: Task, address: u64) -> None:
     pointer.copy_in(software)
     present: u64 = 3
     if is_extended(software, address, size):
-        place = UserSlice[u8](address, size)
-        place.copy_in(image)
+        copy_image(address, image)
         header = at(VectorHeader, area + LEGACY_SIZE)
         present = header.components & context.vector_mask()
     else:
-        legacy = UserSlice[u8](address, LEGACY_SIZE)
-        legacy.copy_in(image.part(0, LEGACY_SIZE))
+        copy_image(address, image.part(0, LEGACY_SIZE))
     slice_at(u8, area + LEGACY_SIZE, HEADER_SIZE).fill(0)
     at(VectorHeader, area + LEGACY_SIZE).components = present
     control = at(MediaControl, area + MXCSR_OFFSET)

@@ -5,6 +5,9 @@ stack above it. Vector registers belong to programs alone: the kernel is compile
 they change only where one program's thread gives way to another's, and where a signal handler
 begins or ends.
 
+While a thread does not run its area has one of two forms (switch.S), which only `leave_vector` and
+`enter_vector` know; while it runs, its area is free for what is in XSAVE's form, until it sleeps.
+
 Invariant: areas for vector state come from `allocate_vector_area`, and stacks from
 `prepare_stack`; both are as large as the CPU's layout asks for.
 """
@@ -16,7 +19,21 @@ from typing import Final, NoReturn
 from krait.kernel.arch.x86_64.cpu import cpuid, read_cr4, write_cr4, write_xcr0
 from krait.kernel.arch.x86_64.layout import CODE_SELECTOR, DATA_SELECTOR, FRAME_SIZE
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.lang import Struct, at, extern, panic, slice_at, store, u8, u16, u32, u64
+from krait.kernel.arch.x86_64.tsc import hypervisor_is
+from krait.kernel.lang import (
+    Struct,
+    at,
+    extern,
+    panic,
+    slice_at,
+    store,
+    symbol_address,
+    text,
+    u8,
+    u16,
+    u32,
+    u64,
+)
 
 unsafe: Final = True
 
@@ -29,6 +46,8 @@ AVX: Final = 1 << 2
 AVX512: Final = 0x7 << 5  # mask registers, upper halves, upper registers: all or none
 LEGACY_SIZE: Final = 512
 HEADER_SIZE: Final = 64
+EMULATOR: Final = b"TCGTCGTCGTCG"
+"""QEMU without a CPU that virtualizes."""
 INITIAL_X87_CONTROL: Final = 0x37F
 INITIAL_MXCSR: Final = 0x1F80
 
@@ -56,6 +75,8 @@ def start() -> None:
     write_xcr0(mask)
     vector_layout.mask = mask
     vector_layout.size = u64(cpuid(u32(0xD), u32(0)).ebx)
+    if mask == X87 | SSE | AVX and hypervisor_is(text(EMULATOR)):
+        store(u8, symbol_address("krait_vector_moves"), u8(1))
 
 
 def components(offered: u64) -> u64:
@@ -98,6 +119,16 @@ def save_vector(area: u64) -> None:
 @extern("krait_restore_vector")
 def restore_vector(area: u64) -> None:
     """Load the vector registers; a damaged header is a #GP in the kernel, check it before."""
+
+
+@extern("krait_leave_vector")
+def leave_vector(area: u64) -> None:
+    """Keep the vector registers of a thread until `enter_vector`, in whatever form is quick."""
+
+
+@extern("krait_enter_vector")
+def enter_vector(area: u64) -> None:
+    """Load what `leave_vector` has kept, or the state that an area was filled with before."""
 
 
 @extern("krait_switch_stacks")
