@@ -121,3 +121,12 @@ def test_hostile_device(steps: list[tuple[object, ...]]) -> None:
                 assert length <= under_way.pop(number)[1]
     held = sum(parts for parts, _ in under_way.values())
     assert call("free_count") == SIZE - held
+
+
+def test_frames_that_follow_each_other_are_one_piece_for_a_disk() -> None:
+    page = 4096
+    assert call("piece_length", 8 * page, 9 * page, 10 * page, 0) == 3
+    assert call("piece_length", 8 * page, 9 * page, 10 * page, 1) == 2
+    assert call("piece_length", 8 * page, 9 * page, 12 * page, 0) == 2
+    assert call("piece_length", 8 * page, 7 * page, 6 * page, 0) == 1
+    assert call("piece_length", 8 * page, 9 * page, 10 * page, 2) == 1

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from krait.kernel.drivers.block_device import BlockRequest
+from krait.kernel.drivers.virtio import block
 from krait.kernel.drivers.virtio.queue import Queue
 from krait.kernel.drivers.virtio.transport import Transport
 from krait.kernel.lang import (
@@ -20,6 +22,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.mm.frames import Frame
 
 unsafe: Final = True
 
@@ -136,3 +139,12 @@ def write_as_device(offset: u64, value: u16) -> None:
     """Write two bytes of the page, as the device can."""
     if offset <= 4094:
         store(u16, the_queue().memory + offset, value)
+
+
+def piece_length(a: u64, b: u64, c: u64, first: u64) -> u64:
+    """Tell how many of three frames are one piece for a disk, from one on."""
+    request = BlockRequest(count=u64(3))
+    request.frames[0] = Frame(a)
+    request.frames[1] = Frame(b)
+    request.frames[2] = Frame(c)
+    return block.run_length(request, first)

@@ -163,6 +163,9 @@ class FrameStore(Struct):
     def carve(self, order: u64) -> u64:
         """Take a block of never used frames, 0 if there is none as large."""
         size = u64(1) << order
+        if size == 1 and self.next < self.end:
+            self.next += 1
+            return self.next - 1
         while True:
             start = (self.next + (size - 1)) & ~(size - 1)
             if start + size <= self.end:

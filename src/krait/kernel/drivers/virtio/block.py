@@ -126,9 +126,12 @@ class VirtioDisk(BlockDevice):
         header.sector = request.first_page * SECTORS_PER_PAGE
         slot[STATUS_OFFSET] = STATUS_UNSEEN
         requests.open(address, u32(STATUS_OFFSET), False)
-        for index in range(request.count):
-            page = u64(request.frames[index])
-            requests.extend(number, page, u32(PAGE_BYTES), not request.writes)
+        index: u64 = 0
+        while index < request.count:
+            start = request.frames[index]
+            length = run_length(request, index)
+            requests.extend(number, u64(start), u32(length * PAGE_BYTES), not request.writes)
+            index += length
         requests.extend(number, address + STATUS_OFFSET, u32(1), True)
         self.under_way[number] = request
         requests.publish(number)
@@ -145,6 +148,17 @@ class VirtioDisk(BlockDevice):
             if request is not None:
                 self.under_way[index] = None
                 request.complete(EIO)
+
+
+def run_length(request: BlockRequest, first: u64) -> u64:
+    """Count the frames from one on that follow each other in memory: one piece for the device."""
+    index = first + 1
+    while (
+        index < request.count
+        and u64(request.frames[index]) == u64(request.frames[index - 1]) + PAGE_BYTES
+    ):
+        index += 1
+    return index - first
 
 
 class Disks(Struct):
