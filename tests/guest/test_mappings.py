@@ -70,3 +70,13 @@ def test_pages_that_are_changed_in_a_row(build_program: Callable[..., str], root
     there = run_in_guest([program, "count"], b"", ENVIRONMENT, ("--root", root))
     assert there.output == here.output + b"fewer faults than pages: 1\n"
     assert (there.status, there.errors) == (0, b"")
+
+
+@pytest.mark.guest
+def test_pages_of_a_large_file_that_are_changed(build_program: Callable[..., str]) -> None:
+    """They are given away instead of copied, and read again for whoever reads the file."""
+    program = build_program("guest/programs/relocates.c", "-static", "-DPADDING=6000000")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program, "count"], b"", ENVIRONMENT, ("--root", "disk", "-m", "64M"))
+    assert there.output == here.output + b"fewer faults than pages: 1\nno copies: 1\n"
+    assert (there.status, there.errors) == (0, b"")

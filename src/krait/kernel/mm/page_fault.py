@@ -35,6 +35,9 @@ RUN_MAX: Final = 15
 """How many pages are brought in ahead of a program that writes one after another."""
 FREE_SHARE: Final = 8
 """That is done as long as one part in so many of all memory is free."""
+TAKEN_BYTES: Final = 4 << 20
+"""A private mapping of so much of a file gets the pages that it changes, not copies. The data of
+programs and libraries is smaller: the next start of one would have to read it again."""
 
 
 def allows(protection: Protection, access: Access) -> bool:
@@ -131,6 +134,10 @@ def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
         return entry_for(pager.page(index), vma.protection, False)
     if vma.is_shared:
         return entry_for(pager.page_for_write(index), vma.protection, True)
+    if vma.length >= TAKEN_BYTES:
+        taken = pager.take_page(index)
+        if u64(taken) != 0:
+            return entry_for(taken, vma.protection, True)
     source = pager.page(index)
     try:
         copy = frames.allocate()

@@ -33,6 +33,13 @@ class Pager(Counted):
     def page_for_write(self, index: u64) -> Frame:
         """Return a page, retained, that a shared mapping is going to write to; may sleep."""
 
+    def take_page(self, index: u64) -> Frame:
+        """Return a page that the pager gives away: its only owner, the caller, may write to it.
+
+        Frame 0 if others use it or it could not be had again. Raises what `page` raises.
+        """
+        return Frame(u64(0))
+
     def has_page(self, index: u64) -> bool:
         """Say whether a page is in memory (mincore); may be wrong by the time the caller looks."""
         return False

@@ -25,6 +25,12 @@ class OverlayFile(RamFile):
             return NO_FRAME
         return self.lower.page(index)
 
+    def take_lower_page(self, index: u64) -> Frame:
+        """Ask the image."""
+        if index >= self.lower_pages:
+            return NO_FRAME
+        return self.lower.take_page(index)
+
     def has_lower(self, index: u64) -> bool:
         """Tell whether a page of the image shows."""
         return index < self.lower_pages

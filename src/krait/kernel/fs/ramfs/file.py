@@ -285,6 +285,17 @@ class RamFile(PagedVnode):
             frames.retain(frame)
             return frame
 
+    def take_page(self, index: u64) -> Frame:
+        """Give a page of the file below away; those of this one are the only ones."""
+        with self.lock:
+            if index >= self.page_count() or self.pages.find(index) != NO_FRAME:
+                return NO_FRAME
+            return self.take_lower_page(index)
+
+    def take_lower_page(self, index: u64) -> Frame:
+        """Return what `lower_page` would give, if it can be given away."""
+        return NO_FRAME
+
     def has_page(self, index: u64) -> bool:
         """Say whether a page is in memory, this file's or the one below."""
         return self.pages.find(index) != NO_FRAME or self.has_lower_page(index)

@@ -30,6 +30,7 @@ from krait.kernel.sched.mutex import Mutex
 REQUESTS: Final = 4
 WINDOW: Final = 16
 SECTORS_PER_PAGE: Final = 8
+CACHE_AND_CALLER: Final = 2
 SCARCE_SHARE: Final = 16
 """Memory is short when less than one part in so many is free."""
 KEPT_SHARE: Final = 8
@@ -62,6 +63,14 @@ class DiskSource(ImageSource):
                     frames.retain(frame)
                     return frame
                 self.fetch(index)
+
+    def give_away(self, index: u64, frame: Frame) -> bool:
+        """Take a page out of the cache if only the cache and the caller have it."""
+        with self.lock:
+            if self.cache.find(index) != frame or frames.count(frame) != CACHE_AND_CALLER:
+                return False
+            frames.release(self.cache.take(index))
+            return True
 
     def has(self, index: u64) -> bool:
         """Say whether a page is in the cache."""

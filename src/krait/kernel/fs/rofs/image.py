@@ -12,6 +12,7 @@ from typing import NamedTuple
 
 from krait.kernel.errno import EINVAL, EIO
 from krait.kernel.fs.file_system import BLOCK_SIZE, FileSystem, Statistics, device_numbers
+from krait.kernel.fs.page_tree import NO_FRAME
 from krait.kernel.fs.rofs import damage
 from krait.kernel.fs.rofs.checksums import Checksums
 from krait.kernel.fs.rofs.layout import (
@@ -114,6 +115,14 @@ class RofsImage(FileSystem):
             damage.report(self, index, inode)
             raise Errno(EIO)
         return frame
+
+    def take_page(self, index: u64, inode: u32) -> Frame:
+        """Return a verified page that has no other owner any more; `NO_FRAME` if it has."""
+        frame = self.page(index, inode)
+        if self.source.give_away(index, frame):
+            return frame
+        frames.release(frame)
+        return NO_FRAME
 
     def inode(self, number: u32) -> InodeRecord:
         """Read an inode."""

@@ -17,6 +17,10 @@ class ImageSource(Counted):
         """Return a page, retained for the caller; raises EIO. May sleep."""
         raise Errno(EIO)
 
+    def give_away(self, index: u64, frame: Frame) -> bool:
+        """Forget a page that the caller holds; False if somebody else does, too."""
+        return False
+
     def has(self, index: u64) -> bool:
         """Say whether `page` would not sleep."""
         return True

@@ -102,6 +102,12 @@ class RofsVnode(PagedVnode):
         """Say whether a page of the image is in memory."""
         return index < self.count and self.image.source.has(self.first.wrapping_add(index))
 
+    def take_page(self, index: u64) -> Frame:
+        """Give a page of the image away that can be read again."""
+        if not self.is_regular or index >= self.count:
+            return NO_FRAME
+        return self.image.take_page(self.first.checked_add(index, EIO), u32.truncate(self.ino))
+
     def page(self, index: u64) -> Frame:
         """Return a page for a mapping."""
         if not self.is_regular:
