@@ -11,5 +11,5 @@ from fs_worker.server import FileSystemWorker
 @pytest.fixture(scope="session")
 def worker() -> Iterator[FileSystemWorker]:
     """The file systems, compiled once for all tests of a run."""
-    with FileSystemWorker(["glue_ram"]) as made:
+    with FileSystemWorker(["glue_ram", "glue_permission"]) as made:
         yield made

@@ -80,7 +80,7 @@ def write_process(process: Process, out: RecordWriter) -> None:
     record = view(ProcessRecord, out.begin(Record.PROCESS, size_of(ProcessRecord)))
     record.pid = process.pid
     record.parent = process.parent_pid
-    record.uid = process.credentials.euid
+    record.uid = user_of(process)
     record.threads = process.task_count
     record.cpu_ns = cpu_time_ns(process)
     record.started_ns = process.started_ns
@@ -90,6 +90,12 @@ def write_process(process: Process, out: RecordWriter) -> None:
     length = min(process.argument_end - process.argument_start, u64(COMMAND_MAX))
     place = out.room().part(0, length)
     out.add(peek.copy(process.space.root, process.argument_start, place))
+
+
+def user_of(process: Process) -> u32:
+    """Return the effective user of a process's first thread; root's when all have ended."""
+    task = process.first_task
+    return task.credentials.euid if task is not None else u32(0)
 
 
 def write_thread(process: Process, task: Task, out: RecordWriter) -> None:

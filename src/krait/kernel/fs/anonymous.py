@@ -72,12 +72,15 @@ def vnode_of(file: File) -> Vnode:
     if isinstance(file, PipeEnd):
         made = PipeVnode(filesystem=store, ino=ino, mode=mode, pipe=Weak(file.pipe))
         file.pipe.vnode = made
-        return with_times(file, made)
-    return with_times(file, AnonymousVnode(filesystem=store, ino=ino, mode=mode))
+        return complete(file, made)
+    return complete(file, AnonymousVnode(filesystem=store, ino=ino, mode=mode))
 
 
-def with_times(file: File, made: Vnode) -> Vnode:
-    """Give a file its new vnode, whose times are now."""
+def complete(file: File, made: Vnode) -> Vnode:
+    """Give a file its new vnode, which has an owner and was made now."""
+    owner = file.anonymous_owner()
+    made.uid = owner.uid
+    made.gid = owner.gid
     now = i64(clock.realtime_ns())
     made.atime_ns = now
     made.mtime_ns = now

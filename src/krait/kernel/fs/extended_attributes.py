@@ -19,7 +19,10 @@ from krait.kernel.errno import (
     EPERM,
     ERANGE,
 )
+from krait.kernel.fs.credentials import CAP_SETFCAP, CAP_SYS_ADMIN, Credentials
+from krait.kernel.fs.modes import STICKY
 from krait.kernel.fs.name import Name
+from krait.kernel.fs.permission import READ, WRITE, check, check_owner
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Buffer, Counted, Errno, Slice, Text, inline, text, u8, u32, u64
 
@@ -55,6 +58,37 @@ def starts_with(name: Text, prefix: Text) -> bool:
     if name.length == prefix.length:
         raise Errno(EINVAL)
     return True
+
+
+def check_reading(who: Credentials, vnode: Vnode, name: Text) -> None:
+    """Refuse to show a value: `user.` as the contents are, `trusted.` to all but administrators."""
+    if vnode.filesystem.generated:
+        return
+    if starts_with(name, text(b"trusted.")):
+        if not who.has(CAP_SYS_ADMIN):
+            raise Errno(ENODATA)
+    elif starts_with(name, text(b"user.")):
+        if vnode.is_regular or vnode.is_directory:
+            check(who, vnode, READ)
+
+
+def check_writing(who: Credentials, vnode: Vnode, name: Text) -> None:
+    """Refuse to change an attribute; a sticky directory's only its owner may (xattr(7))."""
+    if vnode.filesystem.generated:
+        return
+    vnode.filesystem.check_writable()
+    if starts_with(name, text(b"user.")):
+        if not vnode.is_regular and not vnode.is_directory:
+            return
+        if vnode.is_directory and vnode.mode & STICKY != 0:
+            check_owner(who, vnode)
+        check(who, vnode, WRITE)
+    elif name.equals(text(b"security.capability")):
+        if not who.has(CAP_SETFCAP):
+            raise Errno(EPERM)
+    elif not who.has(CAP_SYS_ADMIN):
+        if starts_with(name, text(b"trusted.")) or starts_with(name, text(b"security.")):
+            raise Errno(EPERM)
 
 
 def find(vnode: Vnode, name: Text) -> Attribute | None:
@@ -134,18 +168,22 @@ def remove(vnode: Vnode, name: Text) -> None:
     vnode.touch_changed()
 
 
-def list_names(vnode: Vnode, into: Slice[u8], *, measures: bool) -> u64:
-    """Write all names, each with a zero behind it, or only `measures` them; ERANGE."""
+def list_names(vnode: Vnode, into: Slice[u8], *, measures: bool, all: bool) -> u64:
+    """Write names, each with a zero behind it, or only `measures` them; ERANGE.
+
+    Unless `all`, `trusted.` is left out.
+    """
     done: u64 = 0
     attribute = vnode.attributes
     while attribute is not None:
         name = attribute.name.text()
-        end = done + name.length + 1
-        if not measures:
-            if end > into.length:
-                raise Errno(ERANGE)
-            into.part(done, end - 1).copy_from(name)
-            into[end - 1] = 0
-        done = end
+        if all or not starts_with(name, text(b"trusted.")):
+            end = done + name.length + 1
+            if not measures:
+                if end > into.length:
+                    raise Errno(ERANGE)
+                into.part(done, end - 1).copy_from(name)
+                into[end - 1] = 0
+            done = end
         attribute = attribute.following
     return done

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
 from krait.kernel.fs import file_locks, notify
+from krait.kernel.fs.caller import Owner, owner_of_new
 from krait.kernel.fs.file_owner import FileOwner
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
 from krait.kernel.fs.scatter_list import ScatterList
@@ -157,6 +158,10 @@ class File(Counted):
     def sync(self) -> None:
         """Make what was written safe (fsync)."""
         raise Errno(EINVAL)
+
+    def anonymous_owner(self) -> Owner:
+        """Return whose file it is that fstat(2) shows when there is no vnode to ask."""
+        return owner_of_new()
 
     def anonymous_mode(self) -> u32:
         """Return the mode that fstat(2) shows when there is no vnode to ask (anon_inodefs)."""

@@ -10,6 +10,7 @@ from enum import IntFlag
 from typing import Final
 
 from krait.kernel.errno import EBUSY, EINVAL, EPERM
+from krait.kernel.fs.caller import owner_of_new
 from krait.kernel.fs.dentry import make_anonymous
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import READ_WRITE
@@ -112,9 +113,10 @@ def make_memfd(name: Text, flags: MemfdFlags) -> File:
         raise Errno(EINVAL)
     store = memory_files.get()
     now = i64(clock.realtime_ns())
+    owner = owner_of_new()
     vnode = MemoryFile(
         filesystem=store, store=store, ino=store.take_file(), mode=MODE, nlink=0,
-        atime_ns=now, mtime_ns=now, ctime_ns=now,
+        uid=owner.uid, gid=owner.gid, atime_ns=now, mtime_ns=now, ctime_ns=now,
         seals=u32(0) if MemfdFlags.ALLOW_SEALING in flags else SEAL_SEAL,
     )  # fmt: skip
     shown: Array[u8] = inline(280)

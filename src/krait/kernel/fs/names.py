@@ -2,7 +2,7 @@
 
 Each function walks to the directories that are to change, locks them, looks the names up again
 under the locks, checks what is common to all file systems, calls the vnode, and brings the dentry
-cache up to date. Errors are those of the manual pages, for a program that runs as root.
+cache up to date. Errors are those of the manual pages.
 """
 
 from __future__ import annotations
@@ -19,11 +19,13 @@ from krait.kernel.errno import (
     EXDEV,
 )
 from krait.kernel.fs import modes, notify
+from krait.kernel.fs.credentials import CAP_MKNOD
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
 from krait.kernel.fs.opening import take_ownership
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
+from krait.kernel.fs.permission import check_entries, check_removal
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Errno, Text, reference_count, text, u32, u64
 
@@ -39,6 +41,7 @@ def make_directory_at(context: FsContext, at: Dentry, path: Text, mode: u32) -> 
     directory = parent.present()
     with directory.lock:
         free = free_name(parent, directory, name, last.hash)
+        check_making(context, directory)
         vnode = directory.make_directory(name, mode & PERMISSIONS_OF_DIRECTORY)
         appear(context, directory, free, vnode, name)
 
@@ -65,6 +68,9 @@ def make_node_at(context: FsContext, at: Dentry, path: Text, mode: u32, rdev: u6
         free = free_name(parent, directory, name, last.hash)
         if last.trailing_slash:
             raise Errno(ENOENT)
+        check_making(context, directory)
+        if kind in (modes.CHARACTER_DEVICE, modes.BLOCK_DEVICE):
+            check_device(context)
         if kind in (0, modes.REGULAR):
             vnode = directory.create(name, mode & modes.ALL_PERMISSIONS)
         else:
@@ -85,8 +91,21 @@ def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None
         free = free_name(parent, directory, name, last.hash)
         if last.trailing_slash:
             raise Errno(ENOENT)
+        check_making(context, directory)
         vnode = directory.symlink(name, target)
         appear(context, directory, free, vnode, name)
+
+
+def check_making(context: FsContext, directory: Vnode) -> None:
+    """Refuse a new name to a caller who may not write to the directory; EROFS, EACCES."""
+    if (who := context.rights) is not None:
+        check_entries(who, directory)
+
+
+def check_device(context: FsContext) -> None:
+    """Refuse a device to a caller without CAP_MKNOD: EPERM."""
+    if (who := context.rights) is not None and not who.has(CAP_MKNOD):
+        raise Errno(EPERM)
 
 
 def appear(context: FsContext, directory: Vnode, free: Dentry, vnode: Vnode, name: Text) -> None:
@@ -110,6 +129,7 @@ def link_at(context: FsContext, old: Dentry, at: Dentry, path: Text) -> None:
             raise Errno(ENOENT)
         if directory.filesystem is not vnode.filesystem:
             raise Errno(EXDEV)
+        check_making(context, directory)
         if vnode.is_directory:
             raise Errno(EPERM)
         if vnode.nlink == 0 and not old.linkable:
@@ -132,6 +152,8 @@ def unlink_at(context: FsContext, at: Dentry, path: Text) -> None:
     with directory.lock:
         found = look_up_locked(parent, directory, name, last.hash)
         vnode = found.present()
+        if (who := context.rights) is not None:
+            check_removal(who, directory, vnode)
         if vnode.is_directory:
             raise Errno(EISDIR)
         if last.trailing_slash:
@@ -157,6 +179,8 @@ def remove_directory_at(context: FsContext, at: Dentry, path: Text) -> None:
     with directory.lock:
         found = look_up_locked(parent, directory, name, last.hash)
         vnode = found.present()
+        if (who := context.rights) is not None:
+            check_removal(who, directory, vnode)
         if not vnode.is_directory:
             raise Errno(ENOTDIR)
         if is_mount_point(found):

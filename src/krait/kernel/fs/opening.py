@@ -13,7 +13,7 @@ from krait.kernel.fs import notify
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.file import File
 from krait.kernel.fs.fs_context import FsContext
-from krait.kernel.fs.modes import ALL_PERMISSIONS, DIRECTORY, SET_GID
+from krait.kernel.fs.modes import ALL_PERMISSIONS, DIRECTORY, SET_GID, SET_IDS
 from krait.kernel.fs.open_flags import NOT_KEPT, OpenFlags
 from krait.kernel.fs.path import (
     Last,
@@ -25,6 +25,8 @@ from krait.kernel.fs.path import (
     walk,
     walk_to_last,
 )
+from krait.kernel.fs.permission import check_entries, check_opening, inherited_mode
+from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.text_buffer import make_text_buffer
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Errno, Text, text, u32, u64
@@ -45,7 +47,7 @@ def open_at(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, mode: 
     how = WalkFlags(u32(0)) if OpenFlags.NO_FOLLOW in flags else WalkFlags.FOLLOW
     if OpenFlags.DIRECTORY in flags:
         how = how | WalkFlags.DIRECTORY
-    return open_dentry(walk(context, at, path, how), flags)
+    return open_dentry(context, walk(context, at, path, how), flags)
 
 
 def open_creating(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, mode: u32) -> File:
@@ -74,7 +76,7 @@ def open_creating(context: FsContext, at: Dentry, path: Text, flags: OpenFlags, 
         parent = follow_last(context, parent, vnode, how, last)
     if found.present().is_directory:
         raise Errno(EISDIR)
-    return open_dentry(found, flags)
+    return open_dentry(context, found, flags)
 
 
 def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode: u32) -> Dentry:
@@ -83,6 +85,8 @@ def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode:
     with directory.lock:
         found = look_up_locked(parent, directory, name, hash)
         if found.vnode is None:
+            if (who := context.rights) is not None:
+                check_entries(who, directory)
             vnode = directory.create(name, mode & ALL_PERMISSIONS)
             take_ownership(context, directory, vnode)
             dentries.become_present(found, vnode)
@@ -94,6 +98,8 @@ def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode:
 def take_ownership(context: FsContext, directory: Vnode, vnode: Vnode) -> None:
     """Give a new file its owner and group; a set-group-ID directory hands its group on."""
     vnode.uid = context.uid
+    if (who := context.rights) is not None:
+        vnode.mode = inherited_mode(who, directory, vnode.mode)
     if directory.mode & SET_GID != 0:
         vnode.gid = directory.gid
         if vnode.mode & DIRECTORY == DIRECTORY and vnode.is_directory:
@@ -110,6 +116,8 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
         raise Errno(EINVAL)
     parent = walk(context, at, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
     directory = parent.present()
+    if (who := context.rights) is not None:
+        check_entries(who, directory)
     vnode = make_unnamed(directory, mode)
     take_ownership(context, directory, vnode)
     label = make_text_buffer(u64(0))
@@ -119,7 +127,7 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
     dentry.unlinked = True
     dentry.linkable = OpenFlags.EXCLUSIVE not in flags
     rest = u32(flags) & ~u32(OpenFlags.DIRECTORY | OpenFlags.TRUNCATE | OpenFlags.EXCLUSIVE)
-    return open_dentry(dentry, OpenFlags(rest))
+    return open_present(vnode, dentry, OpenFlags(rest), True)
 
 
 def make_unnamed(directory: Vnode, mode: u32) -> Vnode:
@@ -133,9 +141,12 @@ def make_unnamed(directory: Vnode, mode: u32) -> Vnode:
     raise Errno(code)
 
 
-def open_dentry(dentry: Dentry, flags: OpenFlags) -> File:
-    """Open what a walk has found."""
-    return open_present(dentry.present(), dentry, flags, OpenFlags.TRUNCATE not in flags)
+def open_dentry(context: FsContext, dentry: Dentry, flags: OpenFlags) -> File:
+    """Open what a walk has found, if the caller may."""
+    vnode = dentry.present()
+    if (who := context.rights) is not None and OpenFlags.PATH not in flags:
+        check_opening(who, vnode, flags)
+    return open_present(vnode, dentry, flags, OpenFlags.TRUNCATE not in flags)
 
 
 def open_present(vnode: Vnode, dentry: Dentry, flags: OpenFlags, keep: bool) -> File:
@@ -175,6 +186,8 @@ def open_regular(vnode: Vnode, dentry: Dentry, bits: u32, *, writing: bool, keep
     try:
         if not keep:
             vnode.truncate(u64(0))
+            if vnode.mode & SET_IDS != 0:
+                drop_set_id(vnode)
         file = vnode.open(bits & ~u32(NOT_KEPT), dentry)
     except Errno:
         vnode.end_write()

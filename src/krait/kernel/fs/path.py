@@ -8,7 +8,8 @@ text out of its target and the rest of the path, and going on with that: no recu
 is a range of it, so that a walk without links allocates nothing.
 
 A component that is in the dentry cache costs a hash and a probe. One that is not costs a lookup in
-its file system, under the directory's lock; a missing name is cached, too.
+its file system, under the directory's lock; a missing name is cached, too. A caller with limited
+rights must be allowed to search each directory in which a name is looked up (`permission.py`).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from krait.kernel.errno import EAGAIN, ELOOP, ENAMETOOLONG, ENOENT, ENOTDIR, EXD
 from krait.kernel.fs import mount
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext, Resolve
+from krait.kernel.fs.permission import check_search
 from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
 from krait.kernel.fs.vnode import NAME_LENGTH_MAX, Vnode
 from krait.kernel.lang import Buffer, Errno, Slice, Struct, Text, text, u8, u32, u64
@@ -110,6 +112,8 @@ def walk_text(context: FsContext, at: Dentry, path: Text, flags: WalkFlags, last
     position: u64 = 0
     while True:
         position = skip_slashes(rest, position)
+        if (who := context.rights) is not None and position != rest.length:
+            check_search(who, current.present())
         position = take_component(rest, position, last)
         if position == rest.length:
             if not current.present().is_directory:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOTTY, EPERM, EPIPE
 from krait.kernel.fs import modes
+from krait.kernel.fs.caller import Owner, owner_of_new
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, WRITE_ONLY
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
@@ -70,6 +71,8 @@ class Pipe(Counted):
     readers: u32 = 0
     writers: u32 = 0
     packets: Packets | None = None
+    uid: u32 = 0  # who made it
+    gid: u32 = 0
     vnode: Vnode | None = None  # of both ends, once somebody asks (anonymous.py)
 
     def read(self, into: UserSlice[u8], flags: u32) -> usize:
@@ -345,6 +348,10 @@ class PipeEnd(File):
 
     pipe: Pipe
 
+    def anonymous_owner(self) -> Owner:
+        """Return who made the pipe."""
+        return Owner(self.pipe.uid, self.pipe.gid)
+
     def anonymous_mode(self) -> u32:
         """Return a FIFO's mode."""
         return u32(modes.FIFO | 0o600)
@@ -434,7 +441,8 @@ class PipeEnds(NamedTuple):
 
 def make_pipe(flags: u32) -> PipeEnds:
     """Make a pipe; `flags` are the status flags of both ends. Raises ENOMEM."""
-    pipe = Pipe()
+    owner = owner_of_new()
+    pipe = Pipe(uid=owner.uid, gid=owner.gid)
     if flags & DIRECT != 0:
         pipe.packets = Packets()
     pipe.readers = 1

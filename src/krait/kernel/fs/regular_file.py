@@ -7,7 +7,9 @@ from typing import Final
 from krait.kernel.errno import EBADF, EINVAL, ENXIO, EOVERFLOW
 from krait.kernel.fs import notify
 from krait.kernel.fs.file import File
+from krait.kernel.fs.modes import SET_IDS
 from krait.kernel.fs.open_flags import SEEK_CUR, SEEK_DATA, SEEK_END, SEEK_HOLE, SEEK_SET
+from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.size_limit import check_new_size, within_limit
 from krait.kernel.fs.vnode import APPEND_OFFSET, SIZE_MAX, Vnode
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, inline, u8, u32, u64, usize
@@ -41,6 +43,8 @@ class RegularFile(File):
     def write(self, data: UserSlice[u8]) -> usize:
         """Write at the position, or at the end with O_APPEND."""
         vnode = self.contents()
+        if vnode.mode & SET_IDS != 0:
+            drop_set_id(vnode)
         with self.position_lock:
             if self.is_appending:
                 allowed = within_limit(vnode.size, data)
@@ -67,6 +71,8 @@ class RegularFile(File):
         if offset > SIZE_MAX:
             raise Errno(EINVAL)
         vnode = self.contents()
+        if vnode.mode & SET_IDS != 0:
+            drop_set_id(vnode)
         allowed = within_limit(vnode.size if self.is_appending else offset, data)
         count = vnode.write_user(u64(APPEND_OFFSET) if self.is_appending else offset, allowed)
         if notify.notifications.count != 0 and count != 0:
@@ -99,6 +105,8 @@ class RegularFile(File):
         vnode = self.contents()
         check_new_size(vnode, size)
         vnode.truncate(size)
+        if vnode.mode & SET_IDS != 0:
+            drop_set_id(vnode)
         if notify.notifications.count != 0:
             notify.note_file(self, notify.IN_MODIFY)
 

@@ -18,11 +18,13 @@ from krait.kernel.errno import (
     EXDEV,
 )
 from krait.kernel.fs import notify
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
 from krait.kernel.fs.open_flags import RenameFlags
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
+from krait.kernel.fs.permission import WRITE, check, check_entries, check_removal
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Errno, Struct, Text, inline, text, u32
 from krait.kernel.sched.mutex import Mutex
@@ -66,7 +68,7 @@ def rename_at(
     new_name = new.name(new_path)
     if old_directory is new_directory:
         with old_directory.lock:
-            rename_locked(old_parent, old_name, old, new_parent, new_name, new, flags)
+            rename_locked(context, old_parent, old_name, old, new_parent, new_name, new, flags)
         return
     first = old_directory
     second = new_directory
@@ -74,10 +76,11 @@ def rename_at(
         first = new_directory
         second = old_directory
     with renames.lock, first.lock, second.lock:
-        rename_locked(old_parent, old_name, old, new_parent, new_name, new, flags)
+        rename_locked(context, old_parent, old_name, old, new_parent, new_name, new, flags)
 
 
 def rename_locked(
+    context: FsContext,
     old_parent: Dentry,
     old_name: Text,
     old: Last,
@@ -114,6 +117,8 @@ def rename_locked(
         raise Errno(EINVAL if RenameFlags.EXCHANGE in flags else ENOTEMPTY)
     if replaced is moved:
         return
+    if (who := context.rights) is not None:
+        check_rename(who, old_directory, moved, new_directory, replaced, flags)
     if is_mount_point(source) or is_mount_point(target):
         raise Errno(EBUSY)
     if RenameFlags.EXCHANGE in flags and replaced is not None:
@@ -135,6 +140,33 @@ def rename_locked(
             notify.note_replaced(target, replaced)
         notify.tell(moved, notify.IN_MOVE_SELF, u32(0), text(b""))
     dentries.move(source, new_parent, new_name, new.hash)
+
+
+def check_rename(
+    who: Credentials,
+    old_directory: Vnode,
+    moved: Vnode,
+    new_directory: Vnode,
+    replaced: Vnode | None,
+    flags: RenameFlags,
+) -> None:
+    """Refuse what a caller with limited rights may not do; EACCES, EPERM and others.
+
+    A directory that gets another parent is written to, since its `..` changes.
+    """
+    check_removal(who, old_directory, moved)
+    if replaced is None:
+        check_entries(who, new_directory)
+    else:
+        check_removal(who, new_directory, replaced)
+        if RenameFlags.EXCHANGE not in flags and moved.is_directory != replaced.is_directory:
+            raise Errno(ENOTDIR if moved.is_directory else EISDIR)
+    if new_directory is old_directory:
+        return
+    if moved.is_directory:
+        check(who, moved, WRITE)
+    if replaced is not None and RenameFlags.EXCHANGE in flags and replaced.is_directory:
+        check(who, replaced, WRITE)
 
 
 def check_replaceable(moved: Vnode, replaced: Vnode) -> None:

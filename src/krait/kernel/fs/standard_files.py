@@ -12,6 +12,7 @@ from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.drivers.standard_input import standard_input
 from krait.kernel.errno import EBADF, ENXIO
 from krait.kernel.fs import mount
+from krait.kernel.fs.caller import owner_of_new
 from krait.kernel.fs.dentry import Dentry, make_anonymous
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_system import FileSystem, device_numbers
@@ -65,7 +66,15 @@ def open_standard(number: u32) -> File:
     if store is None:
         store = FileSystem(device=device_numbers.take())
         standard_files.streams = store
-    vnode = StreamVnode(filesystem=store, ino=store.take_inode(), mode=FIFO | 0o600, number=number)
+    owner = owner_of_new()
+    vnode = StreamVnode(
+        filesystem=store,
+        ino=store.take_inode(),
+        mode=FIFO | 0o600,
+        uid=owner.uid,
+        gid=owner.gid,
+        number=number,
+    )
     dentry = make_anonymous(vnode, stream_name(number))
     return make_stream(vnode, number, u32(READ_ONLY if number == 0 else WRITE_ONLY), dentry)
 

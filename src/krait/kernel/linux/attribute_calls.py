@@ -9,10 +9,12 @@ from enum import IntFlag
 from typing import Final, NamedTuple
 
 from krait.kernel.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP
-from krait.kernel.fs import notify
+from krait.kernel.fs import attributes, notify, permission
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.size_limit import check_new_size
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -25,6 +27,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.changing_credentials import real_credentials, real_is_effective
 from krait.kernel.linux.paths import AT_FDCWD, open_file, read_path, start_of
 from krait.kernel.linux.stat_layouts import (
     Stat,
@@ -34,15 +37,13 @@ from krait.kernel.linux.stat_layouts import (
     fill_statfs,
     fill_statx,
 )
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_files
 from krait.kernel.sched import clock
 
 SECOND_NS: Final = i64(1_000_000_000)
 UTIME_NOW: Final = i64((1 << 30) - 1)
 UTIME_OMIT: Final = i64((1 << 30) - 2)
-UNCHANGED: Final = u32(0xFFFF_FFFF)  # chown(2): -1 leaves an id alone
 PERMISSIONS: Final = u32(0o7777)
-ANY_EXECUTE: Final = u32(0o111)
 
 
 class AtFlags(IntFlag):
@@ -73,14 +74,18 @@ def place(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Place:
 
     By path, or by `directory` itself with AT_EMPTY_PATH.
     """
-    process = current_process()
+    return found_from(current_files(), directory, path, flags)
+
+
+def found_from(files: FsContext, directory: i32, path: UserPointer[u8], flags: AtFlags) -> Place:
+    """Find a file as `place` does, with the rights of `files`."""
     name = read_path(path)
     if name.length == 0 and AtFlags.EMPTY_PATH in flags:
         if directory == AT_FDCWD:
-            return Place(process.fs.cwd.present(), process.fs.cwd)
+            return Place(files.cwd.present(), files.cwd)
         return opened_place(directory)
     follow = WalkFlags(0) if AtFlags.SYMLINK_NOFOLLOW in flags else WalkFlags.FOLLOW
-    found = walk(process.fs, start_of(process, directory, name), name, follow)
+    found = walk(files, start_of(files, directory, name), name, follow)
     return Place(found.present(), found)
 
 
@@ -164,13 +169,13 @@ def statx(
 @syscall("access")
 def access(path: UserPointer[u8], mode: u32) -> None:
     """access(2)."""
-    check_access(named(AT_FDCWD, path, AtFlags(0)), mode)
+    try_access(AT_FDCWD, path, mode, AtFlags(0))
 
 
 @syscall("faccessat")
 def faccessat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
     """faccessat(2)."""
-    check_access(named(directory, path, AtFlags(0)), mode)
+    try_access(directory, path, mode, AtFlags(0))
 
 
 @syscall("faccessat2", flags=AtFlags.EACCESS | AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
@@ -178,17 +183,25 @@ def faccessat2(directory: i32, path: UserPointer[u8], mode: u32, flags: AtFlags)
     """faccessat2(2)."""
     if u32(flags) & ~u32(0x1300) != 0:
         raise Errno(EINVAL)
-    check_access(named(directory, path, flags), mode)
+    try_access(directory, path, mode, flags)
 
 
-def check_access(vnode: Vnode, mode: u32) -> None:
-    """Check as for root: all but executing what nobody may execute and writing what nobody can."""
-    if mode & ~u32(7) != 0:
+def try_access(directory: i32, path: UserPointer[u8], mode: u32, flags: AtFlags) -> None:
+    """Say whether the real user may do something to a file, or with EACCESS the effective one."""
+    if mode & ~u32(permission.READ | permission.WRITE | permission.EXECUTE) != 0:
         raise Errno(EINVAL)
-    if mode & 2 != 0:
+    who = current_credentials()
+    files = current_files()
+    if AtFlags.EACCESS not in flags and not real_is_effective(who):
+        who = real_credentials(who)
+        files = files.copy()
+        files.act_as(who)
+    vnode = found_from(files, directory, path, flags).vnode
+    if mode & permission.WRITE != 0:
         vnode.filesystem.check_writable()
-    if mode & 1 != 0 and vnode.is_regular and vnode.mode & ANY_EXECUTE == 0:
+    if mode & permission.EXECUTE != 0 and vnode.is_regular and vnode.filesystem.no_execution:
         raise Errno(EACCES)
+    permission.check(who, vnode, mode)
 
 
 @syscall("chmod")
@@ -248,14 +261,13 @@ def fchownat(directory: i32, path: UserPointer[u8], uid: u32, gid: u32, flags: A
 
 def change_mode(found: Place, mode: u32) -> None:
     """Set the permissions."""
-    found.vnode.set_mode(mode & PERMISSIONS)
+    attributes.change_mode(current_files().rights, found.vnode, mode & PERMISSIONS)
     found.changed(notify.IN_ATTRIB)
 
 
 def change_owner(found: Place, uid: u32, gid: u32) -> None:
     """Set both ids, leaving alone those that are -1."""
-    vnode = found.vnode
-    vnode.set_owner(vnode.uid if uid == UNCHANGED else uid, vnode.gid if gid == UNCHANGED else gid)
+    attributes.change_owner(current_files().rights, found.vnode, uid, gid)
     found.changed(notify.IN_ATTRIB)
 
 
@@ -280,15 +292,38 @@ def utimensat(
     """utimensat(2); without a path it is futimens(3)."""
     if u32(flags) & ~u32(0x1100) != 0:
         raise Errno(EINVAL)
-    found = opened_place(directory) if path.is_null else place(directory, path, flags)
-    vnode = found.vnode
     if times.is_null:
-        now = i64(clock.realtime_ns())
-        vnode.set_times(now, now)
-        found.changed(notify.IN_ATTRIB)
+        touch(opened_place(directory) if path.is_null else place(directory, path, flags))
         return
-    accessed = nanoseconds(times.load_at(0), vnode.atime_ns)
-    modified = nanoseconds(times.load_at(1), vnode.mtime_ns)
+    first = times.load_at(0)
+    second = times.load_at(1)
+    if first.fraction == UTIME_OMIT and second.fraction == UTIME_OMIT:
+        return  # not even the path is looked at (fs/utimes.c)
+    found = opened_place(directory) if path.is_null else place(directory, path, flags)
+    if first.fraction == UTIME_NOW and second.fraction == UTIME_NOW:
+        touch(found)
+        return
+    vnode = found.vnode
+    set_times(found, nanoseconds(first, vnode.atime_ns), nanoseconds(second, vnode.mtime_ns))
+
+
+def touch(found: Place) -> None:
+    """Set both times to now, as who may write to the file may do."""
+    vnode = found.vnode
+    if (who := current_files().rights) is not None:
+        vnode.filesystem.check_writable()
+        permission.check_touch(who, vnode)
+    now = i64(clock.realtime_ns())
+    vnode.set_times(now, now)
+    found.changed(notify.IN_ATTRIB)
+
+
+def set_times(found: Place, accessed: i64, modified: i64) -> None:
+    """Set both times to what the caller likes, as only the owner may do."""
+    vnode = found.vnode
+    if (who := current_files().rights) is not None:
+        vnode.filesystem.check_writable()
+        permission.check_owner(who, vnode)
     vnode.set_times(accessed, modified)
     found.changed(notify.IN_ATTRIB)
 
@@ -314,14 +349,10 @@ def utimes(path: UserPointer[u8], times: UserPointer[Time]) -> None:
 def futimesat(directory: i32, path: UserPointer[u8], times: UserPointer[Time]) -> None:
     """futimesat(2)."""
     found = opened_place(directory) if path.is_null else place(directory, path, AtFlags(0))
-    vnode = found.vnode
     if times.is_null:
-        now = i64(clock.realtime_ns())
-        vnode.set_times(now, now)
-        found.changed(notify.IN_ATTRIB)
+        touch(found)
         return
-    vnode.set_times(microseconds(times.load_at(0)), microseconds(times.load_at(1)))
-    found.changed(notify.IN_ATTRIB)
+    set_times(found, microseconds(times.load_at(0)), microseconds(times.load_at(1)))
 
 
 def microseconds(time: Time) -> i64:
@@ -335,17 +366,12 @@ def microseconds(time: Time) -> i64:
 def utime(path: UserPointer[u8], times: UserPointer[OldTimes]) -> None:
     """utime(2)."""
     found = place(AT_FDCWD, path, AtFlags(0))
-    vnode = found.vnode
     if times.is_null:
-        now = i64(clock.realtime_ns())
-        vnode.set_times(now, now)
-        found.changed(notify.IN_ATTRIB)
+        touch(found)
         return
     given = times.load()
-    vnode.set_times(
-        given.access.checked_mul(SECOND_NS, EINVAL), given.modify.checked_mul(SECOND_NS, EINVAL)
-    )
-    found.changed(notify.IN_ATTRIB)
+    accessed = given.access.checked_mul(SECOND_NS, EINVAL)
+    set_times(found, accessed, given.modify.checked_mul(SECOND_NS, EINVAL))
 
 
 @syscall("truncate")
@@ -359,10 +385,13 @@ def truncate(path: UserPointer[u8], length: i64) -> None:
         raise Errno(EISDIR)
     if not vnode.is_regular:
         raise Errno(EINVAL)
+    if (who := current_files().rights) is not None:
+        permission.check(who, vnode, permission.WRITE)
     vnode.begin_write()
     try:
         check_new_size(vnode, u64(length))
         vnode.truncate(u64(length))
+        drop_set_id(vnode)
     finally:
         vnode.end_write()
     found.changed(notify.IN_MODIFY)

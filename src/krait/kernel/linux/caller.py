@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.lang import address_of, at, load, no_kernel_lock, u32, u64
-from krait.kernel.linux.credentials import Credentials
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import Task
 from krait.kernel.sched.thread import current_thread
@@ -65,8 +65,8 @@ def group_id() -> u32:
 
 @no_kernel_lock
 def credentials() -> Credentials:
-    """Give whose rights the process has."""
-    return at(Credentials, address_of(at(Process, process()).credentials))
+    """Give whose rights the thread has."""
+    return at(Credentials, address_of(at(Task, running()).credentials))
 
 
 @no_kernel_lock

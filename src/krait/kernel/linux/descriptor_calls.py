@@ -7,9 +7,11 @@ from typing import Final
 
 from krait.kernel.config import config
 from krait.kernel.errno import EBADF, EINVAL, EPERM
+from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import add_seals, get_seals
 from krait.kernel.fs.open_flags import NONBLOCK, PATH
+from krait.kernel.fs.permission import check_owner
 from krait.kernel.fs.pipe import pipe_of
 from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
 from krait.kernel.linux.descriptors import CLOSE_ON_EXEC
@@ -27,9 +29,10 @@ from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.record_locks import RecordLock, record_lock, test_record_lock
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_files, current_process
 
 ASYNC: Final = u32(0o20000)  # O_ASYNC
+NO_ACCESS_TIME: Final = u32(0o1000000)  # O_NOATIME
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
 CAPABILITY_RESOURCE: Final = 24
 
@@ -140,6 +143,13 @@ class Control:
     GET_SEALS: Final = 1034
 
 
+def set_flags(file: File, flags: u32) -> None:
+    """Set the status flags of an open file; EPERM for O_NOATIME on a file of another user's."""
+    if flags & ~file.flags & NO_ACCESS_TIME != 0 and (who := current_files().rights) is not None:
+        check_owner(who, vnode_of(file))
+    file.set_status_flags(flags)
+
+
 @syscall("fcntl")
 def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
     """fcntl(2)."""
@@ -160,7 +170,7 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.GETFL:
             return i64(file.flags)
         case Control.SETFL:
-            file.set_status_flags(u32.truncate(argument))
+            set_flags(file, u32.truncate(argument))
             return 0
         case Control.GETLK:
             test_record_lock(file, UserPointer[RecordLock](argument), of_file=False)
@@ -179,7 +189,7 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.SETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:
                 raise Errno(EBADF)
-            privileged = current_process().credentials.has(CAPABILITY_RESOURCE)
+            privileged = current_credentials().has(CAPABILITY_RESOURCE)
             return i64(pipe.resize(u64(u32.truncate(argument)), privileged=privileged))
         case Control.GETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:

@@ -15,9 +15,11 @@ from krait.kernel.errno import (
     ERANGE,
 )
 from krait.kernel.fs import names
+from krait.kernel.fs.credentials import CAP_DAC_READ_SEARCH, CAP_SYS_CHROOT
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.open_flags import RenameFlags
 from krait.kernel.fs.path import WalkFlags, path_of, walk
+from krait.kernel.fs.permission import check_search
 from krait.kernel.fs.renaming import rename_at
 from krait.kernel.fs.vnode import DirectoryEntry
 from krait.kernel.lang import (
@@ -48,7 +50,7 @@ from krait.kernel.linux.paths import (
     second_path_room,
     start_of,
 )
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_files, current_process
 
 NAME_ROOM: Final = 256
 RECORD_EXTRA: Final = 20  # either header, the NUL and the older layout's type
@@ -160,27 +162,37 @@ def chdir(path: UserPointer[u8]) -> None:
 
 
 def directory_at(path: Slice[u8]) -> Dentry:
-    """Walk to a directory; ENOTDIR when it is none."""
-    context = current_process().fs
-    dentry = walk(context, context.cwd, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
-    if not dentry.present().is_directory:
-        raise Errno(ENOTDIR)
+    """Walk to a directory that may be entered; ENOTDIR, EACCES."""
+    files = current_files()
+    dentry = walk(files, files.cwd, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
+    check_entering(dentry)
     return dentry
+
+
+def check_entering(dentry: Dentry) -> None:
+    """Refuse what is no directory, or not to be searched; ENOTDIR, EACCES."""
+    vnode = dentry.present()
+    if not vnode.is_directory:
+        raise Errno(ENOTDIR)
+    if (who := current_files().rights) is not None:
+        check_search(who, vnode)
 
 
 @syscall("fchdir")
 def fchdir(descriptor: i32) -> None:
     """fchdir(2)."""
     dentry = dentry_of(open_file(descriptor))
-    if not dentry.present().is_directory:
-        raise Errno(ENOTDIR)
+    check_entering(dentry)
     current_process().fs.cwd = dentry
 
 
 @syscall("chroot")
 def chroot(path: UserPointer[u8]) -> None:
     """chroot(2)."""
-    current_process().fs.root = directory_at(read_path(path))
+    found = directory_at(read_path(path))
+    if not current_credentials().has(CAP_SYS_CHROOT):
+        raise Errno(EPERM)
+    current_process().fs.root = found
 
 
 @syscall("mkdir")
@@ -192,10 +204,10 @@ def mkdir(path: UserPointer[u8], mode: u32) -> None:
 @syscall("mkdirat")
 def mkdirat(directory: i32, path: UserPointer[u8], mode: u32) -> None:
     """mkdirat(2)."""
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    start = start_of(process, directory, name)
-    names.make_directory_at(process.fs, start, name, mode & 0o1777 & ~process.fs.umask)
+    start = start_of(files, directory, name)
+    names.make_directory_at(files, start, name, mode & 0o1777 & ~files.umask)
 
 
 @syscall("mknod")
@@ -212,27 +224,27 @@ def mknodat(directory: i32, path: UserPointer[u8], mode: u32, device: u32) -> No
         raise Errno(EPERM)
     if kind not in (0, 0o100000, 0o020000, 0o060000, 0o010000, 0o140000):
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    start = start_of(process, directory, name)
-    whole = (kind if kind != 0 else u32(0o100000)) | (mode & PERMISSIONS & ~process.fs.umask)
-    names.make_node_at(process.fs, start, name, whole, u64(device))
+    start = start_of(files, directory, name)
+    whole = (kind if kind != 0 else u32(0o100000)) | (mode & PERMISSIONS & ~files.umask)
+    names.make_node_at(files, start, name, whole, u64(device))
 
 
 @syscall("rmdir")
 def rmdir(path: UserPointer[u8]) -> None:
     """rmdir(2)."""
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    names.remove_directory_at(process.fs, process.fs.cwd, name)
+    names.remove_directory_at(files, files.cwd, name)
 
 
 @syscall("unlink")
 def unlink(path: UserPointer[u8]) -> None:
     """unlink(2)."""
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    names.unlink_at(process.fs, process.fs.cwd, name)
+    names.unlink_at(files, files.cwd, name)
 
 
 class UnlinkFlags(IntFlag):
@@ -246,13 +258,13 @@ def unlinkat(directory: i32, path: UserPointer[u8], flags: UnlinkFlags) -> None:
     """unlinkat(2)."""
     if u32(flags) & ~u32(0x200) != 0:
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    start = start_of(process, directory, name)
+    start = start_of(files, directory, name)
     if UnlinkFlags.REMOVEDIR in flags:
-        names.remove_directory_at(process.fs, start, name)
+        names.remove_directory_at(files, start, name)
     else:
-        names.unlink_at(process.fs, start, name)
+        names.unlink_at(files, start, name)
 
 
 @syscall("rename")
@@ -281,14 +293,14 @@ def renameat2(
     bits = u32(flags)
     if bits & ~u32(3) != 0 or bits == 3:
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     old_name = read_path(old)
     new_name = read_second_path(new)
     rename_at(
-        process.fs,
-        start_of(process, old_directory, old_name),
+        files,
+        start_of(files, old_directory, old_name),
         old_name,
-        start_of(process, new_directory, new_name),
+        start_of(files, new_directory, new_name),
         new_name,
         flags,
     )
@@ -318,17 +330,19 @@ def linkat(
     """linkat(2)."""
     if u32(flags) & ~u32(0x1400) != 0:
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     old_name = read_path(old)
     new_name = read_second_path(new)
-    start = start_of(process, old_directory, old_name)
+    start = start_of(files, old_directory, old_name)
+    if LinkFlags.EMPTY_PATH in flags and not current_credentials().has(CAP_DAC_READ_SEARCH):
+        raise Errno(ENOENT)
     if LinkFlags.EMPTY_PATH in flags and old_name.length == 0:
         source = dentry_of(open_file(old_directory)) if old_directory != AT_FDCWD else start
     elif LinkFlags.SYMLINK_FOLLOW in flags:
-        source = walk(process.fs, start, old_name, WalkFlags.FOLLOW)
+        source = walk(files, start, old_name, WalkFlags.FOLLOW)
     else:
-        source = walk(process.fs, start, old_name, WalkFlags(0))
-    names.link_at(process.fs, source, start_of(process, new_directory, new_name), new_name)
+        source = walk(files, start, old_name, WalkFlags(0))
+    names.link_at(files, source, start_of(files, new_directory, new_name), new_name)
 
 
 @syscall("symlink")
@@ -340,12 +354,12 @@ def symlink(target: UserPointer[u8], path: UserPointer[u8]) -> None:
 @syscall("symlinkat")
 def symlinkat(target: UserPointer[u8], directory: i32, path: UserPointer[u8]) -> None:
     """symlinkat(2)."""
-    process = current_process()
+    files = current_files()
     content = read_path(target)
     name = read_second_path(path)
     if content.length == 0:
         raise Errno(ENOENT)
-    names.symlink_at(process.fs, content, start_of(process, directory, name), name)
+    names.symlink_at(files, content, start_of(files, directory, name), name)
 
 
 @syscall("readlink")
@@ -359,12 +373,12 @@ def readlinkat(directory: i32, path: UserPointer[u8], address: u64, length: i32)
     """readlinkat(2): at most `length` bytes, no NUL."""
     if length <= 0:
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     name = read_path(path)
     if name.length == 0 and directory != AT_FDCWD:
         dentry = dentry_of(open_file(directory))
     else:
-        dentry = walk(process.fs, start_of(process, directory, name), name, WalkFlags(0))
+        dentry = walk(files, start_of(files, directory, name), name, WalkFlags(0))
     vnode = dentry.present()
     if not vnode.is_symbolic_link:
         raise Errno(EINVAL if name.length != 0 else ENOENT)

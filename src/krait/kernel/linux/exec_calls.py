@@ -13,10 +13,13 @@ from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.cpu import write_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ELOOP, ENOENT
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.dentry import Dentry
+from krait.kernel.fs.modes import GROUP_EXECUTE, SET_GID, SET_UID
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
 from krait.kernel.linux.arguments import read_arguments
+from krait.kernel.linux.changing_credentials import run_program, take_whole_process
 from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.first_program import FLAGS_AT_START, name_task
 from krait.kernel.linux.futex_exit import clear_tid, release_futexes
@@ -38,7 +41,7 @@ from krait.kernel.linux.signals import (
     SIGKILL,
     SIGNAL_LIMIT,
 )
-from krait.kernel.linux.task import WORK_RELOAD, Task, current_task
+from krait.kernel.linux.task import WORK_RELOAD, Task, current_files, current_task
 from krait.kernel.linux.threads import take_tid
 from krait.kernel.linux.timer_calls import forget_all
 from krait.kernel.mm import address_space
@@ -83,10 +86,11 @@ def execute(
     path = read_path(pointer)
     if path.length == 0 and flags & AT_EMPTY_PATH == 0:
         raise Errno(ENOENT)
-    start = start_of(process, directory, path)
+    start = start_of(current_files(), directory, path)
     if flags & AT_SYMLINK_NOFOLLOW != 0:
-        refuse_link(process, start, path)
+        refuse_link(start, path)
     prepared = prepare_program(process, start, path, read_arguments(arguments, environment))
+    prepared.credentials = credentials_after(task, prepared)
     space = address_space.create()
     end_other_threads(task, process)
     release_futexes(task)
@@ -122,9 +126,9 @@ def end_other_threads(task: Task, process: Process) -> None:
         process.leader = task
 
 
-def refuse_link(process: Process, start: Dentry, path: Slice[u8]) -> None:
+def refuse_link(start: Dentry, path: Slice[u8]) -> None:
     """Raise ELOOP for a symbolic link."""
-    if walk(process.fs, start, path, WalkFlags.EMPTY_PATH).present().is_symbolic_link:
+    if walk(current_files(), start, path, WalkFlags.EMPTY_PATH).present().is_symbolic_link:
         raise Errno(ELOOP)
 
 
@@ -138,6 +142,7 @@ def leave_old_program(process: Process) -> None:
 def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     """Map the new program and forget what belonged to the old one."""
     loaded = LoadedProgram()
+    take_credentials(task, process, prepared)
     try:
         map_program(process, prepared, loaded)
         process.descriptors.close_marked()
@@ -147,8 +152,6 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     reset_signals(task, process)
     task.futex_waiter = None
     forget_all(process)
-    process.credentials.keep_capabilities = False
-    process.dumpable = 1
     context.initialize_vector(task.vector_area)
     context.restore_vector(task.vector_area)
     write_fs_base(0)
@@ -156,6 +159,34 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     task.frame().rip = loaded.entry
     task.frame().rsp = loaded.stack
     add_work(task, WORK_RELOAD)
+
+
+def credentials_after(task: Task, prepared: PreparedProgram) -> Credentials:
+    """Say with whose rights the new program will run: set-id bits, capabilities; ENOMEM.
+
+    The bits of a program that its group may not execute have another meaning (inode(7)), and so
+    does everything under PR_SET_NO_NEW_PRIVS.
+    """
+    who = task.credentials.copy()
+    vnode = prepared.dentry.present()
+    heeds = not who.no_new_privileges
+    both = u32(SET_GID | GROUP_EXECUTE)
+    run_program(
+        who,
+        vnode.uid,
+        vnode.gid,
+        as_owner=heeds and vnode.mode & SET_UID != 0,
+        as_group=heeds and vnode.mode & both == both,
+    )
+    return who
+
+
+def take_credentials(task: Task, process: Process, prepared: PreparedProgram) -> None:
+    """Run with the new program's rights, and be visible if they are the user's own."""
+    if (who := prepared.credentials) is not None:
+        task.credentials = who
+        process.dumpable = 1 if who.euid == who.uid and who.egid == who.gid else 0
+    take_whole_process(task, process)
 
 
 def reset_signals(task: Task, process: Process) -> None:

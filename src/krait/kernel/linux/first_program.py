@@ -14,6 +14,7 @@ from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.config import config
 from krait.kernel.drivers import outcome, rtc
 from krait.kernel.errno import EEXIST, ENOENT
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.names import make_directory_at
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.root import first_context
@@ -31,6 +32,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux import host_messages, proc_process, profile
 from krait.kernel.linux.arguments import Arguments, empty_arguments
+from krait.kernel.linux.changing_credentials import follow
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.elf import refusals
 from krait.kernel.linux.identity import machine_identity
@@ -59,6 +61,7 @@ class FirstProgram(Struct):
 
     arguments: Arguments | None = None
     path: Buffer[u8] | None = None
+    directory: Buffer[u8] | None = None
     told_time_ns: u64 = 0
     host_listens: bool = False
     stops: bool = False
@@ -89,7 +92,13 @@ def start_task() -> None:
     )
     process.limits.reset()
     stack = kernel_stack.allocate()
-    task = Task(process=process, space=process.space, kernel_stack_top=stack, tid=FIRST_PID)
+    task = Task(
+        process=process,
+        credentials=Credentials(),
+        space=process.space,
+        kernel_stack_top=stack,
+        tid=FIRST_PID,
+    )
     task.vector_area = allocate_vector_area()
     process.leader = task
     add_task(process, task)
@@ -114,6 +123,9 @@ def read_words(process: Process, task: Task) -> None:
         else:
             read_word(process, task, reader, scratch)
     first_program.arguments = arguments
+    if (directory := first_program.directory) is not None:
+        change_directory(process, task.credentials, directory.slice)
+    follow(process, task)
 
 
 def read_arguments(arguments: Arguments, scratch: Buffer[u8]) -> None:
@@ -128,17 +140,15 @@ def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[
     """Act on one word that is neither an argument nor a variable."""
     key = reader.key()
     if key.equals(text(boot_words.PROGRAM)):
-        path = Buffer[u8](length=reader.decode(scratch.slice))
-        path.slice.copy_from(scratch.slice.part(0, path.length))
-        first_program.path = path
+        first_program.path = kept(scratch.slice.part(0, reader.decode(scratch.slice)))
     elif key.equals(text(boot_words.DIRECTORY)):
-        change_directory(process, scratch.slice.part(0, reader.decode(scratch.slice)))
+        first_program.directory = kept(scratch.slice.part(0, reader.decode(scratch.slice)))
     elif key.equals(text(boot_words.HOST_NAME)):
         machine_identity.set_host_name(scratch.slice.part(0, reader.decode(scratch.slice)))
     elif key.equals(text(boot_words.USER)):
-        set_user(process, u32.truncate(reader.number()))
+        set_user(task.credentials, u32.truncate(reader.number()))
     elif key.equals(text(boot_words.GROUP)):
-        set_group(process, u32.truncate(reader.number()))
+        task.credentials.set_all_groups(u32.truncate(reader.number()))
     elif key.equals(text(boot_words.FILE_MASK)):
         process.fs.umask = u32.truncate(reader.octal()) & 0o777
     elif key.equals(text(boot_words.TIME)):
@@ -164,13 +174,23 @@ def read_chart_word(reader: WordReader) -> None:
         first_program.stops = reader.value().equals(text(boot_words.BOOT_CHART_STOP))
 
 
-def change_directory(process: Process, path: Text) -> None:
-    """Start in a directory of the host's; one that the image does not have is made."""
+def kept(word: Text) -> Buffer[u8]:
+    """Keep a word of the command line."""
+    buffer = Buffer[u8](length=word.length)
+    buffer.slice.copy_from(word)
+    return buffer
+
+
+def change_directory(process: Process, who: Credentials, path: Text) -> None:
+    """Start in a directory of the host's; one that the image does not have is made.
+
+    Nothing is checked yet: the user could enter it on the host.
+    """
     try:
         enter_directory(process, path)
     except Errno as error:
         if error.code == ENOENT:
-            make_directories(process, path)
+            make_directories(process, who, path)
         else:
             log("{}: cannot be the working directory (error {})", path, error.code)
 
@@ -181,48 +201,37 @@ def enter_directory(process: Process, path: Text) -> None:
     process.fs.cwd = walk(process.fs, process.fs.root, path, flags)
 
 
-def make_directories(process: Process, path: Text) -> None:
+def make_directories(process: Process, who: Credentials, path: Text) -> None:
     """Make a working directory with all above it, so that an image serves runs from anywhere."""
     try:
         for end in range(1, path.length):
             if path[end] == SLASH:
-                make_directory(process, path.part(u64(0), end))
-        make_directory(process, path)
+                make_directory(process, who, path.part(u64(0), end))
+        make_directory(process, who, path)
         enter_directory(process, path)
     except Errno as error:
         log("{}: cannot be made for a working directory (error {})", path, error.code)
 
 
-def make_directory(process: Process, path: Text) -> None:
-    """Make a directory unless it is there."""
+def make_directory(process: Process, who: Credentials, path: Text) -> None:
+    """Make a directory, the user's own, unless it is there."""
     try:
         make_directory_at(process.fs, process.fs.root, path, u32(0o755))
     except Errno as error:
         if error.code != EEXIST:
             raise
+        return
+    vnode = walk(process.fs, process.fs.root, path, WalkFlags.DIRECTORY).present()
+    vnode.uid = who.fsuid
+    vnode.gid = who.fsgid
 
 
-def set_user(process: Process, uid: u32) -> None:
-    """Run as this user."""
-    who = process.credentials
-    who.uid = uid
-    who.euid = uid
-    who.suid = uid
-    who.fsuid = uid
-    process.fs.uid = uid
+def set_user(who: Credentials, uid: u32) -> None:
+    """Run as this user; only root has capabilities."""
+    who.set_all_users(uid)
     if uid != 0:
         who.effective = 0
         who.permitted = 0
-
-
-def set_group(process: Process, gid: u32) -> None:
-    """Run in this group."""
-    who = process.credentials
-    who.gid = gid
-    who.egid = gid
-    who.sgid = gid
-    who.fsgid = gid
-    process.fs.gid = gid
 
 
 def first_steps() -> NoReturn:

@@ -5,13 +5,24 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EINVAL, EPERM, ESRCH
+from krait.kernel.fs.credentials import (
+    ALL_CAPABILITIES,
+    CAP_SETGID,
+    CAP_SETUID,
+    GROUPS_LIMIT,
+    Credentials,
+)
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u32, u64
-from krait.kernel.linux.credentials import ALL_CAPABILITIES, GROUPS_LIMIT, Credentials
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.changing_credentials import (
+    change_file_user,
+    change_groups,
+    change_users,
+    commit,
+    to_change,
+)
+from krait.kernel.linux.task import current_credentials, current_process
 
 UNCHANGED: Final = 0xFFFFFFFF
-CAPABILITY_SETGID: Final = 6
-CAPABILITY_SETUID: Final = 7
 CAPABILITY_VERSION_1: Final = 0x19980330
 CAPABILITY_VERSION_2: Final = 0x20071026
 CAPABILITY_VERSION_3: Final = 0x20080522
@@ -20,31 +31,31 @@ CAPABILITY_VERSION_3: Final = 0x20080522
 @syscall("getuid")
 def getuid() -> u32:
     """Give the real user."""
-    return current_process().credentials.uid
+    return current_credentials().uid
 
 
 @syscall("geteuid")
 def geteuid() -> u32:
     """Give the effective user."""
-    return current_process().credentials.euid
+    return current_credentials().euid
 
 
 @syscall("getgid")
 def getgid() -> u32:
     """Give the real group."""
-    return current_process().credentials.gid
+    return current_credentials().gid
 
 
 @syscall("getegid")
 def getegid() -> u32:
     """Give the effective group."""
-    return current_process().credentials.egid
+    return current_credentials().egid
 
 
 @syscall("getresuid")
 def getresuid(real: UserPointer[u32], effective: UserPointer[u32], saved: UserPointer[u32]) -> None:
     """Give the three user ids."""
-    who = current_process().credentials
+    who = current_credentials()
     real.store(who.uid)
     effective.store(who.euid)
     saved.store(who.suid)
@@ -53,7 +64,7 @@ def getresuid(real: UserPointer[u32], effective: UserPointer[u32], saved: UserPo
 @syscall("getresgid")
 def getresgid(real: UserPointer[u32], effective: UserPointer[u32], saved: UserPointer[u32]) -> None:
     """Give the three group ids."""
-    who = current_process().credentials
+    who = current_credentials()
     real.store(who.gid)
     effective.store(who.egid)
     saved.store(who.sgid)
@@ -64,13 +75,14 @@ def setuid(uid: u32) -> None:
     """Set the effective user, or all of them with CAP_SETUID."""
     if uid == UNCHANGED:
         raise Errno(EINVAL)
-    who = current_process().credentials
-    if who.has(CAPABILITY_SETUID):
+    who = to_change()
+    if who.has(CAP_SETUID):
         change_users(who, uid, uid, uid)
     elif uid in (who.uid, who.suid):
         change_users(who, who.uid, uid, who.suid)
     else:
         raise Errno(EPERM)
+    commit(who)
 
 
 @syscall("setgid")
@@ -78,20 +90,21 @@ def setgid(gid: u32) -> None:
     """Set the effective group, or all of them with CAP_SETGID."""
     if gid == UNCHANGED:
         raise Errno(EINVAL)
-    who = current_process().credentials
-    if who.has(CAPABILITY_SETGID):
+    who = to_change()
+    if who.has(CAP_SETGID):
         change_groups(who, gid, gid, gid)
     elif gid in (who.gid, who.sgid):
         change_groups(who, who.gid, gid, who.sgid)
     else:
         raise Errno(EPERM)
+    commit(who)
 
 
 @syscall("setreuid")
 def setreuid(real: u32, effective: u32) -> None:
     """Set real and effective user."""
-    who = current_process().credentials
-    privileged = who.has(CAPABILITY_SETUID)
+    who = to_change()
+    privileged = who.has(CAP_SETUID)
     if not privileged and real not in (UNCHANGED, who.uid, who.euid):
         raise Errno(EPERM)
     if not privileged and effective not in (UNCHANGED, who.uid, who.euid, who.suid):
@@ -101,13 +114,14 @@ def setreuid(real: u32, effective: u32) -> None:
     if real != UNCHANGED or (effective != UNCHANGED and effective != who.uid):
         saved = new_effective
     change_users(who, chosen(real, who.uid), new_effective, saved)
+    commit(who)
 
 
 @syscall("setregid")
 def setregid(real: u32, effective: u32) -> None:
     """Set real and effective group."""
-    who = current_process().credentials
-    privileged = who.has(CAPABILITY_SETGID)
+    who = to_change()
+    privileged = who.has(CAP_SETGID)
     if not privileged and real not in (UNCHANGED, who.gid, who.egid):
         raise Errno(EPERM)
     if not privileged and effective not in (UNCHANGED, who.gid, who.egid, who.sgid):
@@ -117,49 +131,54 @@ def setregid(real: u32, effective: u32) -> None:
     if real != UNCHANGED or (effective != UNCHANGED and effective != who.gid):
         saved = new_effective
     change_groups(who, chosen(real, who.gid), new_effective, saved)
+    commit(who)
 
 
 @syscall("setresuid")
 def setresuid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three user ids."""
-    who = current_process().credentials
-    if not who.has(CAPABILITY_SETUID):
+    who = to_change()
+    if not who.has(CAP_SETUID):
         check_user(who, real)
         check_user(who, effective)
         check_user(who, saved)
     change_users(who, chosen(real, who.uid), chosen(effective, who.euid), chosen(saved, who.suid))
+    commit(who)
 
 
 @syscall("setresgid")
 def setresgid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three group ids."""
-    who = current_process().credentials
-    if not who.has(CAPABILITY_SETGID):
+    who = to_change()
+    if not who.has(CAP_SETGID):
         check_group(who, real)
         check_group(who, effective)
         check_group(who, saved)
     change_groups(who, chosen(real, who.gid), chosen(effective, who.egid), chosen(saved, who.sgid))
+    commit(who)
 
 
 @syscall("setfsuid")
 def setfsuid(uid: u32) -> u32:
     """Set the user for file access if that is allowed; gives the old one either way."""
-    who = current_process().credentials
+    who = to_change()
     old = who.fsuid
-    if uid in (who.uid, who.euid, who.suid, who.fsuid) or who.has(CAPABILITY_SETUID):
+    if uid in (who.uid, who.euid, who.suid, who.fsuid) or who.has(CAP_SETUID):
         if uid != UNCHANGED:
-            who.fsuid = uid
+            change_file_user(who, uid)
+            commit(who)
     return old
 
 
 @syscall("setfsgid")
 def setfsgid(gid: u32) -> u32:
     """Set the group for file access if that is allowed; gives the old one either way."""
-    who = current_process().credentials
+    who = to_change()
     old = who.fsgid
-    if gid in (who.gid, who.egid, who.sgid, who.fsgid) or who.has(CAPABILITY_SETGID):
+    if gid in (who.gid, who.egid, who.sgid, who.fsgid) or who.has(CAP_SETGID):
         if gid != UNCHANGED:
             who.fsgid = gid
+            commit(who)
     return old
 
 
@@ -168,7 +187,7 @@ def getgroups(size: i32, groups: UserPointer[u32]) -> u32:
     """Give the supplementary groups; size 0 only asks how many there are."""
     if size < 0:
         raise Errno(EINVAL)
-    who = current_process().credentials
+    who = current_credentials()
     if size != 0:
         if u32(size) < who.group_count:
             raise Errno(EINVAL)
@@ -180,17 +199,16 @@ def getgroups(size: i32, groups: UserPointer[u32]) -> u32:
 @syscall("setgroups")
 def setgroups(size: i32, groups: UserPointer[u32]) -> None:
     """Set the supplementary groups; Krait keeps up to 32."""
-    who = current_process().credentials
-    if not who.has(CAPABILITY_SETGID):
+    who = to_change()
+    if not who.has(CAP_SETGID):
         raise Errno(EPERM)
     if size < 0 or u32(size) > GROUPS_LIMIT:
         raise Errno(EINVAL)
     count = u32(size)
     for index in range(count):
-        groups.load_at(u64(index))
-    for index in range(count):
         who.groups[index] = groups.load_at(u64(index))
     who.group_count = count
+    commit(who)
 
 
 @syscall("capget")
@@ -203,7 +221,7 @@ def capget(header: UserPointer[u32], data: UserPointer[u32]) -> None:
     check_pid(pid)
     if data.is_null:
         return
-    who = current_process().credentials
+    who = current_credentials()
     for index in range(words):
         shift = index * 32
         data.store_at(index * 3, u32.truncate(who.effective >> shift))
@@ -226,7 +244,7 @@ def capset(header: UserPointer[u32], data: UserPointer[u32]) -> None:
         effective |= u64(data.load_at(index * 3)) << shift
         permitted |= u64(data.load_at(index * 3 + 1)) << shift
         inheritable |= u64(data.load_at(index * 3 + 2)) << shift
-    who = current_process().credentials
+    who = to_change()
     if permitted & ~who.permitted & ALL_CAPABILITIES != 0 or effective & ~permitted != 0:
         raise Errno(EPERM)
     if inheritable & ~(who.inheritable | who.permitted) & ALL_CAPABILITIES != 0:
@@ -234,6 +252,8 @@ def capset(header: UserPointer[u32], data: UserPointer[u32]) -> None:
     who.effective = effective & ALL_CAPABILITIES
     who.permitted = permitted & ALL_CAPABILITIES
     who.inheritable = inheritable & ALL_CAPABILITIES
+    who.ambient &= who.permitted & who.inheritable
+    commit(who)
 
 
 def capability_words(header: UserPointer[u32], probing: bool) -> u64:
@@ -277,39 +297,3 @@ def chosen(wanted: u32, present: u32) -> u32:
     if wanted == UNCHANGED:
         return present
     return wanted
-
-
-def change_users(who: Credentials, real: u32, effective: u32, saved: u32) -> None:
-    """Set the user ids; leaving root drops capabilities (capabilities(7))."""
-    had_root = 0 in (who.uid, who.euid, who.suid)
-    was_effective = who.euid == 0
-    who.uid = real
-    who.euid = effective
-    who.suid = saved
-    who.fsuid = effective
-    has_root = 0 in (real, effective, saved)
-    if had_root and not has_root and not who.keep_capabilities:
-        who.permitted = 0
-        who.effective = 0
-        who.ambient = 0
-    if was_effective and effective != 0:
-        who.effective = 0
-    if not was_effective and effective == 0:
-        who.effective = who.permitted
-    share_file_ids()
-
-
-def change_groups(who: Credentials, real: u32, effective: u32, saved: u32) -> None:
-    """Set the group ids."""
-    who.gid = real
-    who.egid = effective
-    who.sgid = saved
-    who.fsgid = effective
-    share_file_ids()
-
-
-def share_file_ids() -> None:
-    """Tell the file systems who makes new files."""
-    process = current_process()
-    process.fs.uid = process.credentials.fsuid
-    process.fs.gid = process.credentials.fsgid

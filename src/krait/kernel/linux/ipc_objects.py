@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EACCES, EEXIST, EIDRM, EINVAL, ENOENT, ENOSPC, EPERM
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -22,8 +23,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux.credentials import Credentials
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials
 from krait.kernel.sched import clock
 
 IPC_PRIVATE: Final = u32(0)
@@ -93,7 +93,7 @@ class IpcObject(Counted):
 
     def check(self, wanted: u32) -> None:
         """Refuse what the mode does not allow: EACCES."""
-        who = current_process().credentials
+        who = current_credentials()
         mode = self.mode
         if who.euid in (self.uid, self.creator_uid):
             mode = mode >> 6
@@ -104,7 +104,7 @@ class IpcObject(Counted):
 
     def check_owner(self) -> None:
         """Refuse all but owner, creator and administrator: EPERM."""
-        who = current_process().credentials
+        who = current_credentials()
         if who.euid not in (self.uid, self.creator_uid) and not who.has(CAP_SYS_ADMIN):
             raise Errno(EPERM)
 
@@ -170,7 +170,7 @@ class IpcTable(Struct):
     def add(self, made: IpcObject, key: u32, flags: u32) -> u32:
         """Give a new object its identifier; ENOSPC, ENOMEM."""
         index = self._free_index()
-        who = current_process().credentials
+        who = current_credentials()
         made.key = key
         made.id = self.sequence << INDEX_BITS | u32(index)
         made.uid = who.euid

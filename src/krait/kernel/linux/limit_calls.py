@@ -14,7 +14,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import post_from_interrupt, post_to_task
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import SI_USER, SIGKILL, SIGXCPU, SIGXFSZ
-from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.task import current_credentials, current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, switches
 from krait.kernel.sched import clock
 
@@ -168,7 +168,7 @@ def set_limit(resource: u32, soft: u64, hard: u64) -> None:
     if resource == u32(Resource.NOFILE) and hard > OPEN_FILES_CEILING:
         raise Errno(EPERM)
     if hard > process.limits.table[resource].hard:
-        if not process.credentials.has(CAPABILITY_RESOURCE):
+        if not current_credentials().has(CAPABILITY_RESOURCE):
             raise Errno(EPERM)
     process.limits.table[resource] = Limit(soft, hard)
     if resource == u32(Resource.CPU):

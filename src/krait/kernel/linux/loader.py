@@ -12,8 +12,10 @@ from typing import Final
 
 from krait.kernel.drivers import random
 from krait.kernel.errno import EACCES, ELOOP
+from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.permission import EXECUTE, check
 from krait.kernel.lang import Array, Buffer, Counted, Errno, Struct, Text, inline, u8, u64
 from krait.kernel.linux.arguments import Arguments, with_interpreter
 from krait.kernel.linux.elf import ElfFile, read_elf, read_interpreter
@@ -29,6 +31,7 @@ from krait.kernel.linux.script import (
     script_interpreter,
     script_option,
 )
+from krait.kernel.linux.task import current_credentials, current_files
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.heap_end import begin_heap
 from krait.kernel.mm.protection import MapFlags, Protection
@@ -41,7 +44,6 @@ BREAK_RANDOM_PAGES: Final = (1 << 13) - 1  # arch_randomize_brk: up to 32 MiB
 STACK_TOP: Final = 0x7FFF_FFFF_F000
 MAPPING_RANDOM_PAGES: Final = (1 << 28) - 1
 PAGE_SHIFT: Final = 12
-EXECUTE_BITS: Final = 0o111
 
 
 class PreparedProgram(Counted):
@@ -54,6 +56,8 @@ class PreparedProgram(Counted):
     arguments: Arguments
     interpreter: ElfFile | None = None
     interpreter_dentry: Dentry | None = None
+    credentials: Credentials | None = None
+    """Whose rights it will have; None: those of its process."""
 
 
 class LoadedProgram(Struct):
@@ -126,10 +130,11 @@ def prepare_interpreter(process: Process, prepared: PreparedProgram, name: Text)
 
 def find_executable(process: Process, at: Dentry, path: Text) -> Dentry:
     """Walk to a file that may be executed."""
-    dentry = walk(process.fs, at, path, WalkFlags.FOLLOW | WalkFlags.EMPTY_PATH)
+    dentry = walk(current_files(), at, path, WalkFlags.FOLLOW | WalkFlags.EMPTY_PATH)
     vnode = dentry.present()
-    if not vnode.is_regular or vnode.mode & EXECUTE_BITS == 0 or vnode.filesystem.no_execution:
+    if not vnode.is_regular or vnode.filesystem.no_execution:
         raise Errno(EACCES)
+    check(current_credentials(), vnode, EXECUTE)
     return dentry
 
 

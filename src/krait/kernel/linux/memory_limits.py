@@ -11,6 +11,7 @@ from krait.kernel.errno import EAGAIN, ENOMEM, EPERM
 from krait.kernel.lang import Errno, u32, u64
 from krait.kernel.linux.limits import INFINITY, Resource
 from krait.kernel.linux.process import Process
+from krait.kernel.linux.task import current_credentials
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vma import Vma
@@ -45,13 +46,13 @@ def check_new(process: Process, size: u64, bits: u32, flags: u32) -> None:
 
 def may_lock(process: Process) -> bool:
     """Say whether the process may lock memory at all."""
-    return process.limits.soft(Resource.MEMLOCK) != 0 or process.credentials.has(IPC_LOCK)
+    return process.limits.soft(Resource.MEMLOCK) != 0 or current_credentials().has(IPC_LOCK)
 
 
 def check_locked(process: Process, more: u64, code: u32) -> None:
     """Hold the process to RLIMIT_MEMLOCK; raises `code`."""
     limit = process.limits.soft(Resource.MEMLOCK)
-    if limit == INFINITY or process.credentials.has(IPC_LOCK):
+    if limit == INFINITY or current_credentials().has(IPC_LOCK):
         return
     if locked_bytes(process.space).checked_add(more, code) > limit:
         raise Errno(code)

@@ -12,7 +12,7 @@ from typing import Final
 from krait.kernel.errno import E2BIG, EFAULT, EINVAL, ENODEV, ENOENT, ENOSPC, EPERM, ESRCH
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u32, u64
 from krait.kernel.linux.memory_calls import PAGE_MASK, PROGRAM_TOP, mprotect
-from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.task import current_credentials, current_process, current_task
 
 MODE_DEFAULT: Final = 0  # MPOL_*, include/uapi/linux/mempolicy.h
 MODE_PREFERRED: Final = 1
@@ -36,7 +36,7 @@ INTERLEAVED: Final = 3
 
 def check_move(flags: u32) -> None:
     """Raise EPERM for moving what other processes share, which takes a capability."""
-    if flags & MOVE_ALL != 0 and not current_process().credentials.has(CAPABILITY_NICE):
+    if flags & MOVE_ALL != 0 and not current_credentials().has(CAPABILITY_NICE):
         raise Errno(EPERM)
 
 

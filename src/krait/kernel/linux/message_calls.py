@@ -47,7 +47,7 @@ from krait.kernel.linux.io_calls import broken_pipe
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.socket_calls import load_address, socket_behind, store_address
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_process
 from krait.kernel.net.passed_files import PassedFiles, pass_files, sockets_in_flight
 from krait.kernel.net.socket import (
     ADDRESS_MOST,
@@ -276,7 +276,7 @@ def take_credentials(content: Slice[u8], extra: Outgoing) -> None:
     uid = number_at(content, u64(4))
     gid = number_at(content, u64(8))
     process = current_process()
-    who = process.credentials
+    who = current_credentials()
     if pid != process.pid and not who.has(CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if uid not in (who.uid, who.euid, who.suid) and not who.has(CAP_SETUID):

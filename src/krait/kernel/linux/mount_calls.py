@@ -28,7 +28,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_files
 from krait.kernel.mm import frames
 
 CAP_SYS_ADMIN: Final = u32(21)
@@ -79,14 +79,14 @@ def mount(
     data: UserPointer[u8],
 ) -> None:
     """Mount a tmpfs, or make a mount private."""
-    process = current_process()
-    if not process.credentials.has(CAP_SYS_ADMIN):
+    files = current_files()
+    if not current_credentials().has(CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if flags & ~IMPLEMENTED != 0:
         raise Errno(EINVAL)
     path = read_path(target)
-    start = start_of(process, AT_FDCWD, path)
-    point = walk(process.fs, start, path, WalkFlags.FOLLOW)
+    start = start_of(files, AT_FDCWD, path)
+    point = walk(files, start, path, WalkFlags.FOLLOW)
     if flags & MS_PRIVATE != 0:
         if point.covered is None and point.parent is not None:
             raise Errno(EINVAL)
@@ -182,11 +182,11 @@ def umount2(target: UserPointer[u8], flags: u32) -> None:
     """Take a mount away; EBUSY while it is used, unless it is only detached."""
     if flags & ~u32(MNT_FORCE | MNT_DETACH | UMOUNT_NOFOLLOW) != 0:
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     path = read_path(target)
     how = WalkFlags(0) if flags & UMOUNT_NOFOLLOW != 0 else WalkFlags.FOLLOW
-    root = walk(process.fs, start_of(process, AT_FDCWD, path), path, how)
-    if not process.credentials.has(CAP_SYS_ADMIN):
+    root = walk(files, start_of(files, AT_FDCWD, path), path, how)
+    if not current_credentials().has(CAP_SYS_ADMIN):
         raise Errno(EPERM)
     if root.covered is None:
         raise Errno(EINVAL if root.parent is not None else EBUSY)

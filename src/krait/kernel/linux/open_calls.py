@@ -25,7 +25,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_files
 
 CREATE_AND_TRUNCATE: Final = OpenFlags.CREATE | OpenFlags.TRUNCATE | OpenFlags.WRITE_ONLY
 TEMPORARY_OR_CREATE: Final = u32(0o20000000 | 0o100)
@@ -54,9 +54,9 @@ def creat(path: UserPointer[u8], mode: u32) -> u32:
 @syscall("openat", flags=OPEN_FLAGS)
 def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -> u32:
     """openat(2); flags that nobody knows are ignored, as Linux does."""
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    return open_from(process.fs, start_of(process, directory, name), name, u32(flags), mode)
+    return open_from(files, start_of(files, directory, name), name, u32(flags), mode)
 
 
 def open_from(context: FsContext, start: Dentry, name: Text, flags: u32, mode: u32) -> u32:
@@ -110,12 +110,12 @@ def openat2(directory: i32, path: UserPointer[u8], how: UserPointer[OpenHow], si
     resolve = Resolve(u32(given.resolve))
     if Resolve.CACHED in resolve and flags & NEVER_CACHED != 0:
         raise Errno(EAGAIN)
-    process = current_process()
+    files = current_files()
     name = read_path(path)
-    start = start_of(process, directory, name)
+    start = start_of(files, directory, name)
     if u32(resolve) & u32(Resolve.BENEATH | Resolve.IN_ROOT) != 0:
-        start = start_of(process, directory, text(b"."))  # what an absolute path begins at, too
-    return open_from(confined(process.fs, start, resolve), start, name, flags, u32(given.mode))
+        start = start_of(files, directory, text(b"."))  # what an absolute path begins at, too
+    return open_from(confined(files, start, resolve), start, name, flags, u32(given.mode))
 
 
 @syscall("memfd_create", flags=MemfdFlags.CLOEXEC | MemfdFlags.ALLOW_SEALING)

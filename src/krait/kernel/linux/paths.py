@@ -12,8 +12,8 @@ from typing import Final
 from krait.kernel.errno import EFAULT, ENAMETOOLONG, ENOTDIR
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
+from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.lang import Buffer, Errno, Slice, Text, UserPointer, UserSlice, i32, u8, u32, u64
-from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import current_process, current_task
 
 AT_FDCWD: Final = i32(-100)
@@ -71,13 +71,13 @@ def read_string(pointer: UserPointer[u8], into: Slice[u8]) -> Text:
     raise Errno(ENAMETOOLONG)
 
 
-def start_of(process: Process, descriptor: i32, path: Text) -> Dentry:
+def start_of(files: FsContext, descriptor: i32, path: Text) -> Dentry:
     """Say where a path begins: what `descriptor` is open on, or the current directory.
 
     Raises EBADF, ENOTDIR.
     """
     if descriptor == AT_FDCWD or (path.length != 0 and path[0] == 0x2F):
-        return process.fs.cwd
+        return files.cwd
     return dentry_of(open_file(descriptor))
 
 

@@ -21,9 +21,12 @@ from krait.kernel.errno import (
     ENAMETOOLONG,
     ENOENT,
     ENOSPC,
+    EPERM,
     ETIMEDOUT,
 )
-from krait.kernel.fs import modes
+from krait.kernel.fs import modes, permission
+from krait.kernel.fs.caller import Owner, owner_of_new
+from krait.kernel.fs.credentials import CAP_FOWNER
 from krait.kernel.fs.file import File
 from krait.kernel.fs.name import Name
 from krait.kernel.fs.open_flags import NONBLOCK
@@ -54,7 +57,7 @@ from krait.kernel.linux.paths import open_file, read_path
 from krait.kernel.linux.send_signal import post
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import is_valid
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_process
 from krait.kernel.linux.timer_calls import SignalEvent
 from krait.kernel.sched import clock
 from krait.kernel.sched.spin_lock import SpinLock
@@ -114,6 +117,7 @@ class PosixQueue(Counted):
     most: u64
     size: u64
     mode: u32
+    owner: Owner
     count: u64 = 0
     receivers: u32 = 0  # threads that wait for a message
     notified_pid: u32 = 0
@@ -215,6 +219,10 @@ class QueueFile(File):
 
     queue: PosixQueue
 
+    def anonymous_owner(self) -> Owner:
+        """Return who made the queue."""
+        return self.queue.owner
+
     def anonymous_mode(self) -> u32:
         """Return the mode of a file in mqueuefs."""
         return modes.REGULAR | self.queue.mode
@@ -278,7 +286,17 @@ def mq_open(
         raise Errno(EEXIST)
     elif flags & ACCESS_MODE == ACCESS_MODE:
         raise Errno(EINVAL)
+    else:
+        check_queue(queue, permission.wanted_by(flags & ACCESS_MODE))
     return install(QueueFile(flags=flags & KEPT_FLAGS, queue=queue), u32(0o2000000))
+
+
+def check_queue(queue: PosixQueue, wanted: u32) -> None:
+    """Refuse what a queue's mode does not allow: EACCES."""
+    mode = modes.REGULAR | queue.mode
+    who = current_credentials()
+    if not permission.allowed(who, mode, queue.owner.uid, queue.owner.gid, wanted):
+        raise Errno(EACCES)
 
 
 def check_name(name: Text) -> None:
@@ -296,7 +314,7 @@ def make_queue(name: Text, mode: u32, given: QueueAttributes) -> PosixQueue:
     process = current_process()
     most = given.most
     size = given.size
-    privileged = process.credentials.has(CAP_SYS_RESOURCE)
+    privileged = current_credentials().has(CAP_SYS_RESOURCE)
     if most == 0 or size == 0:
         raise Errno(EINVAL)
     if most > (MESSAGES_MOST if privileged else MESSAGES_DEFAULT):
@@ -309,7 +327,9 @@ def make_queue(name: Text, mode: u32, given: QueueAttributes) -> PosixQueue:
     if wanted > process.limits.soft(Resource.MSGQUEUE):
         raise Errno(EMFILE)
     posix_queues.bytes = wanted
-    made = PosixQueue(most=most, size=size, mode=mode & 0o777 & ~process.fs.umask)
+    made = PosixQueue(
+        most=most, size=size, mode=mode & 0o777 & ~process.fs.umask, owner=owner_of_new()
+    )
     made.name.set(name)
     made.following = posix_queues.first
     posix_queues.first = made
@@ -325,7 +345,15 @@ def mq_unlink(name: UserPointer[u8]) -> None:
     queue = posix_queues.find(path)
     if queue is None:
         raise Errno(ENOENT)
+    check_unlinking(queue)
     posix_queues.remove(queue)
+
+
+def check_unlinking(queue: PosixQueue) -> None:
+    """Refuse all but the owner, as /dev/mqueue is sticky: EPERM."""
+    who = current_credentials()
+    if who.fsuid != queue.owner.uid and not who.has(CAP_FOWNER):
+        raise Errno(EPERM)
 
 
 def queue_behind(descriptor: i32) -> QueueFile:
@@ -393,7 +421,7 @@ def tell(queue: PosixQueue) -> None:
     if queue.notified_signo == 0:
         return
     process = current_process()
-    sender = u64(process.pid) | u64(process.credentials.uid) << 32
+    sender = u64(process.pid) | u64(current_credentials().uid) << 32
     info = SignalInfo(queue.notified_signo, 0, SI_MESGQ, sender, queue.notified_value, u64(0))
     try:
         post(process, info)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EACCES, EINVAL
+from krait.kernel.fs.caller import ROOT, Owner
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.lazy_directory import decimal_number
@@ -52,6 +53,13 @@ class LinuxProcess(ProcessSource):
     def used_ns(self) -> u64:
         """Return the CPU time of the thread, or of all threads."""
         return self.task.cpu_time_ns() if self.is_thread else cpu_time_ns(self.process)
+
+    def owner(self, *, hidden: bool) -> Owner:
+        """Return whose files these are: the effective user's, root's if nobody is to look."""
+        if hidden and self.process.dumpable == 0:
+            return ROOT
+        who = self.task.credentials
+        return Owner(who.euid, who.egid)
 
     def executable(self) -> Dentry | None:
         """Return what it runs."""

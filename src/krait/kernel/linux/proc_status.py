@@ -93,7 +93,7 @@ def state_of(task: Task) -> u32:
 
 def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     """Write `status`."""
-    who = process.credentials
+    who = task.credentials
     out.put(text(b"Name:\t"))
     out.put_line(task.name_text())
     out.put(text(b"Umask:\t"))

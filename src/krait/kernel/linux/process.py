@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Final
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.lang import Array, Counted, i64, inline, u32, u64
-from krait.kernel.linux.credentials import Credentials
 from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.limits import Limits
 from krait.kernel.linux.process_timers import ProcessTimers
@@ -40,6 +39,7 @@ class Process(Counted):
     space: AddressSpace
     descriptors: DescriptorTable
     fs: FsContext
+    """Where its paths begin and with whose rights; a thread may have its own view (task.py)."""
     leader: Task | None = None
     """The thread whose id is the process's; it may have ended before the others."""
 
@@ -53,7 +53,6 @@ class Process(Counted):
     """CPU time of threads that have ended."""
     ended_switches: u64 = 0
 
-    credentials: Credentials = inline()
     limits: Limits = inline()
 
     signal_lock: SpinLock = inline()

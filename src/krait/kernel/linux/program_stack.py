@@ -29,6 +29,7 @@ from krait.kernel.lang import (
 from krait.kernel.linux.arguments import Arguments
 from krait.kernel.linux.process import AUXILIARY_WORDS, Process
 from krait.kernel.linux.signal_frame import SignalFrame
+from krait.kernel.linux.task import current_credentials
 
 RANDOM_BYTES: Final = 16
 PLATFORM: Final = b"x86_64\0"
@@ -142,7 +143,8 @@ def fill_auxiliary(
 ) -> None:
     """Write the auxiliary vector into the process, in Linux's order."""
     writer = VectorWriter()
-    credentials = process.credentials
+    credentials = current_credentials()
+    secure = credentials.euid != credentials.uid or credentials.egid != credentials.gid
     if process.vdso_base != 0:
         writer.add(process, Auxiliary.VDSO, process.vdso_base)
     writer.add(process, Auxiliary.SIGNAL_STACK, minimum_signal_stack())
@@ -159,7 +161,7 @@ def fill_auxiliary(
     writer.add(process, Auxiliary.EUID, u64(credentials.euid))
     writer.add(process, Auxiliary.GID, u64(credentials.gid))
     writer.add(process, Auxiliary.EGID, u64(credentials.egid))
-    writer.add(process, Auxiliary.SECURE, 0)
+    writer.add(process, Auxiliary.SECURE, u64(secure))
     writer.add(process, Auxiliary.RANDOM, random_at)
     # Bit 1 would say that the program may use WRGSBASE; GS is the kernel's here.
     writer.add(process, Auxiliary.HARDWARE_2, 0)

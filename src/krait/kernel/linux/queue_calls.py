@@ -46,7 +46,7 @@ from krait.kernel.linux.ipc_objects import (
     existing,
     now_s,
 )
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_process
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
 from krait.kernel.sched.wait_queue import WaitQueue
@@ -319,7 +319,7 @@ def msgctl(id: u32, command: u32, into: u64) -> u32:
             given = QueueStatus()
             UserPointer[QueueStatus](into).copy_in(given)
             queue.check_owner()
-            if given.room > QUEUE_BYTES and not current_process().credentials.has(CAP_SYS_RESOURCE):
+            if given.room > QUEUE_BYTES and not current_credentials().has(CAP_SYS_RESOURCE):
                 raise Errno(EPERM)
             queue.set_owner(given.permissions)
             queue.room = min(given.room, u64(1 << 40))

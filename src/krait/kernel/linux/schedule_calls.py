@@ -25,7 +25,7 @@ from krait.kernel.linux.futex_lock import lend_shares
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.shares import share_of
-from krait.kernel.linux.task import Task, current_process, current_task
+from krait.kernel.linux.task import Task, current_credentials, current_process, current_task
 from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, write_time_spec
 from krait.kernel.sched import scheduler
@@ -269,7 +269,7 @@ def set_nice(task: Task, wanted: i32) -> None:
 
 def may_be_nice(process: Process, nice: i32) -> bool:
     """Say whether RLIMIT_NICE or CAP_SYS_NICE allows this nice value."""
-    if process.credentials.has(CAPABILITY_NICE):
+    if current_credentials().has(CAPABILITY_NICE):
         return True
     return u64(u32(PRIORITY_OFFSET - nice)) <= process.limits.soft(Resource.NICE)
 
@@ -298,7 +298,7 @@ def ioprio_set(which: u32, who: u32, priority: u32) -> None:
             if level != 0:
                 raise Errno(EINVAL)
         case 1:
-            who_asks = current_process().credentials
+            who_asks = current_credentials()
             if not who_asks.has(CAPABILITY_ADMIN) and not who_asks.has(CAPABILITY_NICE):
                 raise Errno(EPERM)
             if level & 7 != level:
@@ -358,7 +358,7 @@ def check_owner(which: u32, who: u32) -> None:
     if which == 1:
         own = process.group_id
     elif which == 2:
-        own = process.credentials.uid
+        own = current_credentials().uid
     if who not in (0, own):
         raise Errno(ESRCH)
 
@@ -371,7 +371,7 @@ def set_policy(task: Task, policy: u32, level: i32, nice: i32, resets: bool) -> 
     if is_real_time != (level != 0) or level < 0 or level > PRIORITY_HIGHEST:
         raise Errno(EINVAL)
     process = task.process
-    if not process.credentials.has(CAPABILITY_NICE):
+    if not current_credentials().has(CAPABILITY_NICE):
         if is_real_time and u64(u32(level)) > process.limits.soft(Resource.RTPRIO):
             raise Errno(EPERM)
         if nice < task.nice and not may_be_nice(process, nice):

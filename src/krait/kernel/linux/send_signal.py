@@ -28,7 +28,7 @@ from krait.kernel.linux.signals import (
     mask_of,
     signal_bit,
 )
-from krait.kernel.linux.task import WORK_SIGNAL, Task
+from krait.kernel.linux.task import WORK_SIGNAL, Task, current_credentials
 from krait.kernel.linux.threads import receiver
 from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
 
@@ -123,7 +123,7 @@ def post_from_kernel(process: Process, signo: u32) -> None:
 
 def post_broken_pipe(process: Process) -> None:
     """Send SIGPIPE, which looks as if the process had sent it itself (kernel/signal.c)."""
-    sender = u64(process.pid) | u64(process.credentials.uid) << 32
+    sender = u64(process.pid) | u64(current_credentials().uid) << 32
     post(process, SignalInfo(SIGPIPE, 0, SI_USER, sender, 0, 0))
 
 

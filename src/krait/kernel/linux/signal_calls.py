@@ -42,6 +42,7 @@ from krait.kernel.linux.task import (
     WORK_RELOAD,
     WORK_RESTORE_MASK,
     Task,
+    current_credentials,
     current_process,
     current_task,
 )
@@ -362,7 +363,7 @@ def read_information(signo: u32, given: UserPointer[SignalInformation]) -> Signa
 def sender_information(signo: u32, code: i32) -> SignalInfo:
     """Say who sends: process id and user id."""
     process = current_process()
-    sender = u64(process.pid) | u64(process.credentials.uid) << 32
+    sender = u64(process.pid) | u64(current_credentials().uid) << 32
     return SignalInfo(signo, 0, code, sender, 0, 0)
 
 

@@ -34,7 +34,7 @@ from krait.kernel.lang import (
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.event_calls import install_pair
 from krait.kernel.linux.paths import open_file
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_credentials, current_files, current_process
 from krait.kernel.net.socket import (
     ADDRESS_MOST,
     AF_UNIX,
@@ -74,9 +74,9 @@ def socket(family: u32, kind: u32, protocol: u32) -> u32:
 def describe_caller() -> Caller:
     """Say who makes the present call."""
     process = current_process()
-    who = process.credentials
+    who = current_credentials()
     return Caller(
-        context=process.fs,
+        context=current_files(),
         pid=process.pid,
         uid=who.uid,
         gid=who.gid,

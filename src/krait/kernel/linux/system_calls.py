@@ -7,6 +7,7 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import read_fs_base, write_fs_base
 from krait.kernel.drivers import outcome
 from krait.kernel.errno import EINVAL, ENOSYS, EPERM
+from krait.kernel.fs.credentials import CAP_SETPCAP
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -27,9 +28,10 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.changing_credentials import commit, to_change
 from krait.kernel.linux.identity import machine_identity
 from krait.kernel.linux.signals import SIGNAL_LIMIT
-from krait.kernel.linux.task import current_process, current_task
+from krait.kernel.linux.task import current_credentials, current_process, current_task
 from krait.kernel.mm import frames
 from krait.kernel.sched import clock
 
@@ -187,11 +189,13 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
                 raise Errno(EINVAL)
             process.dumpable = u32.truncate(a)
         case 7:  # PR_GET_KEEPCAPS
-            return 1 if process.credentials.keep_capabilities else 0
+            return 1 if current_credentials().keep_capabilities else 0
         case 8:  # PR_SET_KEEPCAPS
             if a > 1:
                 raise Errno(EINVAL)
-            process.credentials.keep_capabilities = a == 1
+            who = to_change()
+            who.keep_capabilities = a == 1
+            commit(who)
         case 15:  # PR_SET_NAME
             set_name(UserPointer[u8](a))
         case 16:  # PR_GET_NAME
@@ -202,11 +206,15 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
         case 23:  # PR_CAPBSET_READ
             if a > LAST_CAPABILITY:
                 raise Errno(EINVAL)
-            return i64(process.credentials.bounding >> a & 1)
+            return i64(current_credentials().bounding >> a & 1)
         case 24:  # PR_CAPBSET_DROP
             if a > LAST_CAPABILITY:
                 raise Errno(EINVAL)
-            process.credentials.bounding &= ~(u64(1) << a)
+            who = to_change()
+            if not who.has(CAP_SETPCAP):
+                raise Errno(EPERM)
+            who.bounding &= ~(u64(1) << a)
+            commit(who)
         case 29:  # PR_SET_TIMERSLACK
             process.timer_slack_ns = 50_000 if a == 0 or i64.truncate(a) < 0 else a
         case 30:  # PR_GET_TIMERSLACK
@@ -218,11 +226,13 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
         case 38:  # PR_SET_NO_NEW_PRIVS
             if a != 1 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)
-            process.credentials.no_new_privileges = True
+            who = to_change()
+            who.no_new_privileges = True
+            commit(who)
         case 39:  # PR_GET_NO_NEW_PRIVS
             if a != 0 or b != 0 or c != 0 or d != 0:
                 raise Errno(EINVAL)
-            return 1 if process.credentials.no_new_privileges else 0
+            return 1 if current_credentials().no_new_privileges else 0
         case 40:  # PR_GET_TID_ADDRESS
             UserPointer[u64](a).store(current_task().clear_child_tid)
         case 41:  # PR_SET_THP_DISABLE
@@ -243,7 +253,7 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
 @syscall("reboot")
 def reboot(magic: u32, magic_2: u32, command: u32, argument: u64) -> None:
     """End the run, as the first process of a machine may."""
-    if not current_process().credentials.has(22):
+    if not current_credentials().has(22):
         raise Errno(EPERM)
     if magic != REBOOT_MAGIC_1 or magic_2 not in (
         0x28121969,
@@ -275,7 +285,7 @@ def syslog(kind: u32, into: UserPointer[u8], length: i32) -> u32:
 @syscall("vhangup")
 def vhangup() -> None:
     """Hang up the terminal, of which nobody else has a view."""
-    if not current_process().credentials.has(26):
+    if not current_credentials().has(26):
         raise Errno(EPERM)
 
 
@@ -316,9 +326,10 @@ def set_name(pointer: UserPointer[u8]) -> None:
 
 def ambient(operation: u64, capability: u64) -> i64:
     """Get and change the ambient capabilities."""
-    who = current_process().credentials
+    who = to_change()
     if operation == 4:
         who.ambient = 0
+        commit(who)
         return 0
     if capability > LAST_CAPABILITY:
         raise Errno(EINVAL)
@@ -330,9 +341,11 @@ def ambient(operation: u64, capability: u64) -> i64:
             if who.permitted & who.inheritable & bit == 0:
                 raise Errno(EPERM)
             who.ambient |= bit
+            commit(who)
             return 0
         case 3:  # PR_CAP_AMBIENT_LOWER
             who.ambient &= ~bit
+            commit(who)
             return 0
         case _:
             raise Errno(EINVAL)

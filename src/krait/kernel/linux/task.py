@@ -16,6 +16,8 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
+from krait.kernel.fs.credentials import Credentials
+from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.lang import Buffer, Counted, Unowned, at, i32, inline, size_of, u8, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signal_state import TaskSignals
@@ -53,6 +55,10 @@ class Task(Thread):
     """What Linux calls a thread: `gettid`, a signal mask, robust futexes."""
 
     process: Process
+    credentials: Credentials
+    """Whose rights it has; changed by changing_credentials.py."""
+    own_files: FsContext | None = None
+    """Its view of the process's `fs`, if its credentials are not those of the process."""
     next_task: Task | None = None
     previous_task: Task | None = None
     next_by_tid: Task | None = None
@@ -118,3 +124,31 @@ def current_task() -> Unowned[Task]:
 def current_process() -> Unowned[Process]:
     """Give the running process."""
     return current_task().process
+
+
+def current_credentials() -> Credentials:
+    """Give whose rights the running thread has."""
+    return current_task().credentials
+
+
+def current_files() -> Unowned[FsContext]:
+    """Give what paths of the running thread are relative to, and with whose rights they are found.
+
+    Threads share the places and, as a rule, the rights. One that has changed its own (setfsuid(2)
+    of a file server) has a view of its own, whose places are brought up to date here.
+    """
+    task = current_task()
+    if task.own_files is not None:
+        return brought_up_to_date(task)
+    return task.process.fs
+
+
+def brought_up_to_date(task: Task) -> Unowned[FsContext]:
+    """Give a thread's own view, with the places that the process has now."""
+    own = task.own_files
+    assert own is not None, "only such a thread is asked for"
+    shared = task.process.fs
+    own.root = shared.root
+    own.cwd = shared.cwd
+    own.umask = shared.umask
+    return own

@@ -30,7 +30,13 @@ from krait.kernel.linux.exit_calls import end_process
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.shares import share_of
-from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
+from krait.kernel.linux.task import (
+    WORK_TRACE,
+    Task,
+    current_credentials,
+    current_process,
+    current_task,
+)
 from krait.kernel.linux.thread_end import leave
 from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
@@ -164,7 +170,7 @@ def check_room(process: Process) -> None:
         raise Errno(EAGAIN)
     if u64(process.task_count) < process.limits.soft(Resource.NPROC):
         return
-    who = process.credentials
+    who = current_credentials()
     if who.uid != 0 and not who.has(CAPABILITY_RESOURCE) and not who.has(CAPABILITY_ADMIN):
         raise Errno(EAGAIN)
 
@@ -192,8 +198,15 @@ def new_task(maker: Task, process: Process) -> Task:
     """Make the thread's objects; raises ENOMEM."""
     top = kernel_stack.allocate()
     try:
-        task = Task(process=process, space=process.space, kernel_stack_top=top)
+        task = Task(
+            process=process,
+            credentials=maker.credentials,
+            space=process.space,
+            kernel_stack_top=top,
+        )
         task.vector_area = allocate_vector_area()
+        if (files := maker.own_files) is not None:
+            task.own_files = files.copy()
     except Errno:
         kernel_stack.release(top)
         raise

@@ -14,7 +14,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux.task import Task, current_process, current_task
+from krait.kernel.linux.task import Task, current_credentials, current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, find_task
 from krait.kernel.linux.time_values import (
     SECOND_NS,
@@ -187,7 +187,7 @@ def set_wall_clock(now_ns: u64) -> None:
     """Set the wall clock if the caller may."""
     if now_ns >= LATEST_NS:
         raise Errno(EINVAL)
-    if not current_process().credentials.has(CAPABILITY_TIME):
+    if not current_credentials().has(CAPABILITY_TIME):
         raise Errno(EPERM)
     clock.set_realtime(now_ns)
 

@@ -10,10 +10,11 @@ from krait.kernel.fs.inotify import IN_MASK_ADD, IN_MASK_CREATE, Inotify, make_i
 from krait.kernel.fs.notify import IN_ALL_EVENTS
 from krait.kernel.fs.open_flags import NONBLOCK
 from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.permission import READ, check
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u8, u32
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.paths import AT_FDCWD, open_file, read_path, start_of
-from krait.kernel.linux.task import current_process
+from krait.kernel.linux.task import current_files
 
 IN_ONLYDIR: Final = u32(1 << 24)
 IN_DONT_FOLLOW: Final = u32(1 << 25)
@@ -52,13 +53,15 @@ def inotify_add_watch(descriptor: i32, path: UserPointer[u8], mask: u32) -> i32:
         raise Errno(EINVAL)
     if not isinstance(file, Inotify):
         raise Errno(EINVAL)
-    process = current_process()
+    files = current_files()
     name = read_path(path)
     follow = WalkFlags(0) if mask & IN_DONT_FOLLOW != 0 else WalkFlags.FOLLOW
-    found = walk(process.fs, start_of(process, AT_FDCWD, name), name, follow)
+    found = walk(files, start_of(files, AT_FDCWD, name), name, follow)
     vnode = found.present()
     if mask & IN_ONLYDIR != 0 and not vnode.is_directory:
         raise Errno(ENOTDIR)
+    if (who := files.rights) is not None:
+        check(who, vnode, READ)
     return file.watch(vnode, found, mask)
 
 

@@ -6,6 +6,7 @@ from typing import Final
 
 from krait.kernel.errno import E2BIG, EINVAL, ENAMETOOLONG, ERANGE
 from krait.kernel.fs import extended_attributes, notify
+from krait.kernel.fs.credentials import CAP_SYS_ADMIN
 from krait.kernel.fs.extended_attributes import VALUE_MOST, XATTR_CREATE, XATTR_REPLACE
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -26,6 +27,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux.attribute_calls import AtFlags, Place, opened_place, place
 from krait.kernel.linux.paths import AT_FDCWD, read_string
+from krait.kernel.linux.task import current_credentials, current_files
 
 FOLLOWED: Final = AtFlags(0)
 NAME_ROOM: Final = 256  # XATTR_NAME_MAX and the zero
@@ -63,7 +65,10 @@ def fgetxattr(descriptor: i32, name: UserPointer[u8], value: u64, size: u64) -> 
 def get_one(vnode: Vnode, name: UserPointer[u8], value: u64, size: u64) -> usize:
     """Copy a value out; its length alone when there is no room at all."""
     room: Array[u8] = inline(NAME_ROOM)
-    found = extended_attributes.get(vnode, read_name(name, room))
+    copied = read_name(name, room)
+    if (who := current_files().rights) is not None:
+        extended_attributes.check_reading(who, vnode, copied)
+    found = extended_attributes.get(vnode, copied)
     content = found.value
     if size == 0:
         return content.length
@@ -105,6 +110,8 @@ def set_one(found: Place, name: UserPointer[u8], value: u64, size: u64, flags: u
         raise Errno(E2BIG)
     content = Buffer[u8](length=size)
     UserSlice[u8](value, size).copy_in(content.slice)
+    if (who := current_files().rights) is not None:
+        extended_attributes.check_writing(who, found.vnode, copied)
     extended_attributes.set(found.vnode, copied, content, flags)
     found.changed(notify.IN_ATTRIB)
 
@@ -129,11 +136,12 @@ def flistxattr(descriptor: i32, list: u64, size: u64) -> usize:
 
 def list_all(vnode: Vnode, into: u64, size: u64) -> usize:
     """Copy all names out; their length alone when there is no room at all."""
+    sees_all = current_credentials().has(CAP_SYS_ADMIN)
     if size == 0 or vnode.attributes is None:
         nothing: Array[u8] = inline(1)
-        return extended_attributes.list_names(vnode, nothing, measures=True)
+        return extended_attributes.list_names(vnode, nothing, measures=True, all=sees_all)
     names = Buffer[u8](length=min(size, VALUE_MOST))
-    length = extended_attributes.list_names(vnode, names.slice, measures=False)
+    length = extended_attributes.list_names(vnode, names.slice, measures=False, all=sees_all)
     UserSlice[u8](into, length).copy_out(names.slice.part(0, length))
     return length
 
@@ -159,5 +167,8 @@ def fremovexattr(descriptor: i32, name: UserPointer[u8]) -> None:
 def remove_one(found: Place, name: UserPointer[u8]) -> None:
     """Remove an attribute."""
     room: Array[u8] = inline(NAME_ROOM)
-    extended_attributes.remove(found.vnode, read_name(name, room))
+    copied = read_name(name, room)
+    if (who := current_files().rights) is not None:
+        extended_attributes.check_writing(who, found.vnode, copied)
+    extended_attributes.remove(found.vnode, copied)
     found.changed(notify.IN_ATTRIB)

@@ -13,6 +13,7 @@ from krait.kernel.errno import EADDRINUSE, ECONNREFUSED, EEXIST, EINVAL, ENOSPC
 from krait.kernel.fs import modes
 from krait.kernel.fs.names import make_node_at
 from krait.kernel.fs.path import WalkFlags, walk
+from krait.kernel.fs.permission import WRITE, check
 from krait.kernel.fs.ramfs.node import NodeState, RamNode
 from krait.kernel.lang import (
     Array,
@@ -193,13 +194,18 @@ def choose_name(socket: Socket) -> UnixName:
 
 
 def find_socket(address: Slice[u8], type: SocketType, caller: Caller) -> Socket:
-    """Find who is bound to an address. Raises ENOENT and other errors of paths, ECONNREFUSED."""
+    """Find who is bound to an address, which takes the right to write to a path (unix(7)).
+
+    Raises ENOENT and other errors of paths, EACCES, ECONNREFUSED.
+    """
     name: UnixName | None = None
     if is_abstract(address):
         name = abstract_names.find(address.part(FAMILY_BYTES, address.length), type)
     elif address.length > FAMILY_BYTES:
         context = caller.context
         vnode = walk(context, context.cwd, path_in(address), WalkFlags.FOLLOW).present()
+        if (who := context.rights) is not None:
+            check(who, vnode, WRITE)
         if isinstance(vnode, RamNode):
             state = vnode.state
             if isinstance(state, UnixName):

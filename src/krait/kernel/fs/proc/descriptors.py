@@ -42,7 +42,14 @@ class DescriptorDirectory(Vnode):
         file = self.source.file(descriptor)
         if file is None:
             raise Errno(ENOENT)
-        ino = self.inode_of(descriptor)
+        made = self.make(file, self.inode_of(descriptor))
+        owner = self.source.owner(hidden=True)
+        made.uid = owner.uid
+        made.gid = owner.gid
+        return made
+
+    def make(self, file: File, ino: u64) -> Vnode:
+        """Make the link to a file, or the text about it."""
         if self.describes:
             return DescriptorText(
                 filesystem=self.filesystem, ino=ino, mode=u32(REGULAR | 0o400), file=file

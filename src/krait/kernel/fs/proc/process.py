@@ -40,7 +40,11 @@ class ProcessDirectory(Vnode):
         number = process_entries.find(name)
         if number == 0 or (self.is_thread and number == u32(ProcessEntry.TASK)):
             raise Errno(ENOENT)
-        return self.make(ProcessEntry(number))
+        made = self.make(ProcessEntry(number))
+        owner = self.source.owner(hidden=not made.is_directory)
+        made.uid = owner.uid
+        made.gid = owner.gid
+        return made
 
     def make(self, entry: ProcessEntry) -> Vnode:
         """Make the vnode of an entry."""
@@ -174,10 +178,13 @@ class ProcessText(GeneratedVnode):
 
 def make_process_directory(filesystem: FileSystem, source: ProcessSource) -> ProcessDirectory:
     """Make the directory of a process or thread."""
+    owner = source.owner(hidden=False)
     return ProcessDirectory(
         filesystem=filesystem,
         ino=inode_of(source.pid()),
         mode=u32(DIRECTORY | 0o555),
+        uid=owner.uid,
+        gid=owner.gid,
         nlink=9,
         source=source,
     )

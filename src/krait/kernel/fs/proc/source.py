@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from krait.kernel.errno import EACCES
+from krait.kernel.fs.caller import Owner
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.text_buffer import TextBuffer
@@ -65,6 +66,13 @@ class ProcessSource(Counted):
     @abstractmethod
     def pid(self) -> u32:
         """Return the number under which it is listed."""
+
+    @abstractmethod
+    def owner(self, *, hidden: bool) -> Owner:
+        """Return whose files these are: those that can be `hidden` are root's if the process is.
+
+        PR_SET_DUMPABLE, prctl(2); proc(5) says of which files.
+        """
 
     @abstractmethod
     def executable(self) -> Dentry | None:
