@@ -179,6 +179,23 @@ def test_the_cache_shrinks_and_forgets_nothing_in_use(tree: Tree) -> None:
     assert tree.error(b"/d/e/f") == "ENOENT"
 
 
+def test_names_missing_in_removed_directories_do_not_pile_up(tree: Tree) -> None:
+    before = tree.call("dentry_count")
+    for round in range(200):
+        tree.call("make_directory", b"/gone", 0o755)
+        for index in range(5):
+            assert tree.error(b"/gone/%d" % index) == "ENOENT"
+        tree.call("remove_directory", b"/gone")
+        if round == 50:
+            tree.call("make_directory", b"/over", 0o755)
+            tree.call("make_directory", b"/under", 0o755)
+            assert tree.error(b"/under/missing") == "ENOENT"
+            tree.call("rename", b"/over", b"/under", 0)
+            tree.call("remove_directory", b"/under")
+    assert tree.call("dentry_count") < before + 64
+    assert tree.inode(b"/d/e/f") != 0
+
+
 def test_many_names(tree: Tree) -> None:
     chance = random.Random(1)
     present: set[bytes] = set()

@@ -130,6 +130,8 @@ def drop() -> None:
     dentries.buckets = None
     dentries.count = 0
     dentries.mask = 0
+    dentries.orphans = 0
+    dentries.orphans_kept = 0
     if (overlay := world.overlay) is not None:
         for index in range(overlay.known.length):
             overlay.known[index] = None

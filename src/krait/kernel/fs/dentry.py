@@ -7,6 +7,10 @@ table is a cache in the strict sense: an entry that nobody but the table refers 
 time, and nobody else has to know. Who holds a `Dentry` (an open file, a current directory, a child)
 keeps it and its parents in the table, so that a file in use has one dentry.
 
+Names that were missing in a directory which is removed itself can never be found again, but would
+keep the directory until the cache is full. They are counted (`orphans`) and dropped in one round
+over the table when there are as many as an eighth of its buckets: a removal pays a constant share.
+
 `covered` and `mounted` join two trees: `mounted` is the root of what is mounted on a dentry,
 `covered` leads from such a root back to the dentry it is mounted on.
 
@@ -42,6 +46,8 @@ from krait.kernel.mm import frames
 FIRST_BUCKETS: Final = 128
 LIMIT_LEAST: Final = 256
 EVICTED_AT_ONCE: Final = 64
+ORPHANS_SHARE: Final = 3  # a power of two: an eighth of the buckets
+ORPHANS_LEAST: Final = 32
 
 
 class Dentry(Counted):
@@ -55,6 +61,7 @@ class Dentry(Counted):
     unlinked: bool = False
     linkable: bool = False  # has no name yet (O_TMPFILE), but link(2) may give it one
     recent: bool = False
+    cached_children: u32 = 0
     stored_name: Name = inline()
     next_in_bucket: Dentry | None = None
     mounted: Dentry | None = None
@@ -89,6 +96,8 @@ class DentryCache(Struct):
     limit: u64 = 0
     hand: u64 = 0
     last_serial: u32 = 0
+    orphans: u64 = 0  # cached names in directories that have been removed
+    orphans_kept: u64 = 0  # how many of them somebody held at the last round
 
     def find(self, parent: Dentry, name: Text, hash: u32) -> Dentry | None:
         """Return the cached dentry for a name in a directory."""
@@ -137,6 +146,9 @@ class DentryCache(Struct):
         entry.cached = True
         buckets[index] = entry
         self.count += 1
+        parent.cached_children += 1
+        if parent.unlinked:
+            self.orphans += 1
 
     def remove(self, entry: Dentry) -> None:
         """Take a dentry out of the table."""
@@ -156,8 +168,16 @@ class DentryCache(Struct):
                     break
                 at = follower
         entry.next_in_bucket = None
+        self.forget(entry)
+
+    def forget(self, entry: Dentry) -> None:
+        """Take an entry that is in no bucket any more out of the counts."""
         entry.cached = False
         self.count -= 1
+        if (parent := entry.parent) is not None:
+            parent.cached_children -= 1
+            if parent.unlinked:
+                self.orphans -= 1
 
     def become_present(self, entry: Dentry, vnode: Vnode) -> None:
         """Give a name that was missing the file that has just been made."""
@@ -168,7 +188,23 @@ class DentryCache(Struct):
     def unlink(self, entry: Dentry) -> None:
         """Forget a name whose file has lost it; who still holds the dentry sees `unlinked`."""
         self.remove(entry)
+        if entry.unlinked:
+            return
         entry.unlinked = True
+        if entry.cached_children != 0:
+            self.orphans += u64(entry.cached_children)
+            most = max((self.mask + 1) >> ORPHANS_SHARE, u64(ORPHANS_LEAST))
+            if self.orphans > self.orphans_kept + most:
+                self.drop_orphans()
+
+    def drop_orphans(self) -> None:
+        """Drop all names in removed directories that only the table holds."""
+        buckets = self.buckets
+        if buckets is None:
+            return
+        for index in range(buckets.length):
+            self.drop_from_bucket(buckets, index, orphans=True)
+        self.orphans_kept = self.orphans
 
     def move(self, entry: Dentry, parent: Dentry, name: Text, hash: u32) -> None:
         """Give a dentry a new place, after its file has been renamed."""
@@ -207,11 +243,11 @@ class DentryCache(Struct):
             index = self.hand & self.mask
             self.hand += 1
             visits += 1
-            dropped += self.shrink_bucket(buckets, index)
+            dropped += self.drop_from_bucket(buckets, index, orphans=False)
         return dropped
 
-    def shrink_bucket(self, buckets: Buffer[Dentry | None], index: u64) -> u64:
-        """Drop what can go from one bucket."""
+    def drop_from_bucket(self, buckets: Buffer[Dentry | None], index: u64, *, orphans: bool) -> u64:
+        """Drop what can go from one bucket, or of it the orphans, however recent."""
         dropped: u64 = 0
         kept: Dentry | None = None
         entry = buckets[index]
@@ -219,12 +255,13 @@ class DentryCache(Struct):
         while entry is not None:
             follower = entry.next_in_bucket
             entry.next_in_bucket = None
-            if reference_count(entry) == 1 and not entry.recent and entry.mounted is None:
-                entry.cached = False
-                self.count -= 1
+            wanted = is_orphan(entry) if orphans else not entry.recent
+            if wanted and reference_count(entry) == 1 and entry.mounted is None:
+                self.forget(entry)
                 dropped += 1
             else:
-                entry.recent = False
+                if not orphans:
+                    entry.recent = False
                 entry.next_in_bucket = kept
                 kept = entry
             entry = follower
@@ -268,6 +305,12 @@ class DentryCache(Struct):
 
 
 dentries = DentryCache()
+
+
+def is_orphan(entry: Dentry) -> bool:
+    """Tell whether an entry's directory has been removed."""
+    parent = entry.parent
+    return parent is not None and parent.unlinked
 
 
 def hash_name(name: Text) -> u32:
