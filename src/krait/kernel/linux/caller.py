@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.fs.credentials import Credentials
-from krait.kernel.lang import address_of, at, load, no_kernel_lock, u32, u64
+from krait.kernel.lang import Unowned, address_of, at, load, no_kernel_lock, u32, u64
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import Task
 from krait.kernel.sched.thread import current_thread
@@ -64,7 +64,7 @@ def group_id() -> u32:
 
 
 @no_kernel_lock
-def credentials() -> Credentials:
+def credentials() -> Unowned[Credentials]:
     """Give whose rights the thread has."""
     return at(Credentials, address_of(at(Task, running()).credentials))
 

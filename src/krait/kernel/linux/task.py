@@ -6,7 +6,8 @@ are bits of it.
 
 Invariant of the unsafe part: while a task is in the kernel, the registers of its program lie at the
 top of its kernel stack; entry code puts them there, and a stack is never empty before they are. The
-running task is there as long as it runs (`sched/thread.py`), and so is its process.
+running task is there as long as it runs (`sched/thread.py`), and so are its process and its view of
+the files, which only execve(2) takes away, when nobody uses it any more.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def current_process() -> Unowned[Process]:
 
 
 def current_credentials() -> Credentials:
-    """Give whose rights the running thread has."""
+    """Give whose rights the running thread has; they are counted, as it may get others."""
     return current_task().credentials
 
 
