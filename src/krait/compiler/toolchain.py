@@ -36,6 +36,7 @@ COMMON_FLAGS = (
     "-mstack-protector-guard-reg=gs",
     "-mstack-protector-guard-offset=40",
     "-g1",
+    "-gdwarf-4",
     "-Wall",
     "-Wno-unused",
 )

@@ -1,5 +1,7 @@
 """The call chain of kernel code that was interrupted anywhere, for reports.
 
+A function that calls nobody may have no frame; interrupted there, it hides its caller.
+
 Unsafe: frames are read from the stack by address. Invariant: a frame is read only if it is in the
 kernel's half, and lies within `STACK_SPAN` above the one before, below the end of the stack where
 that is known; so the walk stays on a stack.
@@ -32,6 +34,17 @@ def log_frames(frame: u64) -> None:
         if above <= frame or above - frame > STACK_SPAN:
             return
         frame = above
+
+
+def log_call(frame: u64) -> None:
+    """Log where the function with this frame was called, then the callers.
+
+    The place is within the call: behind one that does not come back another function may begin.
+    """
+    address = load(u64, frame + 8)
+    if is_kernel_code(address):
+        log("  at 0x{:x}", address - 1)
+        log_frames(load(u64, frame))
 
 
 def log_frames_on(frame: u64, pointer: u64, top: u64) -> None:

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, read_cr2, read_frame_pointer
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers.debug_port import emit
-from krait.kernel.drivers.kernel_frames import log_frames
+from krait.kernel.drivers.kernel_frames import log_call, log_frames
 from krait.kernel.drivers.log import kernel_log
 from krait.kernel.drivers.outcome import stop_machine
 from krait.kernel.drivers.stopped_cpus import become_owner, log_others, log_own_place, stop_others
@@ -58,7 +58,7 @@ def panic_stop() -> NoReturn:
     frame = read_frame_pointer()
     panic_report.keep_message()
     log_own_place()
-    log_frames(frame)
+    log_call(frame)
     end(RecordType.PANIC)
 
 
