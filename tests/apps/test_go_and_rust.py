@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import signal
 import subprocess
 from pathlib import Path
 
@@ -38,6 +39,23 @@ import "fmt"
 
 func main() {
 	fmt.Println("hello from cgo", C.doubled(21), C.threaded(4))
+}
+"""
+CRASH = """\
+package main
+
+type node struct{ next *node }
+
+//go:noinline
+func fall(from *node) *node { return from.next.next }
+
+func main() {
+	done := make(chan *node)
+	for i := 0; i < 4; i++ {
+		go func() { <-done }()
+	}
+	go func() { done <- fall(&node{}) }()
+	select {}
 }
 """
 ZONES = """\
@@ -83,6 +101,34 @@ def test_goroutines(same_as_host: Comparison, go_programs: dict[str, str], cpus:
 def test_cgo(same_as_host: Comparison, go_programs: dict[str, str], cpus: str) -> None:
     """Go with libc: threads of both."""
     same_as_host(go_programs["cgo"], switches=("-c", cpus, *MEMORY))
+
+
+@pytest.mark.parametrize("flags", ["", "-s -w"], ids=["static", "stripped"])
+def test_report_of_a_crash(tmp_path: Path, flags: str) -> None:
+    """A goroutine's fault that ends the program as GOTRACEBACK=crash says: Go's report and ours.
+
+    A stripped program has Go's own table of functions, which names them as well.
+    """
+    (tmp_path / "crash.go").write_text(CRASH)
+    program = str(tmp_path / "crash")
+    command = [GO, "build", f"-ldflags={flags}", "-o", program, "crash.go"]
+    subprocess.run(command, check=True, env=os.environ | {"CGO_ENABLED": "0"}, cwd=tmp_path)
+    variables = ENVIRONMENT | {"GOTRACEBACK": "crash"}
+    there = run_in_guest([program], b"", variables, ("-c", "2", "-m", "128M"))
+    assert there.status == 128 + signal.SIGABRT
+    told, _, report = there.errors.decode().partition("program killed by SIGABRT in thread ")
+    assert "panic: runtime error: invalid memory address or nil pointer dereference" in told
+    assert "main.fall(" in told
+    assert report.count("it was sent by process 1\n") == 1
+    place = re.search(r"^  rip (\w+) ", report, re.M)
+    calls = re.findall(r"^  (at|from) 0x(\w+) in (\S+)\+0x\w+  (\S+)$", report, re.M)
+    assert place is not None, report
+    assert calls[0][:3] == ("at", place[1], program), report
+    assert calls[0][3].removesuffix(".abi0") == "runtime.raise"
+    assert len(calls) > 1
+    assert {(how, file) for how, _, file, _ in calls[1:]} == {("from", program)}
+    assert re.search(rf"^  \w+-\w+ r-x {program}$", report, re.M)
+    assert "[stack]\n" in report
 
 
 def test_go_reads_time_zones(same_as_host: Comparison, tmp_path: Path) -> None:
