@@ -33,6 +33,10 @@ FOLDERS: Final = tuple(
 FILES: Final = {
     "/usr/bin/dash": "/usr/bin/sh",  # some look for a shell that they do not start
     str(Path(__file__).with_name("shadow")): "/etc/shadow",  # the host's is in no image
+    "/usr/include/python3.11/pyconfig.h": "/usr/include/python3.11/pyconfig.h",  # of python3-dev
+    "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/Makefile": (
+        "/usr/lib/python3.11/config-3.11-x86_64-linux-gnu/Makefile"
+    ),
 }
 """Other files that tests want: the host's path and the guest's."""
 RESOURCES: Final = ["decimal", "subprocess", "tzdata", "walltime"]
@@ -149,7 +153,8 @@ def in_guest(plan: bytes, switches: Sequence[str] = ()) -> Run:
         if os.path.isdir(folder):
             words += ["-v", f"{folder}:{folder}"]
     for host, guest in FILES.items():
-        words += ["-v", f"{host}:{guest}"]
+        if os.path.exists(host):
+            words += ["-v", f"{host}:{guest}"]
     return Run(*run_machine([INTERPRETER, str(SCRIPT)], plan, words, BATCH_LIMIT_S))
 
 
