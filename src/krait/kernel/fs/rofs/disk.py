@@ -1,9 +1,9 @@
 """An image on a disk: the page cache behind it, with read-ahead.
 
 Pages that were read stay in a tree until memory is short; then those go that nobody else holds, in
-the order of a hand that goes round. A miss reads the missing pages of its 64 KiB at once. While
-misses follow each other, as when a file is read from end to end, the window is twice that and the
-next one is requested before it is needed, so that the disk works while the program does. When
+the order of a hand that goes round. A miss reads the missing pages of its 128 KiB at once, as Linux
+reads around a fault. While misses follow each other, as when a file is read from end to end, the
+next window is requested before it is needed, so that the disk works while the program does. When
 memory is short, nothing is read in advance: it would push out what is in use.
 
 The last few MiB are kept when others want memory: a program whose code has to be read anew at every
@@ -28,7 +28,6 @@ from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.mutex import Mutex
 
 REQUESTS: Final = 4
-WINDOW: Final = 16
 SECTORS_PER_PAGE: Final = 8
 CACHE_AND_CALLER: Final = 2
 SCARCE_SHARE: Final = 16
@@ -45,7 +44,7 @@ class DiskSource(ImageSource):
     lock: Mutex = inline()
     cache: PageTree = inline()
     requests: Array[BlockRequest | None] = inline(REQUESTS)
-    window: u64 = WINDOW
+    window: u64 = REQUEST_PAGES
     expected: u64 = 0  # where the next miss is if reading goes on
     hand: u64 = 0
     reading: bool = False  # the memory that is wanted is for pages of this cache
@@ -82,9 +81,7 @@ class DiskSource(ImageSource):
         if slot == REQUESTS:
             scarce = frames.free() < frames.total() // SCARCE_SHARE
             following = index == self.expected and not scarce
-            self.window = u64(REQUEST_PAGES if following else WINDOW)
-            if scarce:
-                self.window = u64(1)
+            self.window = u64(1 if scarce else REQUEST_PAGES)
             slot = self.start(index)
             if following and self.expected < self.page_count:
                 self.start_ahead(self.expected)
