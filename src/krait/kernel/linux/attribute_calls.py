@@ -191,12 +191,13 @@ def try_access(directory: i32, path: UserPointer[u8], mode: u32, flags: AtFlags)
     if mode & ~u32(permission.READ | permission.WRITE | permission.EXECUTE) != 0:
         raise Errno(EINVAL)
     who = current_credentials()
-    files = current_files()
-    if AtFlags.EACCESS not in flags and not real_is_effective(who):
+    if AtFlags.EACCESS in flags or real_is_effective(who):
+        vnode = found_from(current_files(), directory, path, flags).vnode
+    else:
         who = real_credentials(who)
-        files = files.copy()
-        files.act_as(who)
-    vnode = found_from(files, directory, path, flags).vnode
+        real = current_files().copy()
+        real.act_as(who)
+        vnode = found_from(real, directory, path, flags).vnode
     if mode & permission.WRITE != 0:
         vnode.filesystem.check_writable()
     if mode & permission.EXECUTE != 0 and vnode.is_regular and vnode.filesystem.no_execution:
