@@ -162,3 +162,17 @@ def test_a_larger_share_is_next_again_when_its_turn_ends() -> None:
     queue.add(make(1, 30 * BUCKET))
     queue.add_again(make(2, 4 * BUCKET))
     assert drain(queue) == [2, 1]
+
+
+@given(st.lists(st.integers(0, 200), min_size=1, max_size=60))
+def test_the_first_is_the_one_that_is_taken(times: list[int]) -> None:
+    queue = module.RunQueue()
+    assert queue.first_fair() is None
+    for tid, time in enumerate(times):
+        queue.add(make(tid + 1, time * BUCKET))
+    while not queue.is_empty():
+        first = queue.first_fair()
+        assert first is queue.take()
+    queue.add(make(1, 0))
+    queue.add(urgent(2, 5))
+    assert queue.first_fair() is None

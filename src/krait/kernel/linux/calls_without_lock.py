@@ -29,7 +29,7 @@ from krait.kernel.linux.time_values import (
     write_time_spec,
     write_time_val,
 )
-from krait.kernel.sched import clock
+from krait.kernel.sched import clock, unlocked_yield
 from krait.kernel.sched.cpu import bit_of, cpus, this_cpu
 
 REALTIME: Final = 0
@@ -139,10 +139,11 @@ def getcpu(cpu: UserPointer[u32], node: UserPointer[u32], unused: u64) -> None:
 
 @without_lock("sched_yield")
 def sched_yield() -> None:
-    """Return at once where nobody waits for the CPU, and the thread may stay on it."""
+    """Let the next thread of the CPU's queue run, if there is one."""
     cpu = this_cpu()
-    allowed = caller.affinity() & bit_of(cpu.index) & cpus.online
-    if allowed == 0 or not cpu.run_queue.is_empty():
+    if caller.affinity() & bit_of(cpu.index) & cpus.online == 0:
+        raise Errno(NEEDS_LOCK)
+    if not cpu.run_queue.is_empty() and not unlocked_yield.yield_now():
         raise Errno(NEEDS_LOCK)
 
 

@@ -5,6 +5,11 @@ The kernel lock covers all of it, so a CPU may change what is another's: put a t
 queue, or tell its running thread what to do. `idle` has the bits of the CPUs that are halted and
 that nobody has called yet.
 
+One change is made without that lock: a CPU lets the next thread of its queue run
+(`unlocked_yield.py`). So who has the kernel lock takes the lock of a queue as well before it
+touches *another* CPU's queue, running thread or turn; its own needs it not. No other lock is taken
+while it is held, and interrupts are off.
+
 Unsafe: what belongs to another CPU is found by its address. Invariant: `places` and `areas` have an
 entry for every number below `count`; areas stay for ever.
 """
@@ -14,8 +19,10 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import apic, per_cpu
+from krait.kernel.arch.x86_64.cpu import pause
 from krait.kernel.lang import (
     Array,
+    Atomic,
     PerCpu,
     Struct,
     Unowned,
@@ -48,6 +55,7 @@ class Cpu(Struct):
     """One CPU's scheduling state; interrupts are off while it is used."""
 
     index: u32 = 0
+    queue_lock: Atomic[u32] = inline(0)
     run_queue: RunQueue = inline()
     turn_began: u64 = 0
     """When the running thread got the CPU, in ticks of the time stamp counter."""
@@ -104,6 +112,17 @@ def cpu_at(index: u32) -> Cpu:
     return at(Cpu, cpus.places[index])
 
 
+def lock_queue(cpu: Cpu) -> None:
+    """Keep a CPU from changing threads until `unlock_queue`."""
+    while not cpu.queue_lock.compare_swap(0, 1):
+        pause()
+
+
+def unlock_queue(cpu: Cpu) -> None:
+    """Let it go on."""
+    cpu.queue_lock.store(0)
+
+
 def running_on(index: u32) -> Unowned[Thread] | None:
     """Give the thread in whose context a CPU is, running or halted."""
     place = cpus.areas[index] + (address_of(current_thread) - per_cpu.area())
@@ -156,10 +175,16 @@ def call(index: u32) -> None:
 
 def show_work(thread: Thread) -> None:
     """Let the CPU of a thread that runs elsewhere see its work; interrupts are off."""
-    if thread.cpu != per_cpu.index() and is_in_context_of(thread.cpu, thread):
+    if thread.cpu == per_cpu.index():
+        return
+    cpu = cpu_at(thread.cpu)
+    lock_queue(cpu)
+    is_there = is_in_context_of(thread.cpu, thread)
+    if is_there:
         per_cpu.set_work_of(cpus.areas[thread.cpu], thread.work)
-        if not cpu_at(thread.cpu).is_idle:
-            call(thread.cpu)
+    unlock_queue(cpu)
+    if is_there and not cpu.is_idle:
+        call(thread.cpu)
 
 
 def first_of(mask: u64) -> u32:

@@ -36,6 +36,7 @@ from krait.kernel.lang import (
     export,
     extern,
     inline,
+    no_kernel_lock,
     symbol_address,
     u32,
     u64,
@@ -69,6 +70,17 @@ is_waiting: PerCpu[bool] = PerCpu(False)
 @extern("krait_halt")
 def halt() -> None:
     """Wait for an interrupt with the lock dropped; interrupts are off before and after."""
+
+
+@extern("krait_take_kernel_lock")
+def take() -> None:
+    """Take the lock, which this CPU does not hold; interrupts are off."""
+
+
+@no_kernel_lock
+@extern("krait_drop_kernel_lock")
+def drop() -> None:
+    """Drop the lock, which this CPU holds; interrupts are off."""
 
 
 @extern("krait_halt_for_service")

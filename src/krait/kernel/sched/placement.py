@@ -27,7 +27,9 @@ from krait.kernel.sched.cpu import (
     cpus,
     first_of,
     is_in_context_of,
+    lock_queue,
     running_on,
+    unlock_queue,
 )
 from krait.kernel.sched.run_queue import BUCKET_SHIFT
 from krait.kernel.sched.thread import URGENT, Thread
@@ -140,7 +142,9 @@ def take_from_others(cpu: Cpu) -> Unowned[Thread] | None:
             source = index
     if longest == 0:
         return None
+    lock_queue(cpu_at(source))
     thread = cpu_at(source).run_queue.take_for(bit_of(cpu.index), running_on(source))
+    unlock_queue(cpu_at(source))
     if thread is not None:
         move(thread, cpu)
     return thread

@@ -119,6 +119,13 @@ class RunQueue(Struct):
         first = self.urgent
         return first is not None and first.weight > weight
 
+    def first_fair(self) -> Unowned[Thread] | None:
+        """Give the thread that would be next; None if an urgent one would, or nobody waits."""
+        if self.occupied == 0 or self.urgent is not None:
+            return None
+        last = self.last[self._earliest() & LAST_OFFSET]
+        return None if last is None else last.next_runnable
+
     def take(self) -> Unowned[Thread] | None:
         """Remove the first urgent thread, else the first thread of the earliest bucket."""
         if self.urgent is not None:

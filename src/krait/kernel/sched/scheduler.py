@@ -33,14 +33,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NamedTuple, NoReturn
 
-from krait.kernel.arch.x86_64 import context, page_table, per_cpu
+from krait.kernel.arch.x86_64 import context, per_cpu
 from krait.kernel.arch.x86_64.cpu import (
     disable_interrupts,
     enable_interrupts,
     interrupts_off,
-    read_fs_base,
     restore_interrupts,
-    write_fs_base,
 )
 from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.lang import (
@@ -65,12 +63,22 @@ from krait.kernel.sched.cpu import (
     call,
     cpu_at,
     cpus,
+    lock_queue,
     running_on,
     show_work,
     this_cpu,
+    unlock_queue,
 )
 from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time
 from krait.kernel.sched.space import Space
+from krait.kernel.sched.switching import (
+    charge,
+    load_space,
+    make_current,
+    save_program_state,
+    settle,
+    take_over_program_state,
+)
 from krait.kernel.sched.thread import (
     NORMAL_WEIGHT,
     RESCHEDULE,
@@ -175,6 +183,7 @@ def begin(thread: Thread, entry: Callable[[], NoReturn]) -> None:
 
 def arrive() -> None:
     """Complete the switch to a thread that runs for the first time."""
+    settle()
     _drop_departed()
     enable_interrupts()
 
@@ -185,7 +194,7 @@ def schedule() -> None:
     flags = disable_interrupts()
     if not _is_interrupted(current()):
         now = ticks_now()
-        _charge(this_cpu(), current(), now)
+        charge(this_cpu(), current(), now)
         _switch(now)  # a dying thread does not come back: nothing may be held here
     restore_interrupts(flags)
 
@@ -218,6 +227,8 @@ def schedule_until(thread: Thread, deadline_ns: u64) -> None:
 @sleeps
 def yield_now() -> None:
     """Let the others who wait for the CPU go first."""
+    if this_cpu().departed is not None:
+        _drop_departed()  # unlocked_yield.py came here and could not
     if this_cpu().run_queue.is_empty() and may_stay(current()):
         return
     flags = disable_interrupts()
@@ -265,7 +276,7 @@ def make_runnable(thread: Thread) -> None:
             cpu.run_queue.add(thread)
             return
         running = current()
-        _charge(cpu, running, ticks_now())
+        charge(cpu, running, ticks_now())
         cpu.run_queue.advance(running.virtual_time)
         cpu.run_queue.add(thread)
         if running is thread:
@@ -288,7 +299,9 @@ def set_weight(thread: Thread, weight: u32) -> None:
     (sched(7)).
     """
     with interrupts_off():
-        queue = cpu_at(thread.cpu).run_queue
+        cpu = cpu_at(thread.cpu)
+        queue = cpu.run_queue
+        lock_queue(cpu)
         is_lowered = weight < thread.weight
         is_queued = thread.state == ThreadState.RUNNABLE and queue.remove(thread)
         if weight >= URGENT:
@@ -296,14 +309,14 @@ def set_weight(thread: Thread, weight: u32) -> None:
         elif thread.weight >= URGENT:
             thread.virtual_time = queue.base << BUCKET_SHIFT
         thread.weight = weight
+        if is_queued and is_lowered and weight >= URGENT:
+            queue.add_ahead(thread)
+            is_queued = False
+        unlock_queue(cpu)
         if is_queued:
-            if is_lowered and weight >= URGENT:
-                queue.add_ahead(thread)
-                return
             thread.state = ThreadState.SLEEPING
             make_runnable(thread)
-            return
-        if thread.state == ThreadState.RUNNING and queue.is_more_urgent(weight):
+        elif thread.state == ThreadState.RUNNING and queue.is_more_urgent(weight):
             add_work(thread, RESCHEDULE)
 
 
@@ -316,7 +329,11 @@ def set_affinity(thread: Thread, mask: u64) -> None:
         if thread.state == ThreadState.RUNNING:
             add_work(thread, RESCHEDULE)
         elif thread.state == ThreadState.RUNNABLE and not placement.is_bound(thread):
-            if cpu_at(thread.cpu).run_queue.remove(thread):
+            cpu = cpu_at(thread.cpu)
+            lock_queue(cpu)
+            is_queued = cpu.run_queue.remove(thread)
+            unlock_queue(cpu)
+            if is_queued:
                 _enqueue_at(thread, placement.choose(thread))
 
 
@@ -356,7 +373,7 @@ def use_space(space: Space | None) -> None:
     """Change the running thread's address space, as execve does."""
     with interrupts_off():
         current().space = space
-        _load_space(this_cpu(), space)
+        load_space(this_cpu(), space)
 
 
 def exit_current() -> NoReturn:
@@ -409,7 +426,7 @@ def _run_entry() -> None:
 def _leave_turn(now: u64) -> bool:
     """Charge the running thread; False if it may not stay and is in another CPU's queue now."""
     thread = current()
-    _charge(this_cpu(), thread, now)
+    charge(this_cpu(), thread, now)
     thread.state = ThreadState.RUNNABLE
     if may_stay(thread):
         return True
@@ -421,20 +438,22 @@ def _enqueue_at(thread: Thread, home: u32) -> None:
     """Put a thread into the queue of another CPU, and let that know."""
     cpu = cpu_at(home)
     placement.move(thread, cpu)
+    lock_queue(cpu)
+    running = running_on(home)
+    goes_before = False
+    if running is not None and not cpu.is_idle:
+        charge(cpu, running, ticks_now())
+        cpu.run_queue.advance(running.virtual_time)
+        goes_before = _goes_before(thread, running)
+    cpu.run_queue.add(thread)
+    unlock_queue(cpu)
     if cpu.is_idle:
-        cpu.run_queue.add(thread)
         if cpus.idle & bit_of(home) != 0:
             cpus.idle &= ~bit_of(home)
             call(home)
-        return
-    running = running_on(home)
-    if running is None:
-        cpu.run_queue.add(thread)  # it has not begun yet
-        return
-    _charge(cpu, running, ticks_now())
-    cpu.run_queue.advance(running.virtual_time)
-    cpu.run_queue.add(thread)
-    if _goes_before(thread, running):
+    elif running is None:
+        return  # it has not begun yet
+    elif goes_before:
         add_work(running, RESCHEDULE)
     elif (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
         call(home)
@@ -465,6 +484,7 @@ def _switch(now: u64) -> None:
     change = _choose(now)
     if change.load != 0:
         context.switch_stacks(change.save, change.load)
+        settle()
         if this_cpu().departed is not None:
             _drop_departed()
 
@@ -487,13 +507,11 @@ def _choose(now: u64) -> Change:
         return STAY
     following.switches += 1
     if cpus.several:
-        _save_program_state(cpu, previous)
+        save_program_state(cpu, previous)
         following.cpu = cpu.index
     if following.vector_area != 0:
-        _take_over_program_state(cpu, following)
-    per_cpu.set_kernel_stack(following.kernel_stack_top)
-    per_cpu.set_work(following.work)
-    current_thread.set(following)
+        take_over_program_state(cpu, following)
+    make_current(following)
     return Change(address_of(previous.saved), following.saved.pointer)
 
 
@@ -528,52 +546,6 @@ def _idle(cpu: Cpu, now: u64) -> Unowned[Thread]:
     cpu.turn_began = ticks_now()
     cpu.idle_ticks += cpu.turn_began - now
     return following
-
-
-def _save_program_state(cpu: Cpu, thread: Thread) -> None:
-    """Save the registers of a program's thread that leaves the CPU; they stay there as well."""
-    if thread.vector_area != 0 and cpu.program_thread is thread:
-        thread.fs_base = read_fs_base()
-        context.leave_vector(thread.vector_area)
-
-
-def _take_over_program_state(cpu: Cpu, thread: Thread) -> None:
-    """Load the registers and the address space of a program's thread, saving the last one's."""
-    previous = cpu.program_thread
-    if previous is not thread or thread.vector_cpu != cpu.index:
-        if previous is not None and not cpus.several:
-            previous.fs_base = read_fs_base()
-            context.leave_vector(previous.vector_area)
-        context.enter_vector(thread.vector_area)
-        write_fs_base(thread.fs_base)
-        cpu.program_thread = thread
-        thread.vector_cpu = cpu.index
-    if cpu.space is not thread.space:
-        _load_space(cpu, thread.space)
-
-
-def _load_space(cpu: Cpu, space: Space | None) -> None:
-    """Load a page table; kernel threads run on whichever is loaded."""
-    if space is None:
-        return
-    bit = bit_of(cpu.index)
-    if (last := cpu.space) is not None:
-        last.cpus &= ~bit
-    space.cpus |= bit
-    page_table.activate(space.root)
-    cpu.space = space
-
-
-def _charge(cpu: Cpu, thread: Thread, now: u64) -> None:
-    """Add the time of a CPU's running thread since it was last added."""
-    ran = now - min(cpu.turn_began, now)
-    cpu.turn_began = now
-    thread.ran_ticks += ran
-    if thread.weight != NORMAL_WEIGHT:
-        if thread.weight >= URGENT:
-            return
-        ran = ran * NORMAL_WEIGHT // u64(thread.weight)
-    thread.virtual_time += ran
 
 
 def _wake_sleeper(timer: Timer) -> None:

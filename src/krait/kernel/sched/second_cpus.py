@@ -17,8 +17,8 @@ from krait.kernel.arch.x86_64 import context, interrupts, per_cpu, second_cpus
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.second_cpus import CPUS_MAX
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import Errno, export, extern, function_address, log, panic, text, u32, u64
-from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.lang import Errno, export, function_address, log, panic, text, u32, u64
+from krait.kernel.sched import clock, kernel_lock, scheduler, timer
 from krait.kernel.sched.cpu import SliceTimer, bit_of, cpu_at, cpus, enter, this_cpu
 from krait.kernel.sched.thread import Thread, ThreadState, current, current_thread
 from krait.kernel.sched.timer_queue import NEVER, Timer
@@ -29,11 +29,6 @@ MEASURE_NS: Final = u64(1_000_000)
 """How often the first CPU tells the others the time until all know the counter's rate."""
 
 measuring = Timer()
-
-
-@extern("krait_take_kernel_lock")
-def take_kernel_lock() -> None:
-    """Take the lock, which this CPU does not hold; interrupts are off."""
 
 
 def start(count: u32, make_area: Callable[[], u64], make_stack: Callable[[], u64]) -> None:
@@ -107,7 +102,7 @@ def begin_first() -> NoReturn:
 def begin() -> NoReturn:
     """Begin on another CPU: on the stack of its idle thread, interrupts off, without the lock."""
     second_cpus.arrive()
-    take_kernel_lock()
+    kernel_lock.take()
     join()
     be_idle()
 

@@ -24,6 +24,7 @@ from krait.kernel.lang import (
     Struct,
     at,
     extern,
+    no_kernel_lock,
     panic,
     slice_at,
     store,
@@ -121,16 +122,19 @@ def restore_vector(area: u64) -> None:
     """Load the vector registers; a damaged header is a #GP in the kernel, check it before."""
 
 
+@no_kernel_lock
 @extern("krait_leave_vector")
 def leave_vector(area: u64) -> None:
     """Keep the vector registers of a thread until `enter_vector`, in whatever form is quick."""
 
 
+@no_kernel_lock
 @extern("krait_enter_vector")
 def enter_vector(area: u64) -> None:
     """Load what `leave_vector` has kept, or the state that an area was filled with before."""
 
 
+@no_kernel_lock
 @extern("krait_switch_stacks")
 def switch_stacks(save: u64, load: u64) -> None:
     """Keep this stack's pointer in the word at `save`, go on where `load` was kept."""

@@ -85,6 +85,11 @@ def set_holds(state: u32) -> None:
     asm_do("movl %0, %%gs:48", state, clobbers=("memory",))
 
 
+def holds() -> u32:
+    """Say whether this CPU holds the kernel lock: HOLDS_NOT, HOLDS_LOCK or HOLDS_ALONE."""
+    return asm("movl %%gs:48, %0", out=u32, clobbers=("memory",))
+
+
 def holds_lock_at(area: u64) -> bool:
     """Say whether another CPU holds the kernel lock."""
     return asm("movl (%1), %0", area + CPU_HOLDS, out=u32, clobbers=("memory",)) == HOLDS_LOCK

@@ -154,13 +154,17 @@ without_lock:
     call *krait_linux_table__TABLE + SECOND_HALF + SYSTEM_CALL_FUNCTION(%r11)
     cli
     cmpq $-NEEDS_LOCK, %rax
-    je 1b
+    je 4f
     cmpl $0, %gs:CPU_WORK
     je return_fast
     movq %rax, FRAME_RAX(%rsp)
     call krait_take_kernel_lock
     movq FRAME_RAX(%rsp), %rax
     jmp found_work
+    /* Who has let another thread run may come back on a CPU that holds the lock. */
+4:  cmpl $HOLDS_NOT, %gs:CPU_HOLDS
+    je 1b
+    jmp 3b
 
 drop_lock:
     movl $HOLDS_NOT, %gs:CPU_HOLDS
