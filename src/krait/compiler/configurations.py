@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from krait.kernel.config import config
-
 SWITCHES: dict[str, dict[str, bool]] = {
     "default": {},
     "debug": {"debug": True},
@@ -17,4 +15,6 @@ SWITCHES: dict[str, dict[str, bool]] = {
 
 def configure(configuration: str) -> None:
     """Set the switches; before any module of the kernel is loaded that looks at them."""
+    from krait.kernel.config import config
+
     config.set(**SWITCHES[configuration])
