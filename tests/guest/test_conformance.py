@@ -60,3 +60,21 @@ def test_hostile_arguments(build_program: Callable[..., str]) -> None:
     assert b"survived" in found.output
     wrong = [line for line in found.output.decode().splitlines() if line.startswith("WRONG")]
     assert wrong == []
+
+
+CLOSES_MANY = """
+import os, resource
+most = 1 << 18
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+os.close(os.dup2(0, most - 1))
+for _ in range(30000):
+    os.dup(0)
+os.closerange(3, most)
+print(os.listdir("/proc/self/fd"))
+"""
+
+
+def test_closing_many_descriptors_of_a_large_table() -> None:
+    """The table is walked once, not once for each descriptor: the watchdog would end that."""
+    done = run_in_guest(["/usr/bin/python3", "-c", CLOSES_MANY], b"", ENVIRONMENT, ("-m", "256M"))
+    assert (done.status, done.output) == (0, b"['0', '1', '2', '3']\n"), done.errors

@@ -75,7 +75,7 @@ def close_range(first: u32, last: u32, flags: CloseRangeFlags) -> None:
         raise Errno(EINVAL)
     descriptors = process.descriptors
     number = descriptors.next_used(first)
-    while number <= last and number < descriptors.end():
+    while number <= last and number < descriptors.room():
         if CloseRangeFlags.CLOEXEC in flags:
             descriptors.set_marks(number, CLOSE_ON_EXEC)
         else:

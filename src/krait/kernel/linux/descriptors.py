@@ -117,11 +117,14 @@ class DescriptorTable(Counted):
         return u32(slots.length)
 
     def next_used(self, descriptor: u32) -> u32:
-        """Give the first number in use at or above `descriptor`, or `end()` when there is none."""
-        end = self.end()
-        while descriptor < end and not self._is_used(descriptor):
+        """Give the first number in use at or above `descriptor`, or `room()` when there is none.
+
+        Not up to `end()`: a search for that at every step of a walk would make the walk quadratic.
+        """
+        room = self.room()
+        while descriptor < room and not self._is_used(descriptor):
             descriptor += 1
-        return min(descriptor, end) if descriptor <= end else end
+        return min(descriptor, room)
 
     def close_marked(self) -> None:
         """Close what is marked close-on-exec, as execve(2) does."""

@@ -83,7 +83,7 @@ class LinuxProcess(ProcessSource):
     def next_descriptor(self, start: u32) -> u32:
         """Return the next descriptor in use."""
         found = self.process.descriptors.next_used(start)
-        if found >= self.process.descriptors.end():
+        if found >= self.process.descriptors.room():
             return NONE
         return found
 
