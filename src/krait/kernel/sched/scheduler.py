@@ -520,8 +520,8 @@ def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Unowned[Thread]:
     if cpus.several:
         if (stolen := placement.take_from_others(cpu)) is not None:
             return stolen
-        if previous.state == ThreadState.RUNNABLE and (idle := cpu.idle_thread) is not None:
-            return idle  # the previous one waits for another CPU: its context must be left
+        if previous.state != ThreadState.SLEEPING and (idle := cpu.idle_thread) is not None:
+            return idle  # it is dead, or waits for another CPU: its context must be left
     return _idle(cpu, now)
 
 
