@@ -190,6 +190,10 @@ CASES: dict[str, str] = {
     "not_an_object": "class A:\n    pass\n\n\ndef f(a: A) -> None:  # <-\n    pass",
     # Unowned references
     "unowned_in_safe_module": "def f(node: Unowned[Node]) -> None:  # <-\n    pass",
+    "unowned_fresh": (
+        "unsafe: Final = True\n\n\ndef f(one: Unowned[Node], two: Node) -> None:\n"
+        "    here = one\n    here = two\n    here = Node()  # <-"
+    ),
     "unowned_struct": (
         "unsafe: Final = True\n\n\ndef f(part: Unowned[Part]) -> None:  # <-\n    pass"
     ),

@@ -195,10 +195,13 @@ class ExpressionChecker(ComparisonChecker):
 
     @staticmethod
     def _change_ownership(node: Node, kind: RefType) -> Node:
-        """A counted reference as an uncounted one, or the other way round.
-
-        What only an expression keeps is released behind its statement, as ever.
-        """
+        """A counted reference as an uncounted one, or the other way round."""
+        if node.owned and kind.unowned:
+            raise CompileError(
+                node.syntax,
+                f"nothing keeps this {node.type} behind the statement; {kind} does not count it",
+                "keep it in a counted local first: name: T = …",
+            )
 
         def emit(low: Lowerer) -> str:
             return f"(({low.need_type(kind)}){low.value(node)})"
