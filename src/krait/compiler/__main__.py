@@ -27,9 +27,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--build", type=Path, metavar="DIR", help="build a kernel")
     parser.add_argument("--configuration", choices=SWITCHES, default="default")
     chosen = parser.parse_args(arguments)
-    configure(chosen.configuration)
     if chosen.build:
         return _build(chosen.configuration, chosen.build, chosen.modules[0])
+    configure(chosen.configuration)
     from krait.compiler.program import Options, Program
 
     options = Options(entries=chosen.entry, all_functions=chosen.check)

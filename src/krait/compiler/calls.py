@@ -8,8 +8,9 @@ from types import BuiltinFunctionType, FunctionType
 from typing import TYPE_CHECKING, Any
 
 from krait.compiler import objects
+from krait.compiler.coercions import borrow
 from krait.compiler.diagnostics import CompileError
-from krait.compiler.expressions import ExpressionChecker, borrow
+from krait.compiler.expressions import ExpressionChecker
 from krait.compiler.functions import (
     CallSite,
     Function,

@@ -128,7 +128,7 @@ class FunctionState:
         raise NotImplementedError
 
     def coerce(self, node: Node, kind: Type, what: str = "") -> Node:
-        """Let a value stand where a type is declared (`expressions.py`)."""
+        """Let a value stand where a type is declared (`coercions.py`)."""
         raise NotImplementedError
 
     def name(self, node: ast.Name) -> Node:

@@ -23,9 +23,9 @@ from krait.kernel.fs.credentials import CAP_MKNOD
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
-from krait.kernel.fs.opening import take_ownership
+from krait.kernel.fs.opening import check_making, take_ownership
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
-from krait.kernel.fs.permission import check_entries, check_removal
+from krait.kernel.fs.permission import check_removal
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Errno, Text, reference_count, text, u32, u64
 
@@ -94,12 +94,6 @@ def symlink_at(context: FsContext, target: Text, at: Dentry, path: Text) -> None
         check_making(context, directory)
         vnode = directory.symlink(name, target)
         appear(context, directory, free, vnode, name)
-
-
-def check_making(context: FsContext, directory: Vnode) -> None:
-    """Refuse a new name to a caller who may not write to the directory; EROFS, EACCES."""
-    if (who := context.rights) is not None:
-        check_entries(who, directory)
 
 
 def check_device(context: FsContext) -> None:

@@ -85,14 +85,19 @@ def create_file(context: FsContext, parent: Dentry, name: Text, hash: u32, mode:
     with directory.lock:
         found = look_up_locked(parent, directory, name, hash)
         if found.vnode is None:
-            if (who := context.rights) is not None:
-                check_entries(who, directory)
+            check_making(context, directory)
             vnode = directory.create(name, mode & ALL_PERMISSIONS)
             take_ownership(context, directory, vnode)
             dentries.become_present(found, vnode)
             if directory.watches is not None:
                 notify.note_created(directory, vnode, name)
         return found
+
+
+def check_making(context: FsContext, directory: Vnode) -> None:
+    """Refuse a new name to a caller who may not write to the directory; EROFS, EACCES."""
+    if (who := context.rights) is not None:
+        check_entries(who, directory)
 
 
 def take_ownership(context: FsContext, directory: Vnode, vnode: Vnode) -> None:
@@ -116,8 +121,7 @@ def open_temporary(context: FsContext, at: Dentry, path: Text, flags: OpenFlags,
         raise Errno(EINVAL)
     parent = walk(context, at, path, WalkFlags.FOLLOW | WalkFlags.DIRECTORY)
     directory = parent.present()
-    if (who := context.rights) is not None:
-        check_entries(who, directory)
+    check_making(context, directory)
     vnode = make_unnamed(directory, mode)
     take_ownership(context, directory, vnode)
     label = make_text_buffer(u64(0))

@@ -107,7 +107,7 @@ def real_is_effective(who: Credentials) -> bool:
     return (
         who.fsuid == who.uid
         and who.fsgid == who.gid
-        and who.effective == (who.permitted if who.uid == 0 else u64(0))
+        and who.effective == capabilities_of_real_user(who)
     )
 
 
@@ -116,8 +116,13 @@ def real_credentials(who: Credentials) -> Credentials:
     made = who.copy()
     made.fsuid = who.uid
     made.fsgid = who.gid
-    made.effective = who.permitted if who.uid == 0 else u64(0)
+    made.effective = capabilities_of_real_user(who)
     return made
+
+
+def capabilities_of_real_user(who: Credentials) -> u64:
+    """Give what is effective for access(2): all that root is permitted, nothing for others."""
+    return who.permitted if who.uid == 0 else u64(0)
 
 
 def run_program(

@@ -8,9 +8,10 @@ from typing import Final
 from krait.kernel.config import config
 from krait.kernel.errno import EBADF, EINVAL, EPERM
 from krait.kernel.fs.anonymous import vnode_of
+from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import add_seals, get_seals
-from krait.kernel.fs.open_flags import NONBLOCK, PATH
+from krait.kernel.fs.open_flags import NONBLOCK, PATH, OpenFlags
 from krait.kernel.fs.permission import check_owner
 from krait.kernel.fs.pipe import pipe_of
 from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
@@ -32,9 +33,7 @@ from krait.kernel.linux.record_locks import RecordLock, record_lock, test_record
 from krait.kernel.linux.task import current_credentials, current_files, current_process
 
 ASYNC: Final = u32(0o20000)  # O_ASYNC
-NO_ACCESS_TIME: Final = u32(0o1000000)  # O_NOATIME
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
-CAPABILITY_RESOURCE: Final = 24
 
 
 def install(file: File, flags: u32) -> u32:
@@ -145,7 +144,10 @@ class Control:
 
 def set_flags(file: File, flags: u32) -> None:
     """Set the status flags of an open file; EPERM for O_NOATIME on a file of another user's."""
-    if flags & ~file.flags & NO_ACCESS_TIME != 0 and (who := current_files().rights) is not None:
+    if (
+        flags & ~file.flags & u32(OpenFlags.NO_ACCESS_TIME) != 0
+        and (who := current_files().rights) is not None
+    ):
         check_owner(who, vnode_of(file))
     file.set_status_flags(flags)
 
@@ -189,7 +191,7 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.SETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:
                 raise Errno(EBADF)
-            privileged = current_credentials().has(CAPABILITY_RESOURCE)
+            privileged = current_credentials().has(CAP_SYS_RESOURCE)
             return i64(pipe.resize(u64(u32.truncate(argument)), privileged=privileged))
         case Control.GETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EACCES, EEXIST, EIDRM, EINVAL, ENOENT, ENOSPC, EPERM
-from krait.kernel.fs.credentials import Credentials
+from krait.kernel.fs.credentials import CAP_IPC_OWNER, CAP_SYS_ADMIN, Credentials
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -42,8 +42,6 @@ SEQUENCE_LIMIT: Final = u32(1 << 16)
 OBJECTS_MOST: Final = u64(32000)
 FIRST_SLOTS: Final = u64(8)
 
-CAP_SYS_ADMIN: Final = u32(21)
-CAP_IPC_OWNER: Final = u32(15)
 
 READ: Final = u32(4)
 WRITE: Final = u32(2)

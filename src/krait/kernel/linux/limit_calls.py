@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EFBIG, EINVAL, EPERM, ESRCH
+from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
 from krait.kernel.fs.size_limit import size_limit
 from krait.kernel.lang import Errno, Packed, UserPointer, i32, i64, syscall, u32, u64
 from krait.kernel.linux.cpu_alarm import CpuAlarm
@@ -25,7 +26,6 @@ MICROSECONDS: Final = 1_000_000
 SECOND_NS: Final = u64(1_000_000_000)
 LONGEST_SECONDS: Final = 9_000_000_000
 """A longer limit is none."""
-CAPABILITY_RESOURCE: Final = 24
 
 USAGE_SELF: Final = 0
 USAGE_CHILDREN: Final = -1
@@ -168,7 +168,7 @@ def set_limit(resource: u32, soft: u64, hard: u64) -> None:
     if resource == u32(Resource.NOFILE) and hard > OPEN_FILES_CEILING:
         raise Errno(EPERM)
     if hard > process.limits.table[resource].hard:
-        if not current_credentials().has(CAPABILITY_RESOURCE):
+        if not current_credentials().has(CAP_SYS_RESOURCE):
             raise Errno(EPERM)
     process.limits.table[resource] = Limit(soft, hard)
     if resource == u32(Resource.CPU):

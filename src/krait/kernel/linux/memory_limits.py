@@ -5,9 +5,8 @@ Nothing is counted as long as a limit is infinite; else the mappings are added u
 
 from __future__ import annotations
 
-from typing import Final
-
 from krait.kernel.errno import EAGAIN, ENOMEM, EPERM
+from krait.kernel.fs.credentials import CAP_IPC_LOCK
 from krait.kernel.lang import Errno, u32, u64
 from krait.kernel.linux.limits import INFINITY, Resource
 from krait.kernel.linux.process import Process
@@ -15,8 +14,6 @@ from krait.kernel.linux.task import current_credentials
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.protection import MapFlags, Protection
 from krait.kernel.mm.vma import Vma
-
-IPC_LOCK: Final = 14  # CAP_IPC_LOCK
 
 
 def check_space(process: Process, more: u64) -> None:
@@ -46,13 +43,13 @@ def check_new(process: Process, size: u64, bits: u32, flags: u32) -> None:
 
 def may_lock(process: Process) -> bool:
     """Say whether the process may lock memory at all."""
-    return process.limits.soft(Resource.MEMLOCK) != 0 or current_credentials().has(IPC_LOCK)
+    return process.limits.soft(Resource.MEMLOCK) != 0 or current_credentials().has(CAP_IPC_LOCK)
 
 
 def check_locked(process: Process, more: u64, code: u32) -> None:
     """Hold the process to RLIMIT_MEMLOCK; raises `code`."""
     limit = process.limits.soft(Resource.MEMLOCK)
-    if limit == INFINITY or current_credentials().has(IPC_LOCK):
+    if limit == INFINITY or current_credentials().has(CAP_IPC_LOCK):
         return
     if locked_bytes(process.space).checked_add(more, code) > limit:
         raise Errno(code)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import E2BIG, EFAULT, EINVAL, ENODEV, ENOENT, ENOSPC, EPERM, ESRCH
+from krait.kernel.fs.credentials import CAP_SYS_NICE
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u32, u64
 from krait.kernel.linux.memory_calls import PAGE_MASK, PROGRAM_TOP, mprotect
 from krait.kernel.linux.task import current_credentials, current_process, current_task
@@ -27,7 +28,6 @@ GET_ADDRESS: Final = 2
 GET_ALLOWED: Final = 4
 MOVE_FLAGS: Final = 6  # MPOL_MF_MOVE, MPOL_MF_MOVE_ALL
 MOVE_ALL: Final = 4
-CAPABILITY_NICE: Final = 23
 BIND_FLAGS: Final = 7
 MASK_BITS_MAX: Final = 4096 * 8
 NODE_MASK: Final = 1
@@ -36,7 +36,7 @@ INTERLEAVED: Final = 3
 
 def check_move(flags: u32) -> None:
     """Raise EPERM for moving what other processes share, which takes a capability."""
-    if flags & MOVE_ALL != 0 and not current_credentials().has(CAPABILITY_NICE):
+    if flags & MOVE_ALL != 0 and not current_credentials().has(CAP_SYS_NICE):
         raise Errno(EPERM)
 
 

@@ -19,6 +19,7 @@ from krait.kernel.errno import (
     ESRCH,
     ETOOMANYREFS,
 )
+from krait.kernel.fs.credentials import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
 from krait.kernel.fs.file import File
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, VECTOR_MOST, ScatterList, Vector
 from krait.kernel.lang import (
@@ -41,7 +42,7 @@ from krait.kernel.lang import (
     usize,
     view,
 )
-from krait.kernel.linux.descriptor_calls import install
+from krait.kernel.linux.descriptor_calls import OPEN_CLOSE_ON_EXEC, install
 from krait.kernel.linux.event_calls import TimeSpec, deadline_from_spec, write_time_left
 from krait.kernel.linux.io_calls import broken_pipe
 from krait.kernel.linux.paths import open_file
@@ -68,10 +69,6 @@ MOST_IN_FLIGHT: Final = u64(16000)
 SOL_SOCKET: Final = u32(1)
 MESSAGES_MOST: Final = u32(1024)  # UIO_MAXIOV
 
-CAP_SETGID: Final = u32(6)
-CAP_SETUID: Final = u32(7)
-CAP_SYS_ADMIN: Final = u32(21)
-OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
 
 MSG_CMSG_COMPAT: Final = u32(1 << 31)
 SENDING: Final = (

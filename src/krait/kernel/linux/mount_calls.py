@@ -11,6 +11,7 @@ from typing import Final
 
 from krait.kernel.errno import EBUSY, EINVAL, ENODEV, ENOTDIR, EPERM
 from krait.kernel.fs import mount as mounts
+from krait.kernel.fs.credentials import CAP_SYS_ADMIN
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.ramfs.directory import make_ram_directory
 from krait.kernel.fs.ramfs.file_system import make_ram_file_system
@@ -30,8 +31,6 @@ from krait.kernel.lang import (
 from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
 from krait.kernel.linux.task import current_credentials, current_files
 from krait.kernel.mm import frames
-
-CAP_SYS_ADMIN: Final = u32(21)
 
 MS_RDONLY: Final = u64(1)
 MS_NOSUID: Final = u64(2)

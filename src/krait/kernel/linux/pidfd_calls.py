@@ -6,7 +6,7 @@ ends, which the holder does not live to see.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from krait.kernel.config import config
 from krait.kernel.errno import EBADF, EINVAL, ESRCH
@@ -14,7 +14,7 @@ from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK, PATH, READ_WRITE
 from krait.kernel.fs.proc.process import ProcessDirectory
 from krait.kernel.lang import Errno, Text, UserPointer, i32, syscall, text, u32
-from krait.kernel.linux.descriptor_calls import install
+from krait.kernel.linux.descriptor_calls import OPEN_CLOSE_ON_EXEC, install
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import post
@@ -26,8 +26,6 @@ from krait.kernel.linux.threads import find_task
 
 if TYPE_CHECKING:
     from krait.kernel.fs.poll import PollTable
-
-OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
 
 
 class PidFile(File):

@@ -26,7 +26,7 @@ from krait.kernel.errno import (
 )
 from krait.kernel.fs import modes, permission
 from krait.kernel.fs.caller import Owner, owner_of_new
-from krait.kernel.fs.credentials import CAP_FOWNER
+from krait.kernel.fs.credentials import CAP_FOWNER, CAP_SYS_RESOURCE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.name import Name
 from krait.kernel.fs.open_flags import NONBLOCK
@@ -73,7 +73,6 @@ MESSAGES_MOST: Final = u64(65536)  # HARD_MSGMAX
 SIZE_MOST: Final = u64(16 << 20)  # HARD_MSGSIZEMAX
 QUEUES_MOST: Final = u64(256)
 PRIORITY_LIMIT: Final = u32(32768)  # MQ_PRIO_MAX
-CAP_SYS_RESOURCE: Final = u32(24)
 NAME_MOST: Final = u64(255)
 
 OPEN_CREATE: Final = u32(0o100)

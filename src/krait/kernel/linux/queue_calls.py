@@ -16,6 +16,7 @@ from krait.kernel.errno import (
     ENOSYS,
     EPERM,
 )
+from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
 from krait.kernel.lang import (
     Buffer,
     Counted,
@@ -54,7 +55,6 @@ from krait.kernel.sched.wait_queue import WaitQueue
 MESSAGE_MOST: Final = u64(8192)  # MSGMAX
 QUEUE_BYTES: Final = u64(16384)  # MSGMNB
 QUEUES_MOST: Final = u64(32000)  # MSGMNI
-CAP_SYS_RESOURCE: Final = u32(24)
 
 MSG_NOERROR: Final = u32(0o10000)
 MSG_EXCEPT: Final = u32(0o20000)

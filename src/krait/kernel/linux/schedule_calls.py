@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import E2BIG, EACCES, EINVAL, EPERM, ESRCH
+from krait.kernel.fs.credentials import CAP_SYS_ADMIN, CAP_SYS_NICE
 from krait.kernel.lang import (
     Errno,
     Packed,
@@ -48,8 +49,6 @@ ATTRIBUTE_KEEP_POLICY: Final = 8
 ATTRIBUTE_KEEP_PARAMETERS: Final = 16
 ATTRIBUTES_KNOWN: Final = 0x1F
 """With RECLAIM and DL_OVERRUN, which only mean something to SCHED_DEADLINE."""
-CAPABILITY_ADMIN: Final = 21
-CAPABILITY_NICE: Final = 23
 OWNER_THREAD: Final = 0
 OWNER_GROUP: Final = 1
 OWNER_USER: Final = 2
@@ -269,7 +268,7 @@ def set_nice(task: Task, wanted: i32) -> None:
 
 def may_be_nice(process: Process, nice: i32) -> bool:
     """Say whether RLIMIT_NICE or CAP_SYS_NICE allows this nice value."""
-    if current_credentials().has(CAPABILITY_NICE):
+    if current_credentials().has(CAP_SYS_NICE):
         return True
     return u64(u32(PRIORITY_OFFSET - nice)) <= process.limits.soft(Resource.NICE)
 
@@ -299,7 +298,7 @@ def ioprio_set(which: u32, who: u32, priority: u32) -> None:
                 raise Errno(EINVAL)
         case 1:
             who_asks = current_credentials()
-            if not who_asks.has(CAPABILITY_ADMIN) and not who_asks.has(CAPABILITY_NICE):
+            if not who_asks.has(CAP_SYS_ADMIN) and not who_asks.has(CAP_SYS_NICE):
                 raise Errno(EPERM)
             if level & 7 != level:
                 raise Errno(EINVAL)
@@ -371,7 +370,7 @@ def set_policy(task: Task, policy: u32, level: i32, nice: i32, resets: bool) -> 
     if is_real_time != (level != 0) or level < 0 or level > PRIORITY_HIGHEST:
         raise Errno(EINVAL)
     process = task.process
-    if not current_credentials().has(CAPABILITY_NICE):
+    if not current_credentials().has(CAP_SYS_NICE):
         if is_real_time and u64(u32(level)) > process.limits.soft(Resource.RTPRIO):
             raise Errno(EPERM)
         if nice < task.nice and not may_be_nice(process, nice):

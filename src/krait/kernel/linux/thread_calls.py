@@ -13,6 +13,7 @@ from krait.kernel.arch.x86_64 import context, per_cpu
 from krait.kernel.arch.x86_64.cpu import read_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, EPERM
+from krait.kernel.fs.credentials import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -65,8 +66,6 @@ EXIT_SIGNAL: Final = 0xFF
 THREADS_MOST: Final = 65536  # kernel.threads-max
 RESERVE: Final = 32
 """Frames that stay free when a thread is made."""
-CAPABILITY_ADMIN: Final = 21
-CAPABILITY_RESOURCE: Final = 24
 
 
 class CloneArguments(Packed):
@@ -171,7 +170,7 @@ def check_room(process: Process) -> None:
     if u64(process.task_count) < process.limits.soft(Resource.NPROC):
         return
     who = current_credentials()
-    if who.uid != 0 and not who.has(CAPABILITY_RESOURCE) and not who.has(CAPABILITY_ADMIN):
+    if who.uid != 0 and not who.has(CAP_SYS_RESOURCE) and not who.has(CAP_SYS_ADMIN):
         raise Errno(EAGAIN)
 
 

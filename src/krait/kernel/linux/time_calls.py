@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM
+from krait.kernel.fs.credentials import CAP_SYS_TIME
 from krait.kernel.lang import (
     Errno,
     UserPointer,
@@ -45,7 +46,6 @@ COARSE_NS: Final = 4_000_000  # Linux at 250 Hz
 ABSOLUTE: Final = 1  # TIMER_ABSTIME
 LATEST_NS: Final = 8_277_292_036 * 1_000_000_000
 """TIME_SETTOD_SEC_MAX of Linux: what leaves 30 years of uptime before the clock ends."""
-CAPABILITY_TIME: Final = 25
 
 CLOCK_KIND: Final = 3  # CPUCLOCK_*, include/linux/posix-timers.h
 CLOCK_OF_FILE: Final = 3
@@ -187,7 +187,7 @@ def set_wall_clock(now_ns: u64) -> None:
     """Set the wall clock if the caller may."""
     if now_ns >= LATEST_NS:
         raise Errno(EINVAL)
-    if not current_credentials().has(CAPABILITY_TIME):
+    if not current_credentials().has(CAP_SYS_TIME):
         raise Errno(EPERM)
     clock.set_realtime(now_ns)
 
