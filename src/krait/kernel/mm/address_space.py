@@ -45,6 +45,8 @@ STACK_START: Final = 128 << 10
 STACK_ROOM_MIN: Final = 128 << 20  # MIN_GAP and MAX_GAP of Linux, arch/x86/mm/mmap.c
 STACK_ROOM_MAX: Final = PROGRAM_END // 6 * 5
 TABLE_SPAN: Final = 2 << 20
+TABLES_END: Final = PROGRAM_END + PAGE_SIZE
+"""What the tables of the lower half map, its last page too, which nobody may use."""
 
 
 class AddressSpace(PlacedSpace):
@@ -143,15 +145,15 @@ class AddressSpace(PlacedSpace):
         return above is None or above.start >= start + TABLE_SPAN
 
     def free_tables(self, start: u64, end: u64) -> None:
-        """Give back the page tables of the gap that a range is part of.
+        """Give back the page tables of a range that map nothing but parts of the gap around it.
 
         What is to stay must be in the tree by now, a mapping that is being moved too.
         """
         below = self.vmas.before(start)
         above = self.vmas.at_or_after(end)
-        first = u64(PROGRAM_START) if below is None else below.end
-        last = u64(PROGRAM_END) if above is None else above.start
-        tables = page_table.unlink_tables(self.root, first, last)
+        low = u64(0) if below is None else below.end
+        high = u64(TABLES_END) if above is None else above.start
+        tables = page_table.unlink_tables(self.root, start, end, low, high)
         if tables != 0:
             forget_all(self)
             page_table.drop_tables(tables)
@@ -268,7 +270,9 @@ class AddressSpace(PlacedSpace):
         """Do so with the lock held."""
         self.forget_ranges()
         page_range.drop(self, u64(0), u64(PROGRAM_END))
-        tables = page_table.unlink_tables(self.root, u64(0), u64(PROGRAM_END))
+        tables = page_table.unlink_tables(
+            self.root, u64(0), u64(TABLES_END), u64(0), u64(TABLES_END)
+        )
         forget_all(self)
         page_table.drop_tables(tables)
 

@@ -104,6 +104,7 @@ def relocate(
         page_range.move(space, address, address + kept, target)
     except Errno:
         move_back(space, target, kept, address)
+        space.free_tables(target, target + kept)
         raise
     moved.start = target
     moved.end = target + new

@@ -39,6 +39,15 @@ class Span(NamedTuple):
     """Of the entry for it."""
 
 
+class Unmapped(NamedTuple):
+    """A range whose last mapping has gone, and the gap that it is part of now."""
+
+    start: u64
+    end: u64
+    low: u64
+    high: u64
+
+
 def kernel_root() -> u64:
     """Return the physical address of the root that the kernel booted with."""
     return symbol_address("krait_root_table") - KERNEL_BASE
@@ -162,34 +171,37 @@ def leaf_end(address: u64) -> u64:
     return (address & ~u64(LEAF_SPAN - 1)) + LEAF_SPAN
 
 
-def unlink_tables(root: u64, start: u64, end: u64) -> u64:
-    """Take out the tables that map nothing but parts of a range, in which nothing is mapped.
+def unlink_tables(root: u64, start: u64, end: u64, low: u64, high: u64) -> u64:
+    """Take out the tables of a range that map nothing but parts of the gap from `low` to `high`.
+
+    Nothing is mapped in the gap, and its tables outside of the range are gone already: what was
+    mapped there took them along. So no more is looked at than the range, however large the gap.
 
     Returns the first of them for `drop_tables`, 0: there were none. In between every CPU forgets
     all translations, since it may have kept the way to the tables, and would read them after they
     have become something else.
     """
-    return unlink_level(root, u64(ROOT_SHIFT), start, end, u64(0), u64(0))
+    return unlink_level(root, u64(ROOT_SHIFT), Unmapped(start, end, low, high), u64(0), u64(0))
 
 
-def unlink_level(table: u64, shift: u64, start: u64, end: u64, base: u64, others: u64) -> u64:
+def unlink_level(table: u64, shift: u64, range_: Unmapped, base: u64, others: u64) -> u64:
     """Do so below one table, whose range begins at `base`; gives those and `others`.
 
     Each has the address of the next in its first entry: as an entry, that is one of nothing.
     """
     span = u64(1) << shift
-    place = (start - base) >> shift
+    place = (max(range_.start, base) - base) >> shift
     while place < ENTRIES:
         below = base + (place << shift)
-        if below >= end or (shift == ROOT_SHIFT and place >= LOWER_ENTRIES):
+        if below >= range_.end or (shift == ROOT_SHIFT and place >= LOWER_ENTRIES):
             break
         where = table + DIRECT_MAP + place * 8
         entry = load(u64, where)
         if entry & PRESENT != 0:
             child = entry & ADDRESS
             if shift > LEAF_SHIFT:
-                others = unlink_level(child, shift - 9, max(start, below), end, below, others)
-            if below >= start and end - below >= span:
+                others = unlink_level(child, shift - 9, range_, below, others)
+            if below >= range_.low and range_.high - below >= span:
                 store(u64, where, u64(0))
                 store(u64, child + DIRECT_MAP, others)
                 others = child
