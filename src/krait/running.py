@@ -363,6 +363,8 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     words.append((boot_words.HOST_NAME, os.uname().nodename.encode()))
     words.append((boot_words.USER, b"%d" % os.getuid()))
     words.append((boot_words.GROUP, b"%d" % os.getgid()))
+    if groups := os.getgroups():
+        words.append((boot_words.GROUPS, ",".join(map(str, groups)).encode()))
     words.append((boot_words.FILE_MASK, b"%o" % _file_mask()))
     words.append((boot_words.TIME, b"%d" % time.time_ns()))
     if request.traces_calls:

@@ -59,3 +59,22 @@ def test_rule(
     )
     expected = model(user, {group, other_group}, capabilities, kind | bits, uid, gid, wanted)
     assert bool(found) == expected
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], max_examples=50)
+@given(
+    ids=st.lists(st.sampled_from([0, 1, 5, 6, 7, 1 << 31, (1 << 32) - 2]) | st.integers(0, 40)),
+    tried=st.integers(0, 41),
+)
+def test_groups_are_in_order_and_found(
+    worker: FileSystemWorker, ids: list[int], tried: int
+) -> None:
+    """Whatever the order in which they are given, and where one is given twice."""
+    worker.call("glue_permission:begin_groups", len(ids))
+    for index, gid in enumerate(ids):
+        worker.call("glue_permission:put_group", index, gid)
+    worker.call("glue_permission:keep_groups")
+    found = [worker.call("glue_permission:group_at", index) for index in range(len(ids))]
+    assert found == sorted(ids)
+    for gid in (*ids, tried):
+        assert bool(worker.call("glue_permission:is_member", gid)) == (gid in ids)

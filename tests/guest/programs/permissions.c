@@ -536,6 +536,40 @@ static void try_file_ids(void)
     printf("setfsgid: %d %d %d\n", setfsgid(GROUP), setfsgid(-1), setfsgid(0));
 }
 
+/* As many groups as Linux allows, in an order of no use; each comes back, sorted, and counts. */
+static void try_groups(void)
+{
+    enum { MOST = 65536 };
+    static gid_t groups[MOST + 1], found[MOST];
+    become_root();
+    for (unsigned i = 0; i <= MOST; i++)
+        groups[i] = 100000 + i * 40503 % MOST * 3;
+    printf("too many groups: %d\n", failure(syscall(SYS_setgroups, MOST + 1, groups)));
+    printf("most groups: %d\n", failure(syscall(SYS_setgroups, MOST, groups)));
+    printf("counted: %ld\n", syscall(SYS_getgroups, 0, NULL));
+    printf("no room: %d\n", failure(syscall(SYS_getgroups, MOST - 1, found)));
+    printf("given: %ld\n", syscall(SYS_getgroups, MOST, found));
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < MOST; i++)
+        sum = sum * 31 + found[i];
+    printf("from %u to %u, %lx\n", found[0], found[MOST - 1], sum);
+    make_file(FILE_PATH, 0640, 0, 100000);
+    MUST(syscall(SYS_setresuid, -1, OTHER, -1));
+    static const gid_t tried[] = {100000, 100003, 100001, 100000 + (MOST - 1) * 3, 100000 + MOST * 3, 99999};
+    for (unsigned i = 0; i < sizeof tried / sizeof *tried; i++) {
+        MUST(syscall(SYS_setresuid, -1, 0, -1));
+        MUST(chown(FILE_PATH, 0, tried[i]));
+        MUST(syscall(SYS_setresuid, -1, OTHER, -1));
+        printf("group %u opens: %d\n", tried[i], opens(FILE_PATH, O_RDONLY));
+    }
+    become_root();
+    groups[1] = -1;
+    printf("no group: %d\n", failure(syscall(SYS_setgroups, 3, groups)));
+    printf("bad address: %d\n", failure(syscall(SYS_setgroups, 3, NULL)));
+    groups[1] = groups[0];
+    printf("twice: %d %ld\n", failure(syscall(SYS_setgroups, 2, groups)), syscall(SYS_getgroups, 2, found));
+}
+
 #define SET_ID BASE "/set-id"
 
 static void copy_itself(void)
@@ -623,6 +657,7 @@ int main(int count, char **words)
     }
     try_thread();
     try_file_ids();
+    try_groups();
     become_root();
     leave_root();
     fflush(stdout);

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Array, Counted, inline, u32, u64
+from krait.kernel.fs.groups import Groups
+from krait.kernel.lang import Counted, u32, u64
 
-GROUPS_LIMIT: Final = 32
-"""Supplementary groups kept; Linux allows 65536, a VM with one user needs few."""
 ALL_CAPABILITIES: Final = (1 << 41) - 1  # CAP_CHECKPOINT_RESTORE is 40, linux/capability.h
 
 CAP_CHOWN: Final = u32(0)
@@ -50,8 +49,7 @@ class Credentials(Counted):
     egid: u32 = 0
     sgid: u32 = 0
     fsgid: u32 = 0
-    group_count: u32 = 0
-    groups: Array[u32] = inline(GROUPS_LIMIT)
+    groups: Groups | None = None
     effective: u64 = ALL_CAPABILITIES
     permitted: u64 = ALL_CAPABILITIES
     inheritable: u64 = 0
@@ -72,9 +70,8 @@ class Credentials(Counted):
         """Say whether the file-system group or a supplementary group is this one."""
         if self.fsgid == gid:
             return True
-        for index in range(self.group_count):
-            if self.groups[index] == gid:
-                return True
+        if (groups := self.groups) is not None:
+            return groups.contains(gid)
         return False
 
     def set_all_users(self, uid: u32) -> None:
@@ -93,7 +90,7 @@ class Credentials(Counted):
 
     def copy(self) -> Credentials:
         """Make credentials that can be changed; raises ENOMEM."""
-        made = Credentials(
+        return Credentials(
             uid=self.uid,
             euid=self.euid,
             suid=self.suid,
@@ -102,7 +99,7 @@ class Credentials(Counted):
             egid=self.egid,
             sgid=self.sgid,
             fsgid=self.fsgid,
-            group_count=self.group_count,
+            groups=self.groups,
             effective=self.effective,
             permitted=self.permitted,
             inheritable=self.inheritable,
@@ -111,6 +108,3 @@ class Credentials(Counted):
             keep_capabilities=self.keep_capabilities,
             no_new_privileges=self.no_new_privileges,
         )
-        count = u64(self.group_count)
-        made.groups.part(0, count).copy_from(self.groups.part(0, count))
-        return made

@@ -15,6 +15,7 @@ from krait.kernel.config import config
 from krait.kernel.drivers import outcome, rtc
 from krait.kernel.errno import EEXIST, ENOENT
 from krait.kernel.fs.credentials import Credentials
+from krait.kernel.fs.groups import make_groups
 from krait.kernel.fs.names import make_directory_at
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.root import first_context
@@ -149,6 +150,8 @@ def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[
         set_user(task.credentials, u32.truncate(reader.number()))
     elif key.equals(text(boot_words.GROUP)):
         task.credentials.set_all_groups(u32.truncate(reader.number()))
+    elif key.equals(text(boot_words.GROUPS)):
+        task.credentials.groups = make_groups(reader.numbers())
     elif key.equals(text(boot_words.FILE_MASK)):
         process.fs.umask = u32.truncate(reader.octal()) & 0o777
     elif key.equals(text(boot_words.TIME)):

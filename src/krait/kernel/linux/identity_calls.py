@@ -9,10 +9,10 @@ from krait.kernel.fs.credentials import (
     ALL_CAPABILITIES,
     CAP_SETGID,
     CAP_SETUID,
-    GROUPS_LIMIT,
     Credentials,
 )
-from krait.kernel.lang import Errno, UserPointer, i32, syscall, u32, u64
+from krait.kernel.fs.groups import GROUPS_LIMIT, make_groups
+from krait.kernel.lang import Buffer, Errno, UserPointer, i32, syscall, u32, u64
 from krait.kernel.linux.changing_credentials import (
     change_file_user,
     change_groups,
@@ -187,27 +187,32 @@ def getgroups(size: i32, groups: UserPointer[u32]) -> u32:
     """Give the supplementary groups; size 0 only asks how many there are."""
     if size < 0:
         raise Errno(EINVAL)
-    who = current_credentials()
+    if (kept := current_credentials().groups) is None:
+        return u32(0)
+    ids = kept.ids
+    count = u32(ids.slice.length)
     if size != 0:
-        if u32(size) < who.group_count:
+        if u32(size) < count:
             raise Errno(EINVAL)
-        for index in range(who.group_count):
-            groups.store_at(u64(index), who.groups[index])
-    return who.group_count
+        for index in range(count):
+            groups.store_at(u64(index), ids.slice[index])
+    return count
 
 
 @syscall("setgroups")
 def setgroups(size: i32, groups: UserPointer[u32]) -> None:
-    """Set the supplementary groups; Krait keeps up to 32."""
+    """Set the supplementary groups."""
     who = to_change()
     if not who.has(CAP_SETGID):
         raise Errno(EPERM)
     if size < 0 or u32(size) > GROUPS_LIMIT:
         raise Errno(EINVAL)
-    count = u32(size)
-    for index in range(count):
-        who.groups[index] = groups.load_at(u64(index))
-    who.group_count = count
+    ids = Buffer[u32](length=u64(size))
+    for index in range(ids.slice.length):
+        ids.slice[index] = groups.load_at(index)
+        if ids.slice[index] == UNCHANGED:
+            raise Errno(EINVAL)
+    who.groups = make_groups(ids)
     commit(who)
 
 

@@ -109,10 +109,12 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     put_four(out, text(b"Gid:"), who.gid, who.egid, who.sgid, who.fsgid)
     put_number(out, text(b"FDSize:\t"), u64(max(process.descriptors.end(), u32(64))))
     out.put(text(b"Groups:\t"))
-    for index in range(who.group_count):
-        out.put_decimal(u64(who.groups[index]))
-        out.put(text(b" "))
-    if who.group_count == 0:
+    if (groups := who.groups) is not None:
+        ids = groups.ids
+        for gid in ids.slice:
+            out.put_decimal(u64(gid))
+            out.put(text(b" "))
+    else:
         out.put(text(b" "))
     out.put(text(b"\n"))
     put_number(out, text(b"NStgid:\t"), u64(process.pid))

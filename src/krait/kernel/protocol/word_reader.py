@@ -14,11 +14,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Slice, Struct, Text, u8, u64
+from krait.kernel.lang import Buffer, Slice, Struct, Text, u8, u32, u64
 from krait.kernel.protocol.boot_words import ESCAPE
 
 SPACE: Final = 0x20
 EQUALS: Final = 0x3D
+COMMA: Final = 0x2C
 
 unsafe: Final = True
 
@@ -75,19 +76,36 @@ class WordReader(Struct):
 
     def number(self) -> u64:
         """Give a decimal value; digits behind what does not fit are dropped."""
-        return self._number(10)
+        return number_of(self.value(), 10)
 
     def octal(self) -> u64:
         """Give an octal value."""
-        return self._number(8)
+        return number_of(self.value(), 8)
 
-    def _number(self, base: u64) -> u64:
-        result: u64 = 0
-        for byte in self.value():
-            if byte < 0x30 or byte > 0x39:
-                break
-            result = result.wrapping_mul(base).wrapping_add(u64(byte - 0x30))
-        return result
+    def numbers(self) -> Buffer[u32]:
+        """Give decimal values that commas separate; raises ENOMEM."""
+        value = self.value()
+        count: u64 = 0 if value.length == 0 else 1
+        for byte in value:
+            if byte == COMMA:
+                count += 1
+        found = Buffer[u32](length=count)
+        start: u64 = 0
+        for index in range(count):
+            rest = value.part(start, value.length)
+            found.slice[index] = u32.truncate(number_of(rest, 10))
+            start += min(rest.find(COMMA) + 1, rest.length)
+        return found
+
+
+def number_of(digits: Text, base: u64) -> u64:
+    """Give the value of the digits that a text begins with."""
+    result: u64 = 0
+    for byte in digits:
+        if byte < 0x30 or byte > 0x39:
+            break
+        result = result.wrapping_mul(base).wrapping_add(u64(byte - 0x30))
+    return result
 
 
 def hexadecimal(digit: u8) -> u8:
