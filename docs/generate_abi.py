@@ -127,8 +127,8 @@ purpose can stop or corrupt its own virtual machine.
 NOT_TRAPPED_ROWS = (
     (
         "`hlt`", "SIGSEGV",
-        ("SIGSEGV where the image lists it, which the image builder finds out by disassembly; "
-        "in code made at run time it waits for an interrupt"),
+        ("SIGSEGV where the image lists it: in programs and musl's libraries, by disassembly; the "
+        "program's code shows 0xd6 in its place. Elsewhere it waits for an interrupt"),
     ),
     (
         "`cli`; `popf` that clears IF", "SIGSEGV; IF stays",

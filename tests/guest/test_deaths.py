@@ -54,6 +54,17 @@ def test_report_of_a_fault(build_program: Callable[..., str]) -> None:
     assert "killed by" not in quiet
 
 
+@pytest.mark.guest
+@pytest.mark.parametrize("root", ["initrd", "disk"])
+def test_halt(build_program: Callable[..., str], root: str) -> None:
+    """`hlt` is a fault wherever it is executed, and nowhere else."""
+    program = build_program("guest/programs/halts.c", "-static", "-no-pie")
+    here = run_on_host([program], b"", ENVIRONMENT)
+    there = run_in_guest([program], b"", ENVIRONMENT, ("--root", root))
+    assert there.output.decode() == here.output.decode()
+    assert there.status == here.status == 0
+
+
 KINDS = {
     "pie": ("-O1",),
     "static": ("-O1", "-static"),

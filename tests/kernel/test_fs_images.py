@@ -91,6 +91,33 @@ def test_reads_what_was_written(worker: FileSystemWorker, image: bytes) -> None:
     assert worker.call("live_objects") == 0
 
 
+def test_next_halt(worker: FileSystemWorker, tmp_path: Path) -> None:
+    """Each file's own places, from any offset on; not those in pages that were written since."""
+    never = (1 << 64) - 1
+    edges = (0, 1, 4095, 4096, 5000, 5001, 5002, 9000, 9001, 12000, 1 << 40)
+    sites = {"/first": [0, 5000, 5001], "/second": [9000], "/third": list(range(0, 12000, 7))}
+    for name in [*sites, "/without"]:
+        (tmp_path / name[1:]).write_bytes(bytes(3 * PAGE))
+    written = Image(image_of(tmp_path, sites))
+    for overlaid in (False, True):
+        load(worker, written, overlaid=overlaid)
+        try:
+            for name in [*sites, "/without"]:
+                places = sites.get(name, [])
+                for offset in edges:
+                    expected = min((at for at in places if at >= offset), default=never)
+                    found = worker.call(f"{GLUE}:next_halt", name.encode(), offset)
+                    assert found == expected, (name, offset)
+            if overlaid:
+                worker.call(f"{GLUE}:open_path", b"/first", os.O_RDWR, 0)
+                worker.call(f"{GLUE}:write_at", 100, b"changed")
+                worker.call(f"{GLUE}:close")
+                assert worker.call(f"{GLUE}:next_halt", b"/first", 0) == 5000
+        finally:
+            worker.call(f"{GLUE}:drop")
+    assert worker.call("live_objects") == 0
+
+
 def test_refuses_to_change(worker: FileSystemWorker, image: bytes) -> None:
     load(worker, image, overlaid=False)
     try:

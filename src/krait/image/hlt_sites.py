@@ -2,12 +2,11 @@
 
 musl ends a program that has found its own state corrupted with `hlt`, which a processor refuses in
 user mode: the program dies by SIGSEGV. In ring 0 `hlt` waits for an interrupt instead, so the
-kernel must know at which places one stands (DESIGN: ring 0 rules). The byte 0xf4 says little: most
-are parts of other instructions, and a wrong entry would kill a sound program. So the code is
-disassembled, function by function: the table in `.eh_frame_hdr` gives the functions' starts, and
-only functions with such a byte are looked at. Without a table the whole segment is swept.
-
-glibc's own `hlt`, in `_start`, `abort` and `_exit`, stand behind calls that do not return.
+kernel must know at which places one stands, and lets those trap (`krait.kernel.mm.halts`). The byte
+0xf4 says little: most are parts of other instructions, and a wrong entry would change a sound
+program. So the code is disassembled, function by function: the table in `.eh_frame_hdr` gives the
+functions' starts, and only functions with such a byte are looked at. Without a table the whole
+segment is swept.
 """
 
 from __future__ import annotations
@@ -21,7 +20,6 @@ from krait.image.elf import PF_X, PT_GNU_EH_FRAME, PT_LOAD, Elf, Segment, file_o
 HLT: Final = 0xF4
 EH_FRAME_HDR: Final = struct.Struct("<4BiI")  # LSB Core, 10.6.2: version, encodings, pointer, count
 SORTED_TABLE: Final = (0x1B, 0x03, 0x3B)  # pcrel sdata4, udata4, datarel sdata4: what ld writes
-CALL_DISTANCE: Final = 16
 SWEEP_MAX: Final = 8 << 20
 
 
@@ -58,29 +56,16 @@ def _in_segment(data: bytes, segment: Segment, starts: list[int]) -> list[int]:
 
 
 def _disassemble(data: bytes, start: int, end: int) -> list[int]:
-    """Decode from `start` on and list the offsets of `hlt`; data between code is stepped over.
-
-    One close behind a system call is left out if a jump leads to the next instruction, as in
-    glibc's `_exit`: the call does not return, and an interrupt there came by way of the jump.
-    """
+    """Decode from `start` on and list the offsets of `hlt`; data between code is stepped over."""
     import capstone  # a megabyte that only a first build needs
 
     decoder = capstone.Cs(capstone.CS_ARCH_X86, capstone.CS_MODE_64)
     decoder.skipdata = True
-    sites: list[int] = []
-    targets: set[int] = set()
-    call = start - CALL_DISTANCE
-    behind_calls: set[int] = set()
-    for address, size, mnemonic, operands in decoder.disasm_lite(data[start:end], start):
-        if size == 1 and mnemonic == "hlt":
-            sites.append(address)
-            if address - call < CALL_DISTANCE:
-                behind_calls.add(address)
-        elif mnemonic == "syscall":
-            call = address
-        elif mnemonic.startswith(("j", "loop")) and operands.startswith("0x"):
-            targets.add(int(operands, 16))
-    return [site for site in sites if site not in behind_calls or site + 1 not in targets]
+    return [
+        address
+        for address, size, mnemonic, _ in decoder.disasm_lite(data[start:end], start)
+        if size == 1 and mnemonic == "hlt"
+    ]
 
 
 def _function_starts(elf: Elf, data: bytes) -> list[int]:

@@ -296,6 +296,10 @@ def rename(old: Slice[u8], new: Slice[u8], flags: u32) -> None:
     rename_at(context, context.cwd, old, context.cwd, new, RenameFlags(flags))
 
 
+def next_halt(path: Slice[u8], offset: u64) -> u64:
+    return find(path, True).present().next_halt(offset)
+
+
 def map_page(path: Slice[u8], index: u64, write: bool, into: Slice[u8]) -> None:
     vnode = find(path, True).present()
     frame = vnode.page_for_write(index) if write else vnode.page(index)

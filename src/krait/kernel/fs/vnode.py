@@ -243,10 +243,6 @@ class Vnode(Pager):
             raise Errno(ENXIO)
         return self.size
 
-    def has_halt(self, offset: u64) -> bool:
-        """Tell whether the image's builder found a `hlt` instruction at an offset."""
-        return False
-
     def blocks(self) -> u64:
         """Return the number of 512-byte blocks in use (`st_blocks`)."""
         return u64(0)

@@ -12,17 +12,14 @@ from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import control
 from krait.kernel.lang import export, u32, u64
-from krait.kernel.linux.halt_sites import is_halt_site
 from krait.kernel.linux.restart import RULES, Restart
 from krait.kernel.linux.send_signal import notice
-from krait.kernel.linux.signal_delivery import FaultDetails, deliver_one, force_signal, next_signal
-from krait.kernel.linux.signal_state import SignalInfo
-from krait.kernel.linux.signals import SI_KERNEL, SIGSEGV, ActionFlags
+from krait.kernel.linux.signal_delivery import deliver_one, next_signal
+from krait.kernel.linux.signals import ActionFlags
 from krait.kernel.linux.stopping import wait_while_stopped
 from krait.kernel.linux.task import (
     NO_DEADLINE,
     WORK_EXIT,
-    WORK_HALTED,
     WORK_RELOAD,
     WORK_RESTORE_MASK,
     WORK_SIGNAL,
@@ -34,7 +31,6 @@ from krait.kernel.sched import scheduler
 from krait.kernel.sched.scheduler import clear_work, preempt
 from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
 
-GENERAL_PROTECTION: Final = 13
 ENDED: Final = 2
 """What `finish_call` answers for a thread that does not go back."""
 SYSCALL_SIZE: Final = 2
@@ -106,8 +102,6 @@ def finish_trap(task: Task, frame: TrapFrame) -> None:
             preempt()
         if task.work & DEFERRED != 0:
             start_deferred(task)
-        if task.work & WORK_HALTED != 0:
-            check_halt(task, frame)
         if task.work & WORK_STOP != 0:
             wait_while_stopped(task)
         if task.work & (WORK_SIGNAL | WORK_RESTORE_MASK) != 0:
@@ -123,16 +117,6 @@ def start_deferred(task: Task) -> None:
     """Start what was put off until the program runs: listening to the host."""
     clear_work(task, DEFERRED)
     control.start_now()
-
-
-def check_halt(task: Task, frame: TrapFrame) -> None:
-    """Kill a program that has halted, as the fault would that `hlt` is on Linux."""
-    clear_work(task, WORK_HALTED)
-    if is_halt_site(task.process, frame.rip.wrapping_sub(1)):
-        frame.rip -= 1
-        fault = FaultDetails()
-        fault.trap_number = GENERAL_PROTECTION
-        force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), fault)
 
 
 def has_handler(task: Task, signo: u32) -> bool:

@@ -38,8 +38,6 @@ WORK_RESTORE_MASK: Final = 4
 
 WORK_RELOAD: Final = 8
 """The call has replaced the program's registers, so all of them are to be loaded."""
-WORK_HALTED: Final = 16
-"""An interrupt found the program just behind what may be a `hlt`."""
 WORK_STOP: Final = 64
 """SIGSTOP: wait for SIGCONT."""
 WORK_EXIT: Final = 32

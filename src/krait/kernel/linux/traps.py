@@ -30,7 +30,6 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux import profile, vsyscall
 from krait.kernel.linux.floating_faults import media_fault_code, x87_fault_code
-from krait.kernel.linux.halt_sites import may_have_halted
 from krait.kernel.linux.signal_delivery import FaultDetails, force_signal
 from krait.kernel.linux.signal_state import SignalInfo
 from krait.kernel.linux.signals import (
@@ -48,7 +47,7 @@ from krait.kernel.linux.signals import (
     SIGTRAP,
     TRAP_TRACE,
 )
-from krait.kernel.linux.task import WORK_HALTED, Task, current_task
+from krait.kernel.linux.task import Task, current_task
 from krait.kernel.mm import frames
 from krait.kernel.mm.address_space import AddressSpace, current_space
 from krait.kernel.mm.census import Census
@@ -56,7 +55,6 @@ from krait.kernel.mm.fault_injection import injection
 from krait.kernel.mm.frames import FOUR_GIB
 from krait.kernel.mm.overcommit import promises
 from krait.kernel.mm.protection import Access, FaultResult
-from krait.kernel.sched.scheduler import add_work
 from krait.kernel.sched.thread import current
 
 unsafe: Final = True
@@ -222,6 +220,9 @@ def signal_for(frame: TrapFrame, vector: u64, fault: FaultDetails) -> None:
         raise_fault(task, frame, SIGTRAP, TRAP_TRACE, rip, fault)
     elif vector == BREAKPOINT:
         raise_fault(task, frame, SIGTRAP, SI_KERNEL, 0, fault)
+    elif vector == INVALID_OPCODE and task.process.space.is_halt(rip):
+        fault.trap_number = PROTECTION
+        raise_fault(task, frame, SIGSEGV, SI_KERNEL, 0, fault)
     elif vector == INVALID_OPCODE:
         raise_fault(task, frame, SIGILL, ILL_ILLOPN, rip, fault)
     elif vector in (SEGMENT, STACK):
@@ -249,6 +250,3 @@ def interrupt(frame: TrapFrame) -> None:
     interrupts.dispatch(u32.truncate(frame.orig_rax))
     if config.profile and profile.sampler.due != 0:
         profile.take(frame)
-    if not is_kernel(frame.rip) and frame.rip < PROGRAM_TOP:
-        if may_have_halted(frame):
-            add_work(current(), WORK_HALTED)

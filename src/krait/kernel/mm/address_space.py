@@ -16,7 +16,7 @@ from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE, PROGRAM_END, PROGRAM_START
 from krait.kernel.errno import EACCES, ENOMEM, ENXIO
 from krait.kernel.lang import Errno, inline, u32, u64
-from krait.kernel.mm import large_pages, mapped_pages, page_range, reclaim
+from krait.kernel.mm import halts, large_pages, mapped_pages, page_range, reclaim
 from krait.kernel.mm.commitment import accounted, check_commitment, counts
 from krait.kernel.mm.mapped_pages import Copies, spaces
 from krait.kernel.mm.page_fault import allows, bring_in
@@ -175,8 +175,15 @@ class AddressSpace(PlacedSpace):
                 vma = self.vmas.find(at)
                 assert vma is not None
                 at = vma.end
+                if Protection.EXECUTE in protection and Protection.EXECUTE not in vma.protection:
+                    self.trap_halts(vma)
                 self.change_rights(vma, protection)
             page_range.protect(self, address, end, protection)
+
+    def trap_halts(self, vma: Vma) -> None:
+        """Let a mapping become executable; raises ENOMEM, EIO."""
+        if (pager := vma.pager) is not None and not vma.is_shared:
+            halts.replace_mapped(self, vma, pager)
 
     def change_rights(self, vma: Vma, protection: Protection) -> None:
         """Give a mapping other rights, and join it with neighbours that have the same."""
@@ -252,6 +259,12 @@ class AddressSpace(PlacedSpace):
         if vma is None or (pager := vma.pager) is None:
             return False
         return pager.has_page(vma.page_at(address))
+
+    def is_halt(self, address: u64) -> bool:
+        """Say whether an instruction that has trapped stands for a `hlt`."""
+        with self.lock:
+            vma = self.find(address)
+            return vma is not None and halts.is_halt(vma, address)
 
     def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
         """Drop the entries of a range (mapped_pages.py)."""

@@ -4,6 +4,7 @@
     anonymous, written          a new frame of zeros
     private file, read          the file's own frame, read-only
     private file, written       a copy of it
+    code with a `hlt`           a copy, where it traps (halts.py)
     shared, read or written     the file's own frame
 
 A read-only entry of a private mapping is written to by copying the frame first, unless this entry
@@ -24,6 +25,7 @@ from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.lang import Errno, Slice, u64
 from krait.kernel.mm import frames, large_pages
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.halts import has_halts, replace_halts, traps_halts
 from krait.kernel.mm.mapped_pages import MappingSpace
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.pager import Pager
@@ -130,11 +132,12 @@ def go_on(vma: Vma, entries: Slice[u64], place: u64, address: u64) -> u64:
 def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
     """Return the entry of a page that a pager has."""
     index = vma.page_at(address)
-    if access != Access.WRITE:
+    halts = traps_halts(vma) and has_halts(pager, index)
+    if access != Access.WRITE and not halts:
         return entry_for(pager.page(index), vma.protection, False)
     if vma.is_shared:
         return entry_for(pager.page_for_write(index), vma.protection, True)
-    if vma.length >= TAKEN_BYTES:
+    if vma.length >= TAKEN_BYTES and not halts:
         taken = pager.take_page(index)
         if u64(taken) != 0:
             return entry_for(taken, vma.protection, True)
@@ -144,7 +147,13 @@ def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
     finally:
         frames.release(source)
     frames.words_of(copy).copy_from(frames.words_of(source))
-    return entry_for(copy, vma.protection, True)
+    if halts:
+        try:
+            replace_halts(pager, index, frames.bytes_of(copy))
+        except Errno:
+            frames.release(copy)
+            raise
+    return entry_for(copy, vma.protection, access == Access.WRITE)
 
 
 def make_writable(space: MappingSpace, vma: Vma, entries: Slice[u64], address: u64) -> None:

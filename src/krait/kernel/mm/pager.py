@@ -10,10 +10,13 @@ again in between. They hold no lock that a file system takes.
 from __future__ import annotations
 
 from abc import abstractmethod
+from typing import Final
 
 from krait.kernel.errno import EINVAL
 from krait.kernel.lang import Counted, Errno, u64
 from krait.kernel.mm.frames import Frame
+
+NO_HALT: Final = (1 << 64) - 1
 
 
 class Pager(Counted):
@@ -43,6 +46,13 @@ class Pager(Counted):
     def has_page(self, index: u64) -> bool:
         """Say whether a page is in memory (mincore); may be wrong by the time the caller looks."""
         return False
+
+    def next_halt(self, offset: u64) -> u64:
+        """Return where the next `hlt` is, at or behind a place in bytes (halts.py); may sleep.
+
+        NO_HALT if there is none that is known of. Raises EIO.
+        """
+        return u64(NO_HALT)
 
     def remove_pages(self, first: u64, end: u64) -> None:
         """Turn pages into a hole, which reads as zeros (MADV_REMOVE); raises EINVAL."""

@@ -11,6 +11,7 @@ from krait.kernel.fs.ramfs.file import SECTORS_PER_PAGE, RamFile
 from krait.kernel.fs.vnode import PAGE_SHIFT, Vnode
 from krait.kernel.lang import u64
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.pager import NO_HALT
 
 
 class OverlayFile(RamFile):
@@ -54,12 +55,14 @@ class OverlayFile(RamFile):
         """Count pages of the image as data."""
         return super().next_hole(max(start, min(self.lower_pages, limit)), limit)
 
-    def has_halt(self, offset: u64) -> bool:
-        """Ask the image, unless the page has been written since."""
-        index = offset >> PAGE_SHIFT
-        if index >= self.lower_pages or self.pages.find(index) != NO_FRAME:
-            return False
-        return self.lower.has_halt(offset)
+    def next_halt(self, offset: u64) -> u64:
+        """Ask the image, and leave out the pages that were written since."""
+        place = self.lower.next_halt(offset)
+        while place >> PAGE_SHIFT < self.lower_pages:
+            if self.pages.find(place >> PAGE_SHIFT) == NO_FRAME:
+                return place
+            place = self.lower.next_halt(((place >> PAGE_SHIFT) + 1) << PAGE_SHIFT)
+        return u64(NO_HALT)
 
     def blocks(self) -> u64:
         """Return the size in sectors: pages of the image, and those behind them in memory."""

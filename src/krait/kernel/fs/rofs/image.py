@@ -28,9 +28,23 @@ from krait.kernel.fs.rofs.layout import (
 from krait.kernel.fs.rofs.source import ImageSource
 from krait.kernel.fs.rofs.xxh64 import page_checksum
 from krait.kernel.fs.vnode import PAGE_SHIFT, PAGE_SIZE
-from krait.kernel.lang import Buffer, Errno, Slice, Text, i64, text, u8, u32, u64, view
+from krait.kernel.lang import (
+    Buffer,
+    Errno,
+    Slice,
+    Struct,
+    Text,
+    i64,
+    inline,
+    text,
+    u8,
+    u32,
+    u64,
+    view,
+)
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.pager import NO_HALT
 
 STATFS_MAGIC = u64(0x53464F52)  # "ROFS"
 INODES_PER_PAGE = u64(64)
@@ -52,6 +66,21 @@ class InodeRecord(NamedTuple):
     flags: u32
     first: u64
     length: u64  # `count` of the inode
+
+
+class HaltGap(NamedTuple):
+    """A part of a file that has no `hlt` instruction before its end, `next`."""
+
+    first: u64
+    next: u64
+
+
+class KeptGap(Struct):
+    """The one that was found last."""
+
+    inode: u32 = 0
+    first: u64 = 0
+    next: u64 = 0
 
 
 class EntryRecord(NamedTuple):
@@ -79,6 +108,7 @@ class RofsImage(FileSystem):
     hlt_count: u64
     data_first: u64
     root_inode: u32
+    halts: KeptGap = inline()
     reporting: bool = False  # damage is being reported: pages are taken as they are
 
     def kind(self) -> Text:
@@ -162,24 +192,49 @@ class RofsImage(FileSystem):
         finally:
             frames.release(frame)
 
-    def has_halt(self, inode: u32, offset: u64) -> bool:
-        """Search the table of `hlt` instructions, which is sorted, for a place in a file."""
+    def next_halt(self, inode: u32, offset: u64) -> u64:
+        """Return where a file's next `hlt` instruction is; the last answer is kept for its pages.
+
+        A program brings in page after page that has none.
+        """
+        kept = self.halts
+        if inode != kept.inode or offset < kept.first or offset > kept.next:
+            found = self.find_halts(inode, offset)
+            kept.inode = inode
+            kept.first = found.first
+            kept.next = found.next
+        return kept.next
+
+    def find_halts(self, inode: u32, offset: u64) -> HaltGap:
+        """Search the table of `hlt` instructions, which is sorted."""
         low: u64 = 0
         high = self.hlt_count
+        first: u64 = 0
+        next = u64(NO_HALT)
+        frame = NO_FRAME
+        page: u64 = 0
         while low < high:
             middle = low + (high - low) // 2
-            frame = self.page(self.hlt_first + middle // ENTRIES_PER_PAGE, u32(0))
+            if frame == NO_FRAME or middle // ENTRIES_PER_PAGE != page:
+                if frame != NO_FRAME:
+                    frames.release(frame)
+                    frame = NO_FRAME
+                page = middle // ENTRIES_PER_PAGE
+                frame = self.page(self.hlt_first + page, u32(0))
             raw = view(HltSite, frames.bytes_of(frame), (middle % ENTRIES_PER_PAGE) * 16)
-            found_inode = raw.inode
-            found_offset = raw.offset
-            frames.release(frame)
-            if found_inode == inode and found_offset == offset:
-                return True
-            if found_inode < inode or (found_inode == inode and found_offset < offset):
+            of_inode = raw.inode
+            at = raw.offset
+            if of_inode < inode or (of_inode == inode and at < offset):
                 low = middle + 1
+                if of_inode == inode:
+                    first = at + 1
             else:
                 high = middle
-        return False
+                if of_inode == inode:
+                    next = at
+        if frame != NO_FRAME:
+            frames.release(frame)
+        return HaltGap(first=first, next=next)
 
     def read_string(self, offset: u64, into: Slice[u8]) -> None:
         """Copy a string of a known length."""

@@ -26,6 +26,7 @@ from krait.kernel.fs.vnode import (
 )
 from krait.kernel.lang import Errno, Slice, Text, u8, u32, u64, usize
 from krait.kernel.mm.frames import Frame
+from krait.kernel.mm.pager import NO_HALT
 
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
 SECTORS_PER_PAGE = u64(8)
@@ -120,11 +121,11 @@ class RofsVnode(PagedVnode):
         """Refuse."""
         raise Errno(EROFS)
 
-    def has_halt(self, offset: u64) -> bool:
+    def next_halt(self, offset: u64) -> u64:
         """Search the image's table."""
         if self.flags & u32(InodeFlags.HLT_SITES) == 0:
-            return False
-        return self.image.has_halt(u32.truncate(self.ino), offset)
+            return u64(NO_HALT)
+        return self.image.next_halt(u32.truncate(self.ino), offset)
 
     def blocks(self) -> u64:
         """Return the size in sectors, by whole pages."""
