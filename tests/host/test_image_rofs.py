@@ -47,6 +47,18 @@ def small() -> Manifest:
     return manifest
 
 
+def test_a_withheld_file_has_a_size_and_no_pages() -> None:
+    manifest = small()
+    size = 1 << 40
+    manifest.entries["/secret"] = Entry(Attributes(stat.S_IFREG | 0o600, uid=1, size=size))
+    image = written(manifest)
+    reader = RofsReader(image)
+    reader.verify()
+    (found,) = [each.inode for each in reader.walk() if each.path == "/secret"]
+    assert (found.size, found.extent, found.flags) == (size, 0, layout.InodeFlags.WITHHELD)
+    assert len(image) - len(written(small())) <= PAGE
+
+
 @pytest.mark.parametrize(
     ("kind", "record"),
     [

@@ -154,6 +154,7 @@ class Request:
         return repr(
             (
                 _builder_stamp(),
+                (os.geteuid(), os.getegid(), os.getgroups()),  # who decides what may be read
                 self.program,
                 self.workdir,
                 list(named_paths(self.arguments, self.workdir)),

@@ -15,6 +15,7 @@ The text form is OSv's (`usr.manifest`), one entry a line:
 
 from __future__ import annotations
 
+import contextlib
 import os
 import stat
 from collections.abc import Iterable, Iterator
@@ -22,6 +23,7 @@ from typing import NamedTuple
 
 from krait.image.errors import ImageError
 
+_ANY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 LINKS_MAX = 40  # MAXSYMLINKS, include/linux/namei.h
 
 
@@ -38,7 +40,10 @@ class Attributes(NamedTuple):
 
 
 class Entry(NamedTuple):
-    """One path of the guest. A regular file has either `host` or `data`; a link has `target`."""
+    """One path of the guest. A link has `target`, a regular file `host` or `data`.
+
+    A file with neither is withheld: the user may see that it is there, but not read it.
+    """
 
     attributes: Attributes
     host: str | None = None
@@ -59,6 +64,11 @@ class Entry(NamedTuple):
     def is_file(self) -> bool:
         """Whether the entry is a regular file."""
         return stat.S_ISREG(self.attributes.mode)
+
+    @property
+    def is_withheld(self) -> bool:
+        """Whether the entry is a file that the user may not read."""
+        return self.is_file and self.host is None and self.data is None
 
 
 def attributes_of(status: os.stat_result) -> Attributes:
@@ -146,8 +156,7 @@ class Manifest:
         """Record a file, directory or device of the host under its own path."""
         mode = status.st_mode
         if stat.S_ISREG(mode):
-            if mode & stat.S_IROTH or os.access(path, os.R_OK):  # else the user may not read it
-                self.entries[path] = Entry(attributes_of(status), host=path)
+            self.entries[path] = _file_of_host(path, status)
         elif stat.S_ISSOCK(mode) or stat.S_ISFIFO(mode):
             return  # nobody is at the other end
         else:
@@ -223,9 +232,10 @@ class Manifest:
                 target = os.readlink(from_path)
                 self.entries[to_path] = Entry(attributes_of(below), target=target)
             elif stat.S_ISDIR(below.st_mode):
-                self.add_copy(from_path, to_path)
+                with contextlib.suppress(PermissionError):  # who may not list it can not there
+                    self.add_copy(from_path, to_path)
             elif stat.S_ISREG(below.st_mode):
-                self.entries[to_path] = Entry(attributes_of(below), host=from_path)
+                self.entries[to_path] = _file_of_host(from_path, below)
 
     def add_data(self, path: str, data: bytes, *, mode: int = 0o644) -> None:
         """Add a file made of `data`."""
@@ -294,6 +304,13 @@ class Manifest:
                 yield path, self.entries[path]
 
 
+def _file_of_host(path: str, status: os.stat_result) -> Entry:
+    """Take a regular file of the host, without its contents if the user may not read them."""
+    everybody = status.st_mode & _ANY_READ == _ANY_READ
+    readable = everybody or os.access(path, os.R_OK)
+    return Entry(attributes_of(status), host=path if readable else None)
+
+
 def parse_manifest(text: str, base: str, manifest: Manifest) -> None:
     """Add the entries of a manifest file; host paths are relative to the folder `base`."""
     for number, raw in enumerate(text.splitlines(), 1):
@@ -332,3 +349,5 @@ def _format_lines(entries: Iterable[tuple[str, Entry]]) -> Iterator[str]:
             yield f"{path}: {entry.host}"
         elif entry.data is not None:
             yield f"# {path}: {len(entry.data)} bytes made by krait"
+        elif entry.is_withheld:
+            yield f"# {path}: withheld, since you may not read it"

@@ -145,9 +145,11 @@ def _head(path: str, program: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return file.read(SCRIPT_HEAD)
+    except PermissionError:
+        reason = "you may execute it but not read it, and an image needs its contents"
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise ImageError(f"{program}: {reason}", STATUS_NOT_EXECUTABLE) from None
+    raise ImageError(f"{program}: {reason}", STATUS_NOT_EXECUTABLE)
 
 
 def _interpreter(

@@ -136,7 +136,6 @@ class _Plan:
         """Pack the inode that `path` names first; a file's data begins at `data_page`."""
         entry = self.entries[path]
         attributes = entry.attributes
-        has_sites = self.inode_of[path] in self.inodes_with_sites
         size, first, count, nlink = attributes.size, 0, 0, attributes.nlink
         if entry.is_directory:
             first, count = self.directory_runs[path]
@@ -145,7 +144,7 @@ class _Plan:
             target = os.fsencode(entry.target)
             first, size = self.string_offsets[target], len(target)
         elif entry.is_file:
-            count = pages_for(size)
+            count = data_pages_of(entry)
             first = data_page if count else 0
         return INODE.pack(
             attributes.mode,
@@ -155,10 +154,19 @@ class _Plan:
             size,
             attributes.mtime_ns,
             0,
-            int(layout.InodeFlags.HLT_SITES) if has_sites else 0,
+            self._flags(path),
             first,
             count,
         )
+
+    def _flags(self, path: str) -> int:
+        """Say what the kernel should know of a file."""
+        flags = layout.InodeFlags(0)
+        if self.inode_of[path] in self.inodes_with_sites:
+            flags |= layout.InodeFlags.HLT_SITES
+        if self.entries[path].is_withheld:
+            flags |= layout.InodeFlags.WITHHELD
+        return int(flags)
 
 
 def write_rofs(
@@ -179,9 +187,7 @@ def write_rofs(
         len(plan.hlt_table),
     ]
     data_pages = sum(
-        pages_for(plan.entries[path].attributes.size)
-        for path in plan.inode_paths
-        if plan.entries[path].is_file
+        data_pages_of(plan.entries[path]) for path in plan.inode_paths if plan.entries[path].is_file
     )
     metadata_pages = sum(map(pages_for, metadata_lengths))
     level1_pages, level2_pages = _checksum_pages(metadata_pages + data_pages)
@@ -201,7 +207,7 @@ def write_rofs(
     for path in plan.inode_paths:
         inodes += plan.inode(path, page)
         entry = plan.entries[path]
-        if entry.is_file:
+        if entry.is_file and not entry.is_withheld:
             page = _copy_file(path, entry, page, output, checksums)
 
     contents = [bytes(inodes), bytes(plan.directories), bytes(plan.strings), plan.hlt_table]
@@ -245,6 +251,11 @@ def write_rofs(
 def pages_for(length: int) -> int:
     """Count the pages that hold `length` bytes."""
     return -(-length // PAGE)
+
+
+def data_pages_of(entry: Entry) -> int:
+    """Count the pages of a file's contents in the image."""
+    return 0 if entry.is_withheld else pages_for(entry.attributes.size)
 
 
 @functools.lru_cache(maxsize=8192)

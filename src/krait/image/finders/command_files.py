@@ -38,10 +38,7 @@ def add_command_files(
         elif os.path.getsize(real) > FILE_MAX:
             manifest.entries.pop(real, None)
             notes.append(f"{path} is larger than {FILE_MAX >> 30} GiB and is not in the image")
-        elif not os.access(real, os.R_OK):
-            manifest.entries.pop(real, None)
-            notes.append(f"{path} cannot be read and is not in the image")
-        elif is_elf(real):
+        elif os.access(real, os.R_OK) and is_elf(real):
             programs.append(path)
     _say_exceeded(budget, notes)
     return programs
@@ -100,5 +97,4 @@ def _add_directory(path: str, manifest: Manifest, budget: _Budget) -> None:
                 return
             if stat.S_ISDIR(status.st_mode):
                 pending.append(here)
-            if not stat.S_ISREG(status.st_mode) or os.access(here, os.R_OK):
-                manifest.add_one(here)
+            manifest.add_one(here)

@@ -76,6 +76,7 @@ class InodeFlags(IntFlag):
     """What the builder knows of a file."""
 
     HLT_SITES = 1  # the file has entries in the table of HLT sites
+    WITHHELD = 2  # whoever built the image may not read the file: it has a size, but no pages
 
 
 class Superblock(Packed):

@@ -6,7 +6,7 @@ made for each lookup; the overlay above, or the dentry cache, sees to it that th
 
 from __future__ import annotations
 
-from krait.kernel.errno import EINVAL, EIO, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS
+from krait.kernel.errno import EACCES, EINVAL, EIO, ENODEV, ENOENT, ENOTDIR, ENXIO, EROFS
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
@@ -96,6 +96,7 @@ class RofsVnode(PagedVnode):
     def page_to_read(self, index: u64) -> Frame:
         """Return a page; what lies behind the data that the image has reads as zeros."""
         if index >= self.count:
+            self.check_presence()
             return NO_FRAME
         return self.image.page(self.first.checked_add(index, EIO), u32.truncate(self.ino))
 
@@ -114,8 +115,14 @@ class RofsVnode(PagedVnode):
         if not self.is_regular:
             raise Errno(ENODEV)
         if index >= self.count:
+            self.check_presence()
             raise Errno(ENXIO)
         return self.page_to_read(index)
+
+    def check_presence(self) -> None:
+        """Refuse what the user of the host may not read: EACCES, whatever the program's rights."""
+        if self.flags & u32(InodeFlags.WITHHELD) != 0:
+            raise Errno(EACCES)
 
     def page_for_write(self, index: u64) -> Frame:
         """Refuse."""
@@ -147,7 +154,8 @@ class RofsVnode(PagedVnode):
 def make_vnode(image: RofsImage, number: u32) -> RofsVnode:
     """Read an inode and make a vnode of it."""
     record = image.inode(number)
-    if record.size > (image.page_count << PAGE_SHIFT):
+    withheld = record.flags & u32(InodeFlags.WITHHELD) != 0
+    if record.size > (image.page_count << PAGE_SHIFT) and not (withheld and record.length == 0):
         raise Errno(EIO)
     return RofsVnode(
         filesystem=image,
