@@ -85,6 +85,21 @@ def test_shares_follow_nice_values(build_program: Callable[..., str]) -> None:
 
 
 @pytest.mark.guest
+def test_urgent_threads_have_all_cpus(build_program: Callable[..., str]) -> None:
+    """Two run at once; whoever would wait while a CPU runs something less urgent does not."""
+    program = build_program("guest/programs/realtime_cpus.c", "-pthread", "-static")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M", "-c", "2"))
+    assert there.output.decode().splitlines() == [
+        "started: both run",
+        "woken: both run",
+        "driven away: goes on elsewhere",
+        "one ended: the one that waits is fetched",
+        "one fell: the one that waits is fetched",
+        "let go: runs elsewhere",
+    ], there.errors.decode()
+
+
+@pytest.mark.guest
 def test_no_vector_register_changes_by_itself(build_program: Callable[..., str]) -> None:
     """16 YMM registers, x87 and MXCSR on 24 threads, with switches and signals anywhere."""
     program = build_program("guest/programs/vector_registers.c", "-pthread", "-static")

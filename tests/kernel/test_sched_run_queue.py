@@ -113,8 +113,11 @@ def test_urgent_threads_are_found_for_other_cpus_and_removed() -> None:
     queue.add(make(1, 0))
     for tid, cpus in ((2, 1), (3, 2), (4, 3)):
         queue.add(urgent(tid, 7, affinity=cpus))
-    assert queue.take_for(2, None).tid == 3
-    assert queue.take_for(2, None).tid == 4
+    assert queue.take_urgent_for(2, None).tid == 3
+    assert queue.take_urgent_for(2, None).tid == 4
+    assert queue.take_urgent_for(2, None) is None
+    assert queue.take_fair_for(2, None).tid == 1
+    queue.add(make(1, 0))
     last = urgent(5, 7)
     assert not queue.remove(last)
     queue.add(last)

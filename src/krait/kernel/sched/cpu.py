@@ -166,6 +166,7 @@ def enter(index: u32, area: u64) -> None:
     """Note where the area of a CPU is."""
     cpus.areas[index] = area
     cpus.places[index] = area + (address_of(cpu_state.get()) - per_cpu.area())
+    cpu_at(index).run_queue.cpu_bit = bit_of(index)
 
 
 def call(index: u32) -> None:

@@ -5,6 +5,12 @@ CPU takes from the longest queue; a busy one looks every `BALANCE_TICKS` at the 
 is a moment that exists only while threads wait, and gives one of its threads away. If two CPUs have
 two threads and one, each thread gets its share by going round.
 
+An urgent thread is not left waiting while a CPU runs one that is less urgent (the push and pull of
+real-time threads in Linux, kernel/sched/rt.c). When it wakes or is driven away it is *pushed* to
+the CPU whose thread is least urgent (`choose`, `home_after_turn`). When a CPU is about to go on to
+something less urgent than what waits elsewhere, it *pulls* that (`pull`): `urgent_waiting` says
+where to look, so it costs one look where nobody is urgent.
+
 Virtual time counts from where a queue is, so a thread that moves keeps its distance to the queue
 and not the number.
 
@@ -31,13 +37,14 @@ from krait.kernel.sched.cpu import (
     running_on,
     unlock_queue,
 )
-from krait.kernel.sched.run_queue import BUCKET_SHIFT
+from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_waiting
 from krait.kernel.sched.thread import URGENT, Thread
 
 unsafe: Final = True
 
 BALANCE_TICKS: Final = u64(1 << 26)
 """22 ms at 3 GHz."""
+NOWHERE: Final = u32(0xFFFF_FFFF)
 
 
 def is_bound(thread: Thread) -> bool:
@@ -66,6 +73,18 @@ def choose_any(thread: Thread) -> u32:
     if allowed & own != 0:
         return thread.cpu
     return least_loaded(thread)
+
+
+def home_after_turn(thread: Thread) -> u32:
+    """Choose where a running thread is to wait when others of its CPU go before it."""
+    own = thread.cpu
+    if allowed_cpus(thread) & bit_of(own) == 0:
+        return choose_any(thread)
+    if thread.weight >= URGENT and cpu_at(own).run_queue.has_urgent_equal(thread.weight):
+        home = choose_any(thread)
+        if weight_on(home) < thread.weight or cpu_at(home).is_idle:
+            return home
+    return own
 
 
 def least_urgent(thread: Thread, allowed: u64) -> u32:
@@ -131,8 +150,43 @@ def move(thread: Thread, cpu: Cpu) -> None:
     thread.cpu = cpu.index
 
 
+def is_awaited(cpu: Cpu, weight: u32) -> bool:
+    """Say whether an urgent thread waits elsewhere that is to run here before one of a weight."""
+    return source_of_urgent(cpu, weight) != NOWHERE
+
+
+def pull(cpu: Cpu, weight: u32) -> Unowned[Thread] | None:
+    """Take the most urgent thread that waits elsewhere, if it is more so than a weight."""
+    source = source_of_urgent(cpu, weight)
+    if source == NOWHERE:
+        return None
+    lock_queue(cpu_at(source))
+    thread = cpu_at(source).run_queue.take_urgent_for(bit_of(cpu.index), running_on(source))
+    unlock_queue(cpu_at(source))
+    if thread is not None:
+        move(thread, cpu)
+    return thread
+
+
+def source_of_urgent(cpu: Cpu, weight: u32) -> u32:
+    """Give the CPU where the most urgent thread waits that is more so and may run here."""
+    rest = urgent_waiting.cpus.load() & ~bit_of(cpu.index)
+    best: u32 = NOWHERE
+    most = max(weight, URGENT - 1)
+    while rest != 0:
+        index = first_of(rest)
+        rest &= rest - 1
+        thread = cpu_at(index).run_queue.urgent_for(bit_of(cpu.index), running_on(index))
+        if thread is not None and thread.weight > most:
+            best = index
+            most = thread.weight
+    return best
+
+
 def take_from_others(cpu: Cpu) -> Unowned[Thread] | None:
-    """Take a thread out of the longest queue, for a CPU that has nothing to do."""
+    """Take a thread for a CPU that has nothing to do: an urgent one, or from the longest queue."""
+    if (urgent := pull(cpu, u32(0))) is not None:
+        return urgent
     longest: u64 = 0
     source: u32 = 0
     for index in range(cpus.count):
@@ -143,7 +197,7 @@ def take_from_others(cpu: Cpu) -> Unowned[Thread] | None:
     if longest == 0:
         return None
     lock_queue(cpu_at(source))
-    thread = cpu_at(source).run_queue.take_for(bit_of(cpu.index), running_on(source))
+    thread = cpu_at(source).run_queue.take_fair_for(bit_of(cpu.index), running_on(source))
     unlock_queue(cpu_at(source))
     if thread is not None:
         move(thread, cpu)
@@ -151,7 +205,10 @@ def take_from_others(cpu: Cpu) -> Unowned[Thread] | None:
 
 
 def surplus(cpu: Cpu) -> Unowned[Thread] | None:
-    """Take a waiting thread out of this CPU's queue that another one has more time for."""
+    """Take a waiting thread out of this CPU's queue that another one has more time for.
+
+    Not an urgent one: it would run elsewhere if it could.
+    """
     now = ticks_now()
     if now - min(cpu.balanced_ticks, now) < BALANCE_TICKS:
         return None
@@ -162,5 +219,5 @@ def surplus(cpu: Cpu) -> Unowned[Thread] | None:
         index = first_of(others)
         others &= others - 1
         if load_of(index) < own:
-            return cpu.run_queue.take_for(bit_of(index), running_on(cpu.index))
+            return cpu.run_queue.take_fair_for(bit_of(index), running_on(cpu.index))
     return None

@@ -16,8 +16,9 @@ They leave the others a twentieth of the time: after `URGENT_TURNS` slices
 in which others waited, `OWED_TURNS` slices belong to these (sched_rt_runtime_us of Linux).
 
 Invariant: a bucket holds its last thread, whose `next_runnable` is the bucket's first; bit i of
-`occupied` is set exactly if bucket i holds one. The list of urgent threads ends with None. `count`
-counts all. Interrupts are off in every method.
+`occupied` is set exactly if bucket i holds one. The list of urgent threads ends with None, and
+`urgent_waiting` has the CPU's bit exactly if there is one in it. `count` counts all. Interrupts are
+off in every method.
 
 Unsafe: threads are not counted. Invariant: that of `thread.py`.
 """
@@ -26,7 +27,16 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Array, Struct, Unowned, count_trailing_zeros, inline, u32, u64
+from krait.kernel.lang import (
+    Array,
+    Atomic,
+    Struct,
+    Unowned,
+    count_trailing_zeros,
+    inline,
+    u32,
+    u64,
+)
 from krait.kernel.sched.thread import URGENT, Thread
 
 unsafe: Final = True
@@ -51,9 +61,21 @@ def urgent_time(weight: u32) -> u64:
     return u64(URGENT + MOST_URGENT - weight) << (BUCKET_SHIFT + 1)
 
 
+class UrgentWaiting(Struct):
+    """Where urgent threads wait, so that a CPU that could run one need not look everywhere."""
+
+    cpus: Atomic[u64] = inline(0)
+    """The `cpu_bit` of each queue that holds one."""
+
+
+urgent_waiting = UrgentWaiting()
+
+
 class RunQueue(Struct):
     """The threads that could run now, without the one that does."""
 
+    cpu_bit: u64 = 1
+    """Whose queue this is, as a set of one CPU."""
     last: Array[Unowned[Thread] | None] = inline(BUCKETS)
     occupied: u64 = 0
     base: u64 = FIRST_BUCKET
@@ -119,6 +141,15 @@ class RunQueue(Struct):
         first = self.urgent
         return first is not None and first.weight > weight
 
+    def has_urgent_equal(self, weight: u32) -> bool:
+        """Say whether an urgent thread waits whom one of this weight does not go before."""
+        first = self.urgent
+        return first is not None and first.weight >= weight
+
+    def owes_turns(self) -> bool:
+        """Say whether it is the others' turn, however urgent somebody is."""
+        return self.owed_turns != 0 and self.occupied != 0
+
     def first_fair(self) -> Unowned[Thread] | None:
         """Give the thread that would be next; None if an urgent one would, or nobody waits."""
         if self.occupied == 0 or self.urgent is not None:
@@ -139,14 +170,24 @@ class RunQueue(Struct):
         self.base = self._earliest()
         return self._take_first(self.base & LAST_OFFSET)
 
-    def take_for(self, cpu_bit: u64, never: Thread | None) -> Unowned[Thread] | None:
-        """Remove the first thread that may run on a CPU, but not one that cannot leave its own."""
+    def urgent_for(self, cpu_bit: u64, never: Thread | None) -> Unowned[Thread] | None:
+        """Give the most urgent thread that may run on a CPU, but not one that cannot leave."""
         urgent = self.urgent
         while urgent is not None:
             if urgent.affinity & cpu_bit != 0 and urgent is not never:
-                self._remove_urgent(urgent)
                 return urgent
             urgent = urgent.next_runnable
+        return None
+
+    def take_urgent_for(self, cpu_bit: u64, never: Thread | None) -> Unowned[Thread] | None:
+        """Remove that thread."""
+        urgent = self.urgent_for(cpu_bit, never)
+        if urgent is not None:
+            self._remove_urgent(urgent)
+        return urgent
+
+    def take_fair_for(self, cpu_bit: u64, never: Thread | None) -> Unowned[Thread] | None:
+        """Remove the first of the others that may run on a CPU, but not one that cannot leave."""
         for offset in range(u64(BUCKETS)):
             index = (self.base + offset) & LAST_OFFSET
             before = self.last[index]
@@ -213,19 +254,26 @@ class RunQueue(Struct):
         thread.next_runnable = following
         if before is None:
             self.urgent = thread
+            urgent_waiting.cpus.fetch_or(self.cpu_bit)
         else:
             before.next_runnable = thread
 
     def _take_urgent(self) -> Unowned[Thread] | None:
         """Remove the first urgent thread, unless the others' turn has come."""
-        if self.owed_turns != 0 and self.occupied != 0:
+        if self.owes_turns():
             return self._take_fair()
         first = self.urgent
         if first is not None:
-            self.urgent = first.next_runnable
+            self._set_first_urgent(first.next_runnable)
             first.next_runnable = None
             self.count -= 1
         return first
+
+    def _set_first_urgent(self, first: Thread | None) -> None:
+        """Let the list of urgent threads begin with what followed the first, or be empty."""
+        self.urgent = first
+        if first is None:
+            urgent_waiting.cpus.fetch_and(~self.cpu_bit)
 
     def _remove_urgent(self, thread: Thread) -> bool:
         """Unlink an urgent thread; False if it is not here."""
@@ -234,7 +282,7 @@ class RunQueue(Struct):
         while here is not None:
             if here is thread:
                 if before is None:
-                    self.urgent = here.next_runnable
+                    self._set_first_urgent(here.next_runnable)
                 else:
                     before.next_runnable = here.next_runnable
                 here.next_runnable = None

@@ -69,7 +69,7 @@ from krait.kernel.sched.cpu import (
     this_cpu,
     unlock_queue,
 )
-from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time
+from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time, urgent_waiting
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.switching import (
     charge,
@@ -229,7 +229,7 @@ def yield_now() -> None:
     """Let the others who wait for the CPU go first."""
     if this_cpu().departed is not None:
         _drop_departed()  # unlocked_yield.py came here and could not
-    if this_cpu().run_queue.is_empty() and may_stay(current()):
+    if is_undisturbed(current()):
         return
     flags = disable_interrupts()
     now = ticks_now()
@@ -248,7 +248,7 @@ def preempt() -> None:
     thread = current()
     clear_work(thread, RESCHEDULE)
     thread.preemptions += 1
-    if this_cpu().run_queue.is_empty() and may_stay(thread):
+    if is_undisturbed(thread):
         return
     flags = disable_interrupts()
     now = ticks_now()
@@ -316,7 +316,9 @@ def set_weight(thread: Thread, weight: u32) -> None:
         if is_queued:
             thread.state = ThreadState.SLEEPING
             make_runnable(thread)
-        elif thread.state == ThreadState.RUNNING and queue.is_more_urgent(weight):
+        elif thread.state == ThreadState.RUNNING and (
+            queue.is_more_urgent(weight) or (cpus.several and placement.is_awaited(cpu, weight))
+        ):
             add_work(thread, RESCHEDULE)
 
 
@@ -324,22 +326,35 @@ def set_affinity(thread: Thread, mask: u64) -> None:
     """Say on which CPUs a thread may run; at least one of them is there."""
     with interrupts_off():
         thread.affinity = mask
-        if not cpus.several or mask & bit_of(thread.cpu) != 0:
+        may_stay_there = mask & bit_of(thread.cpu) != 0
+        if not cpus.several or (may_stay_there and thread.weight < URGENT):
             return
         if thread.state == ThreadState.RUNNING:
-            add_work(thread, RESCHEDULE)
+            if not may_stay_there:
+                add_work(thread, RESCHEDULE)
         elif thread.state == ThreadState.RUNNABLE and not placement.is_bound(thread):
             cpu = cpu_at(thread.cpu)
+            home = placement.choose(thread)
+            if home == cpu.index:
+                return
             lock_queue(cpu)
             is_queued = cpu.run_queue.remove(thread)
             unlock_queue(cpu)
             if is_queued:
-                _enqueue_at(thread, placement.choose(thread))
+                _enqueue_at(thread, home)
 
 
 def may_stay(thread: Thread) -> bool:
     """Say whether the running thread may go on where it is."""
     return not cpus.several or thread.affinity & bit_of(thread.cpu) & cpus.online != 0
+
+
+def is_undisturbed(thread: Thread) -> bool:
+    """Say whether the running thread may go on because nobody waits for its CPU."""
+    cpu = this_cpu()
+    if not cpu.run_queue.is_empty():
+        return False
+    return not cpus.several or (may_stay(thread) and urgent_waiting.cpus.load() == 0)
 
 
 def interrupt_thread(thread: Thread) -> None:
@@ -424,13 +439,16 @@ def _run_entry() -> None:
 
 
 def _leave_turn(now: u64) -> bool:
-    """Charge the running thread; False if it may not stay and is in another CPU's queue now."""
+    """Charge the running thread; False if it does not stay and is in another CPU's queue now."""
     thread = current()
     charge(this_cpu(), thread, now)
     thread.state = ThreadState.RUNNABLE
-    if may_stay(thread):
+    if not cpus.several:
         return True
-    _enqueue_at(thread, placement.choose_any(thread))
+    home = placement.home_after_turn(thread)
+    if home == thread.cpu:
+        return True
+    _enqueue_at(thread, home)
     return False
 
 
@@ -496,10 +514,8 @@ def _choose(now: u64) -> Change:
     following = cpu.run_queue.take()
     if following is None:
         following = _find_work(cpu, previous, now)
-    if cpus.several and following is previous and not may_stay(following):
-        _enqueue_at(following, placement.choose_any(following))
-        if (idle_thread := cpu.idle_thread) is not None:
-            following = idle_thread
+    if cpus.several:
+        following = _reconsider(cpu, previous, following)
     following.state = ThreadState.RUNNING
     if not cpu.run_queue.is_empty():
         _begin_slice(cpu, following)
@@ -513,6 +529,29 @@ def _choose(now: u64) -> Change:
         take_over_program_state(cpu, following)
     make_current(following)
     return Change(address_of(previous.saved), following.saved.pointer)
+
+
+def _reconsider(cpu: Cpu, previous: Thread, following: Thread) -> Unowned[Thread]:
+    """Give who is to run instead: another CPU's urgent thread, or none where this one may not."""
+    if urgent_waiting.cpus.load() != 0 and not cpu.run_queue.owes_turns():
+        if (urgent := placement.pull(cpu, following.weight)) is not None:
+            _put_back(cpu, following)
+            return urgent
+    if following is previous and not may_stay(following):
+        _enqueue_at(following, placement.choose_any(following))
+        if (idle_thread := cpu.idle_thread) is not None:
+            return idle_thread
+    return following
+
+
+def _put_back(cpu: Cpu, thread: Thread) -> None:
+    """Let a thread that was about to run wait, before its equals; the idle one never waits."""
+    if thread is cpu.idle_thread:
+        return
+    if thread.weight >= URGENT:
+        cpu.run_queue.add_ahead(thread)
+    else:
+        cpu.run_queue.add(thread)
 
 
 def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Unowned[Thread]:
