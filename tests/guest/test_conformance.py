@@ -78,3 +78,54 @@ def test_closing_many_descriptors_of_a_large_table() -> None:
     """The table is walked once, not once for each descriptor: the watchdog would end that."""
     done = run_in_guest(["/usr/bin/python3", "-c", CLOSES_MANY], b"", ENVIRONMENT, ("-m", "256M"))
     assert (done.status, done.output) == (0, b"['0', '1', '2', '3']\n"), done.errors
+
+
+FAR_APART = """
+import fcntl, os, re, resource
+def free():
+    return int(re.search(r"MemFree:\\s+(\\d+)", open("/proc/meminfo").read())[1])
+def size():
+    return re.search(r"FDSize:\\s+(\\d+)", open("/proc/self/status").read())[1]
+most = 1 << 20
+resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+print(size())
+free()
+before = free()
+for number in (63, 64, 1023, 1024, 1151, 1152, 70000, most - 1):
+    os.dup2(1, number, inheritable=number % 2 == 0)
+    os.fstat(number)
+print(before - free() < 2048, size())
+print(os.listdir("/proc/self/fd"))
+print([number for number in (63, 64, 1024, 70000, most - 1) if os.get_inheritable(number)])
+os.set_inheritable(most - 1, True)
+print(os.get_inheritable(most - 1), fcntl.fcntl(0, fcntl.F_DUPFD, 1023), os.dup(0))
+for number in (1026, 1153, 70001, most - 2):
+    try:
+        os.fstat(number)
+    except OSError as error:
+        print(error.strerror)
+os.close(70000)
+os.closerange(100, 1100)
+os.write(most - 1, b"far away\\n")
+os.execv("/usr/bin/python3", ["python3", "-c", "import os; print(os.listdir('/proc/self/fd'))"])
+"""
+SEEN_FAR_APART = """\
+64
+True 1048576
+['0', '1', '2', '3', '63', '64', '1023', '1024', '1151', '1152', '70000', '1048575']
+[64, 1024, 70000]
+True 1025 3
+Bad file descriptor
+Bad file descriptor
+Bad file descriptor
+Bad file descriptor
+far away
+['0', '1', '2', '3', '64', '1152', '1048575']
+"""
+
+
+@pytest.mark.parametrize("switches", [("-m", "48M"), ("-m", "64M", "-c", "2")])
+def test_descriptors_far_apart(switches: tuple[str, ...]) -> None:
+    """The highest number costs no more than a directory, and closing does not visit all below."""
+    done = run_in_guest(["/usr/bin/python3", "-uc", FAR_APART], b"", ENVIRONMENT, switches)
+    assert (done.status, done.output.decode()) == (0, SEEN_FAR_APART), done.errors

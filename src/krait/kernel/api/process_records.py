@@ -144,7 +144,7 @@ def write_descriptors(pid: u32, out: RecordWriter) -> None:
     process = find_process(pid)
     table = process.descriptors
     number = table.next_used(0)
-    while number < table.end():
+    while number < table.room():
         try:
             write_descriptor(number, table.get(number), table.marks_of(number), out)
         except Errno:

@@ -1,8 +1,12 @@
 """The descriptor table: small numbers for open files (open(2)).
 
 A table belongs to a process, or to several tasks that share it. The lowest free number is always
-given out, as POSIX asks; a hint below which all are taken keeps that cheap. The slots grow by
-doubling, up to RLIMIT_NOFILE.
+given out, as POSIX asks; a hint below which all are taken keeps that cheap.
+
+Slots come in chunks of 64 numbers, which are there as long as one of them is in use (the first
+stays), with a directory that grows by doubling, up to RLIMIT_NOFILE. So a program that puts a descriptor out of the way, at a
+million, pays for a directory of 128 KiB and not for the slots of all numbers below. (Linux has
+one array, of 8 MiB then.)
 """
 
 from __future__ import annotations
@@ -12,30 +16,40 @@ from typing import Final
 from krait.kernel.errno import EBADF, EMFILE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.record_ranges import range_locks
-from krait.kernel.lang import Buffer, Counted, Errno, inline, u8, u32, u64
+from krait.kernel.lang import Array, Buffer, Counted, Errno, inline, u8, u32, u64
 from krait.kernel.sched.mutex import Mutex
 
-FIRST_SLOTS: Final = u64(16)
+CHUNK_SHIFT: Final = 6
+CHUNK_SLOTS: Final = 1 << CHUNK_SHIFT
+CHUNK_MASK: Final = CHUNK_SLOTS - 1
 CLOSE_ON_EXEC: Final = u8(1)
+
+
+class DescriptorChunk(Counted):
+    """The slots of some numbers that follow one another."""
+
+    files: Array[File | None] = inline(CHUNK_SLOTS)
+    marks: Array[u8] = inline(CHUNK_SLOTS)
+    used: u32 = 0
 
 
 class DescriptorTable(Counted):
     """Open files by number.
 
-    Invariant: `slots` and `marks` have the same length, and every number below `lowest_free` is in
-    use.
+    Invariant: every number below `lowest_free` is in use.
     """
 
     lock: Mutex = inline()
-    slots: Buffer[File | None] | None = None
-    marks: Buffer[u8] | None = None
+    chunks: Buffer[DescriptorChunk | None]
+    """By number >> `CHUNK_SHIFT`."""
     lowest_free: u32 = 0
     owner: u64 = 1  # the process, for locks that go with a descriptor
 
     def get(self, descriptor: u32) -> File:
         """Find an open file; EBADF."""
-        if (slots := self.slots) is not None and u64(descriptor) < slots.length:
-            if (file := slots[descriptor]) is not None:
+        place = u64(descriptor >> CHUNK_SHIFT)
+        if place < self.chunks.length and (chunk := self.chunks[place]) is not None:
+            if (file := chunk.files[descriptor & CHUNK_MASK]) is not None:
                 return file
         raise Errno(EBADF)
 
@@ -83,94 +97,92 @@ class DescriptorTable(Counted):
         """Free a number and give what it stood for; EBADF."""
         with self.lock:
             file = self.get(descriptor)
-            if (slots := self.slots) is not None:
-                slots[descriptor] = None
+            if (chunk := self._chunk(descriptor)) is not None:
+                chunk.files[descriptor & CHUNK_MASK] = None
+                chunk.used -= 1
+                if chunk.used == 0 and descriptor >= CHUNK_SLOTS:
+                    self.chunks[descriptor >> CHUNK_SHIFT] = None
             self.lowest_free = min(self.lowest_free, descriptor)
             return file
 
     def marks_of(self, descriptor: u32) -> u8:
         """Give the descriptor's own flags; EBADF."""
         self.get(descriptor)
-        if (marks := self.marks) is not None:
-            return marks[descriptor]
+        if (chunk := self._chunk(descriptor)) is not None:
+            return chunk.marks[descriptor & CHUNK_MASK]
         return u8(0)
 
     def set_marks(self, descriptor: u32, value: u8) -> None:
         """Set the descriptor's own flags; EBADF."""
         self.get(descriptor)
-        if (marks := self.marks) is not None:
-            marks[descriptor] = value
-
-    def end(self) -> u32:
-        """Give a number above all that are in use."""
-        if (slots := self.slots) is None:
-            return 0
-        end = u32(slots.length)
-        while end > 0 and slots[end - 1] is None:
-            end -= 1
-        return end
+        if (chunk := self._chunk(descriptor)) is not None:
+            chunk.marks[descriptor & CHUNK_MASK] = value
 
     def room(self) -> u32:
-        """Give the number of slots."""
-        if (slots := self.slots) is None:
-            return 0
-        return u32(slots.length)
+        """Give a number above all that there can be without growing."""
+        return u32(self.chunks.length << CHUNK_SHIFT)
 
     def next_used(self, descriptor: u32) -> u32:
-        """Give the first number in use at or above `descriptor`, or `room()` when there is none.
-
-        Not up to `end()`: a search for that at every step of a walk would make the walk quadratic.
-        """
+        """Give the first number in use at or above `descriptor`, or `room()` when there is none."""
         room = self.room()
         while descriptor < room and not self._is_used(descriptor):
+            if self._chunk(descriptor) is None:
+                descriptor |= CHUNK_MASK
             descriptor += 1
         return min(descriptor, room)
 
     def close_marked(self) -> None:
         """Close what is marked close-on-exec, as execve(2) does."""
-        end = self.end()
-        for number in range(end):
-            if self._is_used(number) and self.marks_of(number) & CLOSE_ON_EXEC != 0:
+        number = self.next_used(0)
+        while number < self.room():
+            if self.marks_of(number) & CLOSE_ON_EXEC != 0:
                 self.close(number)
+            number = self.next_used(number + 1)
 
     def close_all(self) -> None:
         """Close everything, as exit(2) does."""
-        end = self.end()
-        for number in range(end):
-            if self._is_used(number):
-                try:
-                    self.close(number)
-                except Errno:
-                    pass
+        number = self.next_used(0)
+        while number < self.room():
+            try:
+                self.close(number)
+            except Errno:
+                pass
+            number = self.next_used(number + 1)
+
+    def _chunk(self, descriptor: u32) -> DescriptorChunk | None:
+        """Give the chunk that has the slot of a number, if it was made."""
+        place = u64(descriptor >> CHUNK_SHIFT)
+        return self.chunks[place] if place < self.chunks.length else None
 
     def _is_used(self, descriptor: u32) -> bool:
-        if (slots := self.slots) is not None and u64(descriptor) < slots.length:
-            return slots[descriptor] is not None
+        if (chunk := self._chunk(descriptor)) is not None:
+            return chunk.files[descriptor & CHUNK_MASK] is not None
         return False
 
     def _put(self, descriptor: u32, file: File, marks: u8) -> None:
-        self._grow(u64(descriptor) + 1)
-        if (slots := self.slots) is not None and (all_marks := self.marks) is not None:
-            slots[descriptor] = file
-            all_marks[descriptor] = marks
+        chunk = self._chunk(descriptor)
+        if chunk is None:
+            chunk = self._make_chunk(u64(descriptor >> CHUNK_SHIFT))
+        if chunk.files[descriptor & CHUNK_MASK] is None:
+            chunk.used += 1
+        chunk.files[descriptor & CHUNK_MASK] = file
+        chunk.marks[descriptor & CHUNK_MASK] = marks
 
-    def _grow(self, needed: u64) -> None:
-        """Make room for at least `needed` numbers."""
-        length: u64 = 0
-        old_slots = self.slots
-        old_marks = self.marks
-        if old_slots is not None:
-            length = old_slots.length
-        if needed <= length:
-            return
-        larger = max(FIRST_SLOTS, length * 2)
-        while larger < needed:
-            larger *= 2
-        slots = Buffer[File | None](length=larger)
-        marks = Buffer[u8](length=larger)
-        if old_slots is not None and old_marks is not None:
-            for index in range(length):
-                slots[index] = old_slots[index]
-                marks[index] = old_marks[index]
-        self.slots = slots
-        self.marks = marks
+    def _make_chunk(self, place: u64) -> DescriptorChunk:
+        """Make a chunk, and room in the directory for it; ENOMEM."""
+        length = self.chunks.length
+        if place >= length:
+            while length <= place:
+                length *= 2
+            larger = Buffer[DescriptorChunk | None](length=length)
+            for index in range(self.chunks.length):
+                larger[index] = self.chunks[index]
+            self.chunks = larger
+        made = DescriptorChunk()
+        self.chunks[place] = made
+        return made
+
+
+def make_table() -> DescriptorTable:
+    """Make a table without open files; raises ENOMEM."""
+    return DescriptorTable(chunks=Buffer[DescriptorChunk | None](length=u64(1)))

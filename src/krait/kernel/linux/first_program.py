@@ -34,7 +34,7 @@ from krait.kernel.lang import (
 from krait.kernel.linux import host_messages, proc_process, profile
 from krait.kernel.linux.arguments import Arguments, empty_arguments
 from krait.kernel.linux.changing_credentials import follow
-from krait.kernel.linux.descriptors import DescriptorTable
+from krait.kernel.linux.descriptors import make_table
 from krait.kernel.linux.elf import refusals
 from krait.kernel.linux.identity import machine_identity
 from krait.kernel.linux.loader import LoadedProgram, map_program, prepare_program
@@ -87,7 +87,7 @@ def start_task() -> None:
     """Make process and task from the command line."""
     process = Process(
         space=address_space.create(),
-        descriptors=DescriptorTable(),
+        descriptors=make_table(),
         fs=first_context(),
         started_ns=clock.monotonic_ns(),
     )

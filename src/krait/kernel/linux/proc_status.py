@@ -107,7 +107,7 @@ def write_status(process: Process, task: Task, out: TextBuffer) -> None:
     put_number(out, text(b"TracerPid:\t"), 0)
     put_four(out, text(b"Uid:"), who.uid, who.euid, who.suid, who.fsuid)
     put_four(out, text(b"Gid:"), who.gid, who.egid, who.sgid, who.fsgid)
-    put_number(out, text(b"FDSize:\t"), u64(max(process.descriptors.end(), u32(64))))
+    put_number(out, text(b"FDSize:\t"), u64(max(process.descriptors.room(), u32(64))))
     out.put(text(b"Groups:\t"))
     if (groups := who.groups) is not None:
         ids = groups.ids
