@@ -46,13 +46,14 @@ static void say(const char *word, const char *name, long value)
         syscall(SYS_exit_group, 120);
 }
 
+/* What can be had: free, or in caches that are given back. */
 static long free_kib(void)
 {
     char line[128];
     long free = -1;
     FILE *file = fopen("/proc/meminfo", "r");
     while (file && fgets(line, sizeof line, file))
-        if (sscanf(line, "MemFree: %ld", &free) == 1)
+        if (sscanf(line, "MemAvailable: %ld", &free) == 1)
             break;
     if (file)
         fclose(file);

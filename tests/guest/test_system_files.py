@@ -236,3 +236,25 @@ def test_counters_move() -> None:
     assert int(stat["ctxt"]) > 0
     assert int(stat["intr"].split()[0]) > 0
     assert int(text_of(there, "/proc/vmstat").split("pgfault ")[1].split()[0]) > 100
+
+
+NAMES_AGAIN = """
+import os
+def objects():
+    with open("/proc/slabinfo") as file:
+        return sum(int(line.split()[1]) for line in file if line.startswith("kmalloc-"))
+names = ["/proc/sys/kernel/pid_max", "/proc/sys/vm/nothing", "/proc/self/task/1/status",
+         "/sys/devices/system/cpu/online", "/proc/self/fd/0", "/etc/nothing"]
+for _ in range(2):
+    before = objects()
+    for name in names:
+        for _ in range(500):
+            os.access(name, os.R_OK)
+print(objects() - before < 100, objects() - before)
+"""
+
+
+def test_names_that_are_looked_up_again() -> None:
+    """Each is kept once, in directories too that no walk finds again: /proc's own are not kept."""
+    there = run_in_guest(["/usr/bin/python3", "-c", NAMES_AGAIN], b"", ENVIRONMENT, ("-m", "128M"))
+    assert there.output.startswith(b"True"), there.output + there.errors

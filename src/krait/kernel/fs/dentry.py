@@ -79,6 +79,14 @@ class Dentry(Counted):
         """Return the name, which stays valid as long as the dentry keeps it."""
         return self.stored_name.text()
 
+    def can_be_found(self) -> bool:
+        """Say whether a path walk can come here again: to a root, or through the table.
+
+        What is below a directory of which that is not true, as /proc/sys, is not worth keeping:
+        the next walk has another dentry for the directory, and would never find it.
+        """
+        return self.cached or self.parent is None
+
     def present(self) -> Vnode:
         """Return the vnode; raises ENOENT when there is no such file."""
         vnode = self.vnode

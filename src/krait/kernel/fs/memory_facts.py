@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from krait.kernel.arch.x86_64.table_source import table_source
+from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.ramfs.file_system import ram_pages
 from krait.kernel.fs.rofs.disk import cached_pages
-from krait.kernel.lang import Struct, u64
+from krait.kernel.lang import Struct, size_of, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.heap import heap
 from krait.kernel.mm.kernel_stack import STACK_PAGES
@@ -29,6 +30,8 @@ class MemoryFacts(NamedTuple):
     """Of those, the ones of file systems in memory."""
     anonymous: u64
     slabs: u64
+    names: u64
+    """Of those, what names that were looked up take, which go when memory is short."""
     stacks: u64
     tables: u64
     kernel: u64
@@ -52,16 +55,18 @@ def read() -> MemoryFacts:
     slabs = heap.slab_frames + heap.large_frames
     threads = processes.thread_count
     stacks = u64(threads()) * STACK_PAGES if threads is not None else u64(0)
+    names = min(dentries.count * size_of(Dentry) // (PAGE_KIB << 10), slabs)
     tables = table_source.in_use
     anonymous = processes.anonymous_pages
     return MemoryFacts(
         total=total,
         free=free,
-        available=min(total, free + disk),
+        available=min(total, free + disk + names),
         cached=disk + shared,
         shared=shared,
         anonymous=anonymous() if anonymous is not None else u64(0),
         slabs=slabs,
+        names=names,
         stacks=stacks,
         tables=tables,
         kernel=slabs + stacks + tables,

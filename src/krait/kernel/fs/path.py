@@ -271,6 +271,8 @@ def look_up_locked(parent: Dentry, directory: Vnode, name: Text, hash: u32) -> D
             return dentries.make_child(parent, name, hash, None)
     if vnode is not None and not directory.caches_names():
         return dentries.make_child(parent, name, hash, vnode)
+    if not parent.can_be_found():
+        return dentries.make_child(parent, name, hash, vnode)
     return dentries.add(parent, name, hash, vnode)
 
 

@@ -4,9 +4,9 @@ A table belongs to a process, or to several tasks that share it. The lowest free
 given out, as POSIX asks; a hint below which all are taken keeps that cheap.
 
 Slots come in chunks of 64 numbers, which are there as long as one of them is in use (the first
-stays), with a directory that grows by doubling, up to RLIMIT_NOFILE. So a program that puts a descriptor out of the way, at a
-million, pays for a directory of 128 KiB and not for the slots of all numbers below. (Linux has
-one array, of 8 MiB then.)
+stays), with a directory that grows by doubling, up to RLIMIT_NOFILE. So a program that puts a
+descriptor out of the way, at a million, pays for a directory of 128 KiB and not for the slots of
+all numbers below. Linux has one array, of 8 MiB then.
 """
 
 from __future__ import annotations
