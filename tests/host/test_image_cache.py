@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import mmap
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -15,6 +16,7 @@ import pytest
 from krait.image import cache
 from krait.image.errors import ImageError
 from krait.image.fast_path import PreparedImage, Request, find_prepared, imported_names, named_paths
+from krait.image.manifest import Manifest
 from krait.image.prepare import prepare_image
 from krait.image.rofs_reader import RofsReader
 
@@ -77,6 +79,45 @@ def test_runs_from_anywhere_share_an_image(prepare: Prepare, tmp_path: Path) -> 
     images = [prepare("true", workdir=path) for path in ("/", "/usr", str(tmp_path))]
     assert len({image.path for image in images}) == 1
     assert [image.cwd for image in images] == ["/", "/usr", str(tmp_path)]
+
+
+@pytest.mark.parametrize("name", ["program", "file"])
+def test_a_file_that_vanishes_after_it_was_planned(
+    prepare: Prepare, tmp_path: Path, name: str
+) -> None:
+    """The builder says which, also of one that it only disassembles again."""
+    program, file = tmp_path / "work/program", tmp_path / "work/file"
+    shutil.copy("/usr/bin/cat", program)
+    file.write_text("one")
+    gone = {"program": program, "file": file}[name]
+    with pytest.raises(ImageError) as caught:
+        prepare(str(program), "file", announce=lambda _: gone.unlink())
+    assert str(caught.value) == f"{gone} vanished while the image was made; try again"
+    assert not list((tmp_path / "cache").rglob(".making-*"))
+
+
+@pytest.mark.parametrize("kind", ["link", "folder"])
+def test_a_file_that_vanishes_while_a_folder_is_looked_through(
+    prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    gone = tmp_path / "work/below/gone"
+    gone.parent.mkdir()
+    if kind == "link":
+        gone.symlink_to("target")
+    else:
+        gone.mkdir()
+    look = Manifest.lstat
+
+    def look_and_lose(manifest: Manifest, path: str) -> os.stat_result | None:
+        found = look(manifest, path)
+        if path == str(gone):
+            gone.unlink() if kind == "link" else gone.rmdir()
+        return found
+
+    monkeypatch.setattr(Manifest, "lstat", look_and_lose)
+    with pytest.raises(ImageError) as caught:
+        prepare("true", volumes=[(str(gone.parent), "/data")])
+    assert str(caught.value) == f"{gone} vanished while the image was made; try again"
 
 
 @pytest.fixture

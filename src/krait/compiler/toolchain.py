@@ -59,6 +59,9 @@ OPTIMISATION = {
     "least": ("-Os",),
 }
 
+TOOL_LIMIT_S = 600
+"""For one file, which takes seconds."""
+
 
 class ToolchainError(Exception):
     """No compiler, or a compiler that failed; the text is for the user."""
@@ -119,13 +122,21 @@ def loaded_part(elf: bytes) -> bytes:
     return bytes(kept)
 
 
-def _run_tool(command: list[str]) -> None:
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+def _run_tool(command: list[str]) -> str:
+    """Run a compiler, linker or the like; its output. Raises ToolchainError."""
+    tool = Path(command[0]).name
+    try:
+        done = subprocess.run(
+            command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
+            timeout=TOOL_LIMIT_S,
+        )  # fmt: skip
+    except subprocess.TimeoutExpired:
+        source = next((f" with {word}" for word in command if word.endswith(".c")), "")
+        raise ToolchainError(f"{tool} was not done{source} after {TOOL_LIMIT_S} s") from None
     if done.returncode != 0:
         shown = "\n".join((done.stderr or done.stdout).splitlines()[:40])
-        raise ToolchainError(
-            f"{Path(command[0]).name} failed with status {done.returncode}:\n{shown}"
-        )
+        raise ToolchainError(f"{tool} failed with status {done.returncode}:\n{shown}")
+    return done.stdout
 
 
 @functools.cache
@@ -141,5 +152,5 @@ def find_toolchain() -> Toolchain:
 
 
 def _version(command: tuple[str, ...]) -> str:
-    done = subprocess.run([*command, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.splitlines()[0] if done.stdout else "unknown"
+    lines = _run_tool([*command, "--version"]).splitlines()
+    return lines[0] if lines else "unknown"

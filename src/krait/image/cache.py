@@ -23,7 +23,7 @@ from typing import Final
 
 from krait.image.closure import Closure
 from krait.image.elf import read_elf
-from krait.image.errors import ImageError
+from krait.image.errors import ImageError, vanished
 from krait.image.fast_path import PreparedImage, Request, write_record
 from krait.image.manifest import Entry, Manifest
 
@@ -58,6 +58,8 @@ def store(request: Request, closure: Closure) -> PreparedImage:
         _record(request, closure, image)
         prune(folder, keep=path)
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not _is_below(folder, error.filename):
+            raise vanished(str(error.filename)) from None
         raise _unusable(folder, error) from None
     return image
 
@@ -222,6 +224,11 @@ def _remove(path: str) -> int:
     except OSError:
         return 0
     return size
+
+
+def _is_below(folder: str, path: object) -> bool:
+    """Tell whether the file that an error names is the cache's own."""
+    return not isinstance(path, str) or path.startswith(f"{folder}/")
 
 
 def _unusable(folder: str, error: OSError) -> ImageError:

@@ -15,3 +15,8 @@ class ImageError(UserError):
     def __init__(self, message: str, status: int = STATUS_FAILURE) -> None:
         """Take the line to show and the status that `krait run` ends with."""
         super().__init__(message, status=status)
+
+
+def vanished(path: str) -> ImageError:
+    """Say that a file was there when the image was planned, and is not any more."""
+    return ImageError(f"{path} vanished while the image was made; try again")

@@ -21,7 +21,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from krait.image.errors import ImageError
+from krait.image.errors import ImageError, vanished
 
 _ANY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 LINKS_MAX = 40  # MAXSYMLINKS, include/linux/namei.h
@@ -146,7 +146,7 @@ class Manifest:
                 continue
             if links_left == 0:
                 return None
-            target = os.readlink(here)
+            target = _target_of(here)
             self.entries[here] = Entry(attributes_of(status), target=target)
             rest = "/".join(components[index + 1 :])
             return self._walk(os.path.join(real, target, rest).rstrip("/") or "/", links_left - 1)
@@ -168,7 +168,7 @@ class Manifest:
         if status is None:
             return
         if stat.S_ISLNK(status.st_mode):
-            self.entries[path] = Entry(attributes_of(status), target=os.readlink(path))
+            self.entries[path] = Entry(attributes_of(status), target=_target_of(path))
         else:
             self._add_status(path, status)
 
@@ -229,11 +229,14 @@ class Manifest:
             if below is None:
                 continue
             if stat.S_ISLNK(below.st_mode):
-                target = os.readlink(from_path)
+                target = _target_of(from_path)
                 self.entries[to_path] = Entry(attributes_of(below), target=target)
             elif stat.S_ISDIR(below.st_mode):
-                with contextlib.suppress(PermissionError):  # who may not list it can not there
-                    self.add_copy(from_path, to_path)
+                try:
+                    with contextlib.suppress(PermissionError):  # who may not list it can not there
+                        self.add_copy(from_path, to_path)
+                except FileNotFoundError:
+                    raise vanished(from_path) from None
             elif stat.S_ISREG(below.st_mode):
                 self.entries[to_path] = _file_of_host(from_path, below)
 
@@ -309,6 +312,14 @@ def _file_of_host(path: str, status: os.stat_result) -> Entry:
     everybody = status.st_mode & _ANY_READ == _ANY_READ
     readable = everybody or os.access(path, os.R_OK)
     return Entry(attributes_of(status), host=path if readable else None)
+
+
+def _target_of(link: str) -> str:
+    """Read a symbolic link that was there a moment ago."""
+    try:
+        return os.readlink(link)
+    except OSError:
+        raise vanished(link) from None
 
 
 def parse_manifest(text: str, base: str, manifest: Manifest) -> None:

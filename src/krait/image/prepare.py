@@ -55,12 +55,16 @@ def _build(request: Request, announce: Callable[[str], None] | None) -> Prepared
     """Build an image under the cache's lock, unless another process has just done so."""
     from krait.image import cache
     from krait.image.closure import build_closure
+    from krait.image.errors import vanished
 
     with cache.locked(request.cache_folder):
         prepared = find_prepared(request)
         if prepared is not None:
             return prepared
-        closure = build_closure(request)
+        try:
+            closure = build_closure(request)
+        except FileNotFoundError as error:
+            raise vanished(str(error.filename)) from None
         if announce is not None:
             files = sum(1 for _ in closure.manifest.files())
             announce(f"making an image of {_program_name(request)}: {files} files")

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from krait.image.checksum import checksum
-from krait.image.errors import ImageError
+from krait.image.errors import ImageError, vanished
 from krait.image.manifest import Entry, Manifest
 from krait.kernel.fs.rofs import layout
 
@@ -332,6 +332,8 @@ def _copy_file(path: str, entry: Entry, page: int, output: BinaryIO, checksums: 
                 for at in range(0, len(view), PAGE):
                     checksums[page] = checksum(view[at : at + PAGE])
                     page += 1
+    except FileNotFoundError:
+        raise vanished(entry.host) from None
     except OSError as error:
         raise ImageError(f"{entry.host}: {(error.strerror or str(error)).lower()}") from None
     return page
