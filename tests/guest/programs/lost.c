@@ -467,13 +467,9 @@ static struct facts look(void)
 /* Say what is missing; threads that were joined may still be ending, so only what stays missing counts. */
 static int report(const char *name, struct facts before)
 {
-    /* with several CPUs a page more or less is in use after threads have ended; objects agree to the byte */
-    long slack = strcmp(name, "threads") ? 0 : 4 * (sysconf(_SC_NPROCESSORS_ONLN) - 1);
     struct facts now;
     for (int tries = 0; tries < 20; tries++) {
         now = look();
-        if (labs(now.unused - before.unused) <= slack)
-            now.unused = before.unused;
         if (!memcmp(&before, &now, sizeof now))
             return 0;
         usleep(50000);
