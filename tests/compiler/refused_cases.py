@@ -190,6 +190,19 @@ CASES: dict[str, str] = {
     "not_an_object": "class A:\n    pass\n\n\ndef f(a: A) -> None:  # <-\n    pass",
     # Unowned references
     "unowned_in_safe_module": "def f(node: Unowned[Node]) -> None:  # <-\n    pass",
+    "unowned_of_safe_class": (
+        "holds: Final = (Node,)\n\n\ndef f(node: Unowned[Node]) -> None:  # <-\n    pass"
+    ),
+    "unowned_made_in_safe_module": (
+        "from krait.kernel.sched.run_queue import RunQueue\n"
+        "from krait.kernel.sched.thread import Thread\n\nholds: Final = (Thread,)\n\n\n"
+        "def f(queue: RunQueue, one: Unowned[Thread], other: Thread) -> None:\n"
+        "    queue.add(one)\n    queue.add(other)  # <-"
+    ),
+    "unowned_local_changed_in_safe_module": (
+        "from krait.kernel.sched.thread import Thread, current\n\n\n"
+        "def f(other: Thread) -> None:\n    here = current()\n    here = other  # <-"
+    ),
     "unowned_fresh": (
         "unsafe: Final = True\n\n\ndef f(one: Unowned[Node], two: Node) -> None:\n"
         "    here = one\n    here = two\n    here = Node()  # <-"

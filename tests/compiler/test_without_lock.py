@@ -70,8 +70,22 @@ def shared_values(user: UserSlice[u8]) -> u64:
 """
 
 
-def test_own_objects_and_atomics_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "allowed_without_lock.py").write_text(ALLOWED, encoding="utf-8")
+GUARDED = """
+from typing import Final
+
+has_own_lock: Final = True
+
+
+@no_kernel_lock
+def change(size: u32) -> None:
+    shared.size = size
+"""
+
+
+@pytest.mark.parametrize("more", ["", GUARDED], ids=["own objects", "guarded by the module"])
+def test_what_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str) -> None:
+    """Own objects, atomics; and all where the module says that a lock of its own guards it."""
+    (tmp_path / "allowed_without_lock.py").write_text(ALLOWED + more, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
     try:

@@ -48,6 +48,7 @@ from krait.compiler.types import (
 from krait.kernel.lang import Owned, Unowned
 
 if TYPE_CHECKING:
+    from krait.compiler.classes import ClassInfo
     from krait.compiler.program import Program
 
 GENERIC_LANG = {
@@ -235,10 +236,23 @@ class AnnotationResolver:
                 "Unowned[T] | None where it may be missing",
             )
         if not self.module.unsafe:
-            raise CompileError(
-                node, "Unowned[T] stands only in unsafe modules", "count the reference: T"
-            )
+            self._need_held(node, kind.cls)
         return replace(kind, unowned=True)
+
+    def _need_held(self, node: ast.expr, cls: ClassInfo) -> None:
+        """Uncounted references are for unsafe modules, and for those that say to what they are."""
+        if not any(cls.cls is each for each in self.module.holds):
+            raise CompileError(
+                node,
+                f"Unowned[{cls.display}] stands only in unsafe modules and in those that hold it",
+                f"count the reference: {cls.display}; or say `holds: Final = ({cls.display},)`",
+            )
+        if not cls.module.unsafe:
+            raise CompileError(
+                node,
+                f"nothing says how long a {cls.display} is there that is not counted",
+                "state it where the class is, in a module with `unsafe: Final = True`",
+            )
 
     def _apply(self, base: Any, arguments: list[Type], node: ast.AST | None) -> Type:
         name = getattr(base, "__name__", "")

@@ -142,14 +142,20 @@ class CoercionChecker(ComparisonChecker):
             escapes=node.escapes,
         )
 
-    @staticmethod
-    def _change_ownership(node: Node, kind: RefType) -> Node:
+    def _change_ownership(self, node: Node, kind: RefType) -> Node:
         """A counted reference as an uncounted one, or the other way round."""
         if node.owned and kind.unowned:
             raise CompileError(
                 node.syntax,
                 f"nothing keeps this {node.type} behind the statement; {kind} does not count it",
                 "keep it in a counted local first: name: T = …",
+            )
+
+        if kind.unowned and not self.function.module.unsafe:
+            raise CompileError(
+                node.syntax,
+                f"only an unsafe module lets a counted {node.type} be an {kind}",
+                "take it as one, or let the module that states how long it is there make it one",
             )
 
         def emit(low: Lowerer) -> str:

@@ -41,6 +41,9 @@ class SourceModule:
         self.assigned: list[str] = []
         self.type_only: dict[str, tuple[str, str | None]] = {}
         self.unsafe = getattr(module, "unsafe", False) is True
+        self.holds: tuple[type, ...] = getattr(module, "holds", ())
+        """Classes to which there may be uncounted references here."""
+        self.has_own_lock = getattr(module, "has_own_lock", False) is True
         self._index(self.tree.body, "", False)
         self.called_at_build = self._called_at_build()
 

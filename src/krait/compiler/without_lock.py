@@ -14,6 +14,7 @@ may have to be brought in: only the `_nofault` copies do not wait.
 
 Counts and allocations are what lowering adds, so the proof reads the linear form, which writes all
 of them out. Unsafe modules may store: what they state as their invariant is what they answer for.
+So may modules that say `has_own_lock`: their text names the lock that guards what they change.
 """
 
 from __future__ import annotations
@@ -137,7 +138,8 @@ def effects_of(
         stored = next(
             (found[1] for each_form in STORES if (found := each_form.match(each.text))), ""
         )
-        if stored and not function.module.unsafe and stored not in own:
+        answers = function.module.unsafe or function.module.has_own_lock
+        if stored and not answers and stored not in own:
             yield Effect(
                 each.line,
                 "stores into what others may see",

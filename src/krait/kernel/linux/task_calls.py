@@ -6,7 +6,7 @@ from typing import Final
 
 from krait.kernel.errno import EINVAL, ENOSYS, ESRCH
 from krait.kernel.lang import Errno, UserPointer, i32, syscall, u8, u32, u64
-from krait.kernel.linux.task import current_task
+from krait.kernel.linux.task import Task, current_task
 from krait.kernel.linux.threads import find_task
 
 ROBUST_HEAD_SIZE: Final = 24
@@ -31,7 +31,7 @@ def set_robust_list(head: u64, size: u64) -> None:
 @syscall("get_robust_list")
 def get_robust_list(tid: i32, head: UserPointer[u64], size: UserPointer[u64]) -> None:
     """Give what was registered."""
-    task = current_task()
+    task: Task = current_task()
     if tid != 0:
         found = find_task(task.process, u32.truncate(tid))
         if found is None:

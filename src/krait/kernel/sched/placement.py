@@ -16,8 +16,6 @@ and not the number.
 
 Invariant: interrupts are off and the kernel lock is held in every function. A thread in whose
 context a CPU is halted stays there until it runs (`is_bound`).
-
-Unsafe: threads are not counted. Invariant: that of `thread.py`.
 """
 
 from __future__ import annotations
@@ -40,7 +38,7 @@ from krait.kernel.sched.cpu import (
 from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_waiting
 from krait.kernel.sched.thread import URGENT, Thread
 
-unsafe: Final = True
+holds: Final = (Thread,)
 
 BALANCE_TICKS: Final = u64(1 << 26)
 """22 ms at 3 GHz."""

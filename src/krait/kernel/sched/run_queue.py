@@ -18,9 +18,8 @@ in which others waited, `OWED_TURNS` slices belong to these (sched_rt_runtime_us
 Invariant: a bucket holds its last thread, whose `next_runnable` is the bucket's first; bit i of
 `occupied` is set exactly if bucket i holds one. The list of urgent threads ends with None, and
 `urgent_waiting` has the CPU's bit exactly if there is one in it. `count` counts all. Interrupts are
-off in every method.
-
-Unsafe: threads are not counted. Invariant: that of `thread.py`.
+off in every method, and the queue is changed by one CPU at a time: by one that has its lock, or the
+kernel lock and the queue for its own (`cpu.py`).
 """
 
 from __future__ import annotations
@@ -39,7 +38,8 @@ from krait.kernel.lang import (
 )
 from krait.kernel.sched.thread import URGENT, Thread
 
-unsafe: Final = True
+holds: Final = (Thread,)
+has_own_lock: Final = True
 
 BUCKETS: Final = 64
 BUCKET_SHIFT: Final = 21
@@ -96,7 +96,7 @@ class RunQueue(Struct):
         if self.occupied == 0:
             self.base = max(self.base, virtual_time >> BUCKET_SHIFT)
 
-    def add(self, thread: Thread) -> None:
+    def add(self, thread: Unowned[Thread]) -> None:
         """Put a thread behind the others of its bucket, or of its priority."""
         number = thread.virtual_time >> BUCKET_SHIFT
         if number < self.base:
@@ -117,7 +117,7 @@ class RunQueue(Struct):
         self.last[index] = thread
         self.count += 1
 
-    def add_behind_first(self, thread: Thread) -> None:
+    def add_behind_first(self, thread: Unowned[Thread]) -> None:
         """Put a thread that yields behind those who would be next, whatever its virtual time."""
         if thread.weight < URGENT and self.occupied != 0:
             earliest = self._earliest() << BUCKET_SHIFT
@@ -125,14 +125,14 @@ class RunQueue(Struct):
                 thread.virtual_time = earliest
         self.add(thread)
 
-    def add_again(self, thread: Thread) -> None:
+    def add_again(self, thread: Unowned[Thread]) -> None:
         """Put back a thread whose turn was ended; an urgent one that was driven away goes ahead."""
         if thread.weight >= URGENT and self.is_more_urgent(thread.weight):
             self.add_ahead(thread)
         else:
             self.add(thread)
 
-    def add_ahead(self, thread: Thread) -> None:
+    def add_ahead(self, thread: Unowned[Thread]) -> None:
         """Put an urgent thread before its equals."""
         self._add_urgent(thread, thread.weight + 1)
 
@@ -243,7 +243,7 @@ class RunQueue(Struct):
         first = self.urgent
         return running.takes_turns and first is not None and first.weight == running.weight
 
-    def _add_urgent(self, thread: Thread, weight: u32) -> None:
+    def _add_urgent(self, thread: Unowned[Thread], weight: u32) -> None:
         """Put a thread behind the urgent ones that have this weight or more."""
         before: Unowned[Thread] | None = None
         following = self.urgent
@@ -269,7 +269,7 @@ class RunQueue(Struct):
             self.count -= 1
         return first
 
-    def _set_first_urgent(self, first: Thread | None) -> None:
+    def _set_first_urgent(self, first: Unowned[Thread] | None) -> None:
         """Let the list of urgent threads begin with what followed the first, or be empty."""
         self.urgent = first
         if first is None:
@@ -292,7 +292,7 @@ class RunQueue(Struct):
             here = here.next_runnable
         return False
 
-    def _remove_behind(self, index: u64, before: Thread, thread: Thread) -> None:
+    def _remove_behind(self, index: u64, before: Unowned[Thread], thread: Thread) -> None:
         """Unlink a thread of a bucket by the one before it in the ring."""
         if before is thread:
             self.last[index] = None

@@ -22,18 +22,17 @@ A dying thread cannot free the stack it stands on: it leaves itself in `cpu.depa
 runs next drops it. Nothing on its stack is released, so it must call `exit_current` from a function
 that owns no references.
 
-Unsafe: a thread's saved stack pointer is written and read by assembly. Invariant: it was left by
-`switch_stacks` or `prepare_stack` and names the thread's own kernel stack; interrupts are off from
-the choice of the next thread to the first instruction after the switch. The kernel lock is held all
-the while, so no other CPU takes a thread whose stack is not left yet.
+Invariant: interrupts are off from the choice of the next thread to the first instruction after the
+switch (`switching.py`). The kernel lock is held all the while, so no other CPU takes a thread whose
+stack is not left yet.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NamedTuple, NoReturn
+from typing import Final, NoReturn
 
-from krait.kernel.arch.x86_64 import context, per_cpu
+from krait.kernel.arch.x86_64 import per_cpu
 from krait.kernel.arch.x86_64.cpu import (
     disable_interrupts,
     enable_interrupts,
@@ -46,8 +45,6 @@ from krait.kernel.lang import (
     Struct,
     Text,
     Unowned,
-    address_of,
-    function_address,
     log,
     no_sleep,
     panic,
@@ -72,9 +69,14 @@ from krait.kernel.sched.cpu import (
 from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time, urgent_waiting
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.switching import (
+    STAY,
+    Change,
+    change_stacks,
+    change_to,
     charge,
     load_space,
     make_current,
+    prepare_first_steps,
     save_program_state,
     settle,
     take_over_program_state,
@@ -87,11 +89,12 @@ from krait.kernel.sched.thread import (
     ThreadState,
     current,
     current_thread,
+    living,
 )
 from krait.kernel.sched.timer_queue import Timer
 from krait.kernel.sched.waiter import Waiter
 
-unsafe: Final = True
+holds: Final = (Thread,)
 
 SLICE_NS: Final = u64(4_000_000)
 """How long a thread may run while others wait."""
@@ -125,16 +128,6 @@ scheduler = Scheduler()
 first_slice_timer = SliceTimer()
 
 
-class Change(NamedTuple):
-    """From one stack to another; `load` 0: stay."""
-
-    save: u64
-    load: u64
-
-
-STAY: Final = Change(u64(0), u64(0))
-
-
 def prepare(thread: Thread) -> None:
     """Give a new thread what it waits by; raises ENOMEM."""
     thread.waiter = Waiter()
@@ -155,13 +148,13 @@ def become(thread: Thread) -> None:
     prepare(thread)
     with interrupts_off():
         thread.state = ThreadState.RUNNING
-        current_thread.set(thread)
+        current_thread.set(living(thread))
         cpu = this_cpu()
         cpu.turn_began = ticks_now()
         if cpu.slice_timer is None:
             cpu.slice_timer = first_slice_timer
         if thread.vector_area != 0:
-            cpu.program_thread = thread
+            cpu.program_thread = living(thread)
         per_cpu.set_kernel_stack(thread.kernel_stack_top)
         per_cpu.set_work(thread.work)
 
@@ -177,7 +170,7 @@ def spawn(entry: Callable[[u64], None], argument: u64, name: Text, stack_top: u6
 def begin(thread: Thread, entry: Callable[[], NoReturn]) -> None:
     """Start a thread on the stack it has; `entry` calls `arrive` first, and never returns."""
     prepare(thread)
-    thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
+    prepare_first_steps(thread, entry)
     make_runnable(thread)
 
 
@@ -269,16 +262,16 @@ def make_runnable(thread: Thread) -> None:
         if cpus.several:
             home = placement.choose(thread)
             if home != cpu.index:
-                _enqueue_at(thread, home)
+                _enqueue_at(living(thread), home)
                 return
             placement.move(thread, cpu)
         if cpu.is_idle:
-            cpu.run_queue.add(thread)
+            cpu.run_queue.add(living(thread))
             return
         running = current()
         charge(cpu, running, ticks_now())
         cpu.run_queue.advance(running.virtual_time)
-        cpu.run_queue.add(thread)
+        cpu.run_queue.add(living(thread))
         if running is thread:
             return
         if _goes_before(thread, running):
@@ -310,7 +303,7 @@ def set_weight(thread: Thread, weight: u32) -> None:
             thread.virtual_time = queue.base << BUCKET_SHIFT
         thread.weight = weight
         if is_queued and is_lowered and weight >= URGENT:
-            queue.add_ahead(thread)
+            queue.add_ahead(living(thread))
             is_queued = False
         unlock_queue(cpu)
         if is_queued:
@@ -341,7 +334,7 @@ def set_affinity(thread: Thread, mask: u64) -> None:
             is_queued = cpu.run_queue.remove(thread)
             unlock_queue(cpu)
             if is_queued:
-                _enqueue_at(thread, home)
+                _enqueue_at(living(thread), home)
 
 
 def may_stay(thread: Thread) -> bool:
@@ -452,7 +445,7 @@ def _leave_turn(now: u64) -> bool:
     return False
 
 
-def _enqueue_at(thread: Thread, home: u32) -> None:
+def _enqueue_at(thread: Unowned[Thread], home: u32) -> None:
     """Put a thread into the queue of another CPU, and let that know."""
     cpu = cpu_at(home)
     placement.move(thread, cpu)
@@ -501,7 +494,7 @@ def _switch(now: u64) -> None:
     """Go on in the next thread; returns when this one is the next."""
     change = _choose(now)
     if change.load != 0:
-        context.switch_stacks(change.save, change.load)
+        change_stacks(change)
         settle()
         if this_cpu().departed is not None:
             _drop_departed()
@@ -528,10 +521,10 @@ def _choose(now: u64) -> Change:
     if following.vector_area != 0:
         take_over_program_state(cpu, following)
     make_current(following)
-    return Change(address_of(previous.saved), following.saved.pointer)
+    return change_to(previous, following)
 
 
-def _reconsider(cpu: Cpu, previous: Thread, following: Thread) -> Unowned[Thread]:
+def _reconsider(cpu: Cpu, previous: Thread, following: Unowned[Thread]) -> Unowned[Thread]:
     """Give who is to run instead: another CPU's urgent thread, or none where this one may not."""
     if urgent_waiting.cpus.load() != 0 and not cpu.run_queue.owes_turns():
         if (urgent := placement.pull(cpu, following.weight)) is not None:
@@ -540,11 +533,11 @@ def _reconsider(cpu: Cpu, previous: Thread, following: Thread) -> Unowned[Thread
     if following is previous and not may_stay(following):
         _enqueue_at(following, placement.choose_any(following))
         if (idle_thread := cpu.idle_thread) is not None:
-            return idle_thread
+            return living(idle_thread)
     return following
 
 
-def _put_back(cpu: Cpu, thread: Thread) -> None:
+def _put_back(cpu: Cpu, thread: Unowned[Thread]) -> None:
     """Let a thread that was about to run wait, before its equals; the idle one never waits."""
     if thread is cpu.idle_thread:
         return
@@ -560,7 +553,7 @@ def _find_work(cpu: Cpu, previous: Thread, now: u64) -> Unowned[Thread]:
         if (stolen := placement.take_from_others(cpu)) is not None:
             return stolen
         if previous.state != ThreadState.SLEEPING and (idle := cpu.idle_thread) is not None:
-            return idle  # it is dead, or waits for another CPU: its context must be left
+            return living(idle)  # it is dead, or waits for another CPU: its context must be left
     return _idle(cpu, now)
 
 

@@ -4,24 +4,55 @@ Virtual time and CPU time are charged, the program's registers and address space
 the stacks. What the scheduler does around it needs the kernel lock; these steps do not, and so a
 thread may leave its CPU holding it and come back without it, or the other way round (`settle`).
 
-Unsafe: areas of vector registers and page tables are loaded by address. Invariant: they are those
-of a thread that is not on another CPU, which the kernel lock or its queue's lock ensures.
+Unsafe: areas of vector registers, page tables and stacks are loaded by address. Invariant: they are
+those of a thread that is not on another CPU, which the kernel lock or its queue's lock ensures. A
+thread's saved stack pointer was left by `switch_stacks` or `prepare_stack` and names its own kernel
+stack; interrupts are off from the choice of the next thread to the first instruction after the
+switch.
 """
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable
+from typing import Final, NamedTuple, NoReturn
 
 from krait.kernel.arch.x86_64 import context, page_table, per_cpu
 from krait.kernel.arch.x86_64.cpu import read_fs_base, write_fs_base
 from krait.kernel.arch.x86_64.layout import HOLDS_NOT
-from krait.kernel.lang import u64
+from krait.kernel.lang import address_of, function_address, inlined, u64
 from krait.kernel.sched import kernel_lock
 from krait.kernel.sched.cpu import Cpu, bit_of, cpus, this_cpu, unlock_queue
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.thread import NORMAL_WEIGHT, URGENT, Thread, current_thread
 
 unsafe: Final = True
+
+
+class Change(NamedTuple):
+    """A switch to make: where to leave one stack pointer, and the other to load. 0: stay."""
+
+    save: u64
+    load: u64
+
+
+STAY: Final = Change(u64(0), u64(0))
+
+
+def prepare_first_steps(thread: Thread, entry: Callable[[], NoReturn]) -> None:
+    """Let a thread that never ran begin with a function, on its own stack."""
+    thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
+
+
+@inlined
+def change_to(previous: Thread, following: Thread) -> Change:
+    """Say how the stacks change."""
+    return Change(address_of(previous.saved), following.saved.pointer)
+
+
+@inlined
+def change_stacks(change: Change) -> None:
+    """Go on in another thread; returns when this one goes on."""
+    context.switch_stacks(change.save, change.load)
 
 
 def settle() -> None:

@@ -9,7 +9,8 @@ is allocated once when the thread is made, so that waiting cannot run out of mem
 
 Unsafe: who runs and who could run is not counted, and other CPUs may look at it at the same time.
 Invariant: a thread has a count on itself (`life`) from the moment that it can run until its last
-stack is left, and it is in a queue, or runs on a CPU, only in between.
+stack is left, and it is in a queue, or runs on a CPU, only in between. The modules that hold such
+references get them from `living`; queues and CPUs have no others.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from enum import IntEnum
 from typing import TYPE_CHECKING, Final
 
+from krait.kernel.config import config
 from krait.kernel.lang import Array, PerCpu, Struct, Text, Unowned, inline, u8, u32, u64
 from krait.kernel.sched.grace_periods import Retirable
 
@@ -133,4 +135,11 @@ def current() -> Unowned[Thread]:
     """Give the running thread."""
     thread = current_thread.get()
     assert thread is not None, "there is no thread yet"
+    return thread
+
+
+def living(thread: Thread) -> Unowned[Thread]:
+    """Give a reference that is not counted, to a thread that has not ended."""
+    if config.debug:
+        assert thread.life is thread, "a thread that has ended, or was never begun, is to run"
     return thread
