@@ -24,6 +24,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "pipes",
         "posix_queues",
         "watches",
+        "async",
         "notices",
         "memory",
         "ranges",

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -248,6 +248,18 @@ def test_interrupt_ends_a_program_that_does_not_mind(on_terminal: list[Terminal]
     terminal.expect(rb"abc\r\nabc\r\n")
     terminal.send(b"\x03")
     assert terminal.wait() == 130
+
+
+def test_input_signals(on_terminal: list[Terminal], build_program: Callable[..., str]) -> None:
+    """O_ASYNC: SIGIO, or the signal of F_SETSIG, for each line; to the foreground group."""
+    terminal = Terminal(build_program("guest/programs/async.c", "-static", "-pthread"), "terminal")
+    on_terminal.append(terminal)
+    terminal.expect(rb"owned 1\r\ntype\r\n")
+    terminal.send(b"abc\r")
+    terminal.expect(rb"IO 1 read 4\r\n.*: 0\r\ntype\r\n")
+    terminal.send(b"de\r")
+    terminal.expect(rb"RT 1 code 1 band 41 fd 0 read 3\r\n")
+    assert terminal.wait() == 0
 
 
 def test_window_size(on_terminal: list[Terminal]) -> None:

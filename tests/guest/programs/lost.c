@@ -251,9 +251,30 @@ static void drain(void)
     sigset_t set;
     siginfo_t info;
     struct timespec none = { 0, 0 };
-    sigemptyset(&set), sigaddset(&set, SIGRTMIN), sigaddset(&set, SIGRTMIN + 1);
+    sigemptyset(&set), sigaddset(&set, SIGIO), sigaddset(&set, SIGRTMIN), sigaddset(&set, SIGRTMIN + 1);
     while (sigtimedwait(&set, &info, &none) > 0)
         ;
+}
+
+/* O_ASYNC on files of each kind; the owner hears of it, and the signals are taken. */
+static void told(void)
+{
+    int ends[2], pair[2], watch = inotify_init1(IN_NONBLOCK), made[5];
+    if (pipe(ends)) ends[0] = ends[1] = -1;
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair)) pair[0] = pair[1] = -1;
+    made[0] = ends[0], made[1] = ends[1], made[2] = pair[0], made[3] = pair[1], made[4] = watch;
+    for (int i = 0; i < 5; i++) {
+        fcntl(made[i], F_SETOWN, getpid());
+        fcntl(made[i], F_SETSIG, SIGRTMIN);
+        fcntl(made[i], F_SETFL, O_ASYNC | O_NONBLOCK);
+    }
+    inotify_add_watch(watch, "/tmp", IN_ALL_EVENTS);
+    close(open("/tmp/lost-told", O_CREAT | O_RDWR, 0600)), unlink("/tmp/lost-told");
+    write(ends[1], bytes, 100), read(ends[0], bytes, 100);
+    write(pair[1], bytes, 100), read(pair[0], bytes, 100);
+    fcntl(pair[0], F_SETFL, O_NONBLOCK);
+    close(ends[0]), close(ends[1]), close(pair[1]), close(pair[0]), close(watch);
+    drain();
 }
 
 static void timers(void)
@@ -424,7 +445,7 @@ static void vectors(void)
 static const struct { const char *name; void (*function)(void); } ways[] = {
     { "maps", maps }, { "large", large }, { "shared", shared }, { "heap", heap }, { "files", files },
     { "mapped files", mapped_files }, { "memory files", memory_files }, { "pipes", pipes }, { "sockets", sockets },
-    { "waits", waits }, { "timers", timers }, { "signals", signals }, { "system v", system_v }, { "queues", queues },
+    { "waits", waits }, { "timers", timers }, { "told", told }, { "signals", signals }, { "system v", system_v }, { "queues", queues },
     { "asynchronous", asynchronous }, { "descriptors", descriptors }, { "proc files", proc_files },
     { "mounts", mounts }, { "threads", threads }, { "vectors", vectors },
 };

@@ -8,6 +8,7 @@ again while it slept. What nobody read is lost when the last end is closed.
 from __future__ import annotations
 
 from krait.kernel.errno import ENXIO
+from krait.kernel.fs.async_notices import AsyncNotices
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import NONBLOCK
@@ -47,14 +48,14 @@ class FifoFile(PipeReader):
             events |= 0x4 | 0x100  # POLLOUT, POLLWRNORM
         return events
 
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the readers' list, then the writers'."""
+        return self.pipe.notices_of(writers=index == 1) if index < 2 else None
+
     def __del__(self) -> None:
         """Close both ends."""
         self.release_vnode()
-        with self.pipe.lock:
-            self.pipe.readers -= 1
-            self.pipe.writers -= 1
-        self.pipe.writable.wake_all()
-        self.pipe.readable.wake_all()
+        self.pipe.close_ends(readers=1, writers=1)
 
 
 def open_fifo(vnode: Vnode, flags: u32, dentry: Dentry) -> File:

@@ -25,6 +25,7 @@ from krait.kernel.lang import Counted, Errno, Slice, Text, UserSlice, i64, text,
 from krait.kernel.mm.pager import Pager
 
 if TYPE_CHECKING:
+    from krait.kernel.fs.async_notices import AsyncNotices
     from krait.kernel.fs.dentry import Dentry
     from krait.kernel.fs.poll import PollTable
 
@@ -136,6 +137,13 @@ class File(Counted):
         """Return the POLL* events that hold now; with a table, also have its owner woken."""
         return READABLE | WRITABLE
 
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the first or second list of those who O_ASYNC tells of what this file shows.
+
+        Made when it is asked for first; raises ENOMEM. None: such files send no signals.
+        """
+        return None
+
     def control(self, command: u32, argument: u64) -> i64:
         """Do what ioctl(2) asks of this kind of file."""
         raise Errno(ENOTTY)
@@ -180,6 +188,8 @@ class File(Counted):
     def release_vnode(self) -> None:
         """Give back what the file holds of its vnode; a kind's `__del__` calls it."""
         vnode = self.vnode
+        if (owner := self.signal_owner) is not None:
+            owner.leave()
         if notify.notifications.count != 0:
             notify.note_close(self)
         if vnode is not None and self.counted_writer:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from krait.kernel.errno import EAGAIN, EEXIST, EINVAL, EMFILE, ENOSPC, ENOTTY
+from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.name import Name
@@ -131,6 +132,13 @@ class Inotify(File):
     overflowed: bool = False
     watches: InotifyWatch | None = None
     last_number: i32 = 0
+    notices: AsyncNotices | None = None
+
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the list of those who want to know of events."""
+        if index == 0 and self.notices is None:
+            self.notices = AsyncNotices()
+        return self.notices if index == 0 else None
 
     def anonymous_name(self) -> Text:
         """Return what /proc/self/fd shows."""
@@ -207,14 +215,20 @@ class Inotify(File):
             return
         self.append(made)
         self.count += 1
-        self.changed.wake_all()
+        self.wake()
 
     def lose(self) -> None:
         """Say once that events were lost."""
         if not self.overflowed:
             self.overflowed = True
             self.append(self.overflow)
-            self.changed.wake_all()
+            self.wake()
+
+    def wake(self) -> None:
+        """There is an event."""
+        self.changed.wake_all()
+        if (notices := self.notices) is not None:
+            notices.tell(Reason.IN)
 
     def append(self, event: InotifyEvent) -> None:
         """Put an event at the end."""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from krait.kernel.errno import EAGAIN, EBUSY, EINVAL, ENOMEM, ENOTTY, EPERM, EPIPE
 from krait.kernel.fs import modes
+from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.fs.caller import Owner, owner_of_new
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, WRITE_ONLY
@@ -74,6 +75,8 @@ class Pipe(Counted):
     uid: u32 = 0  # who made it
     gid: u32 = 0
     vnode: Vnode | None = None  # of both ends, once somebody asks (anonymous.py)
+    reader_notices: AsyncNotices | None = None
+    writer_notices: AsyncNotices | None = None
 
     def read(self, into: UserSlice[u8], flags: u32) -> usize:
         """Take up to `into.length` bytes; 0 means that every writer has closed.
@@ -97,8 +100,41 @@ class Pipe(Counted):
             if taken == rest.length or not self._bring_in(rest.part(taken, rest.length), done):
                 break
         if done != 0:
-            self.writable.wake_all()
+            self._wake_writers()
         return done
+
+    def _wake_readers(self) -> None:
+        """There is something to read, or the last writer has gone."""
+        self.readable.wake_all()
+        if (notices := self.reader_notices) is not None:
+            notices.tell(Reason.IN)
+
+    def _wake_writers(self) -> None:
+        """There is room, or the last reader has gone."""
+        self.writable.wake_all()
+        if (notices := self.writer_notices) is not None:
+            notices.tell(Reason.OUT)
+
+    def close_ends(self, *, readers: u32, writers: u32) -> None:
+        """Count ends out; who is left hears of it when the other side has gone."""
+        with self.lock:
+            self.readers -= readers
+            self.writers -= writers
+        if (self.readers == 0) != (self.writers == 0):
+            self._wake_writers()
+            self._wake_readers()
+
+    def notices_of(self, *, writers: bool) -> AsyncNotices:
+        """Return the list of those who want to know, made if missing; raises ENOMEM."""
+        known = self.writer_notices if writers else self.reader_notices
+        if known is not None:
+            return known
+        made = AsyncNotices()
+        if writers:
+            self.writer_notices = made
+        else:
+            self.reader_notices = made
+        return made
 
     def _wait_for_bytes(self, flags: u32) -> bool:
         """Wait until there is something to take; False at the end. The lock is held."""
@@ -152,7 +188,7 @@ class Pipe(Counted):
                     return written
             else:
                 written += added
-                self.readable.wake_all()
+                self._wake_readers()
         return written
 
     def _read_packet(self, packets: Packets, into: UserSlice[u8], flags: u32) -> usize:
@@ -175,7 +211,7 @@ class Pipe(Counted):
                     self.count = count - size
                     packets.drop_first()
             if taken == wanted:
-                self.writable.wake_all()
+                self._wake_writers()
                 return taken
             into.part(taken, taken + 1).fault_in_writable()
 
@@ -205,7 +241,7 @@ class Pipe(Counted):
                     raise
                 return written
             written += added
-            self.readable.wake_all()
+            self._wake_readers()
         return written
 
     def duplicate(self, target: Pipe, length: u64, flags: u32) -> u64:
@@ -231,7 +267,7 @@ class Pipe(Counted):
                 tail = (target.head + target.count) % target.capacity
                 into[tail] = ring[(self.head + index) % self.capacity]
                 target.count += 1
-        target.readable.wake_all()
+        target._wake_readers()
         return done
 
     def _add_when_possible(self, data: UserSlice[u8], flags: u32) -> u64:
@@ -398,12 +434,13 @@ class PipeReader(PipeEnd):
             events |= POLLHUP
         return events
 
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the readers' list."""
+        return self.pipe.notices_of(writers=False) if index == 0 else None
+
     def __del__(self) -> None:
         self.release_vnode()
-        with self.pipe.lock:
-            self.pipe.readers -= 1
-        if self.pipe.readers == 0:
-            self.pipe.writable.wake_all()
+        self.pipe.close_ends(readers=1, writers=0)
 
 
 class PipeWriter(PipeEnd):
@@ -424,12 +461,13 @@ class PipeWriter(PipeEnd):
             events |= POLLERR
         return events
 
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the writers' list."""
+        return self.pipe.notices_of(writers=True) if index == 0 else None
+
     def __del__(self) -> None:
         self.release_vnode()
-        with self.pipe.lock:
-            self.pipe.writers -= 1
-        if self.pipe.writers == 0:
-            self.pipe.readable.wake_all()
+        self.pipe.close_ends(readers=0, writers=1)
 
 
 class PipeEnds(NamedTuple):

@@ -6,15 +6,16 @@ from enum import IntFlag
 from typing import Final
 
 from krait.kernel.config import config
-from krait.kernel.errno import EBADF, EINVAL, EPERM
+from krait.kernel.errno import EBADF, EINVAL, ENOTTY, EPERM
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import add_seals, get_seals
-from krait.kernel.fs.open_flags import NONBLOCK, PATH, OpenFlags
+from krait.kernel.fs.open_flags import ASYNC, NONBLOCK, PATH, OpenFlags
 from krait.kernel.fs.permission import check_owner
 from krait.kernel.fs.pipe import pipe_of
 from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
+from krait.kernel.linux.async_signals import change_async
 from krait.kernel.linux.descriptors import CLOSE_ON_EXEC
 from krait.kernel.linux.directory_notices import notify_directory
 from krait.kernel.linux.file_owners import (
@@ -32,7 +33,6 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.record_locks import RecordLock, record_lock, test_record_lock
 from krait.kernel.linux.task import current_credentials, current_files, current_process
 
-ASYNC: Final = u32(0o20000)  # O_ASYNC
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
 
 
@@ -142,13 +142,22 @@ class Control:
     GET_SEALS: Final = 1034
 
 
-def set_flags(file: File, flags: u32) -> None:
-    """Set the status flags of an open file; EPERM for O_NOATIME on a file of another user's."""
+def set_flags(file: File, descriptor: u32, flags: u32) -> None:
+    """Set the status flags of an open file; EPERM for O_NOATIME on a file of another user's.
+
+    O_ASYNC stays cleared where no signals come.
+    """
     if (
         flags & ~file.flags & u32(OpenFlags.NO_ACCESS_TIME) != 0
         and (who := current_files().rights) is not None
     ):
         check_owner(who, vnode_of(file))
+    if config.ipc:
+        try:
+            change_async(file, descriptor, wanted=flags & ASYNC != 0)
+        except Errno as error:
+            if error.code != ENOTTY:
+                raise
     file.set_status_flags(flags)
 
 
@@ -172,7 +181,7 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
         case Control.GETFL:
             return i64(file.flags)
         case Control.SETFL:
-            set_flags(file, u32.truncate(argument))
+            set_flags(file, u32.truncate(descriptor), u32.truncate(argument))
             return 0
         case Control.GETLK:
             test_record_lock(file, UserPointer[RecordLock](argument), of_file=False)
@@ -264,7 +273,10 @@ def ioctl(descriptor: i32, command: u32, argument: u64) -> i64:
             switch_status_flag(file, NONBLOCK, argument)
             return 0
         case 0x5452:  # FIOASYNC
-            switch_status_flag(file, ASYNC, argument)
+            wanted = UserPointer[i32](argument).load()
+            if not config.ipc:
+                raise Errno(ENOTTY)
+            change_async(file, u32.truncate(descriptor), wanted=wanted != 0)
             return 0
         case _:
             return file.control(command, argument)

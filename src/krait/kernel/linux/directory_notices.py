@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import ENOTDIR
+from krait.kernel.fs.async_notices import Reason
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_owner import FileOwner, OwnerKind
@@ -58,7 +59,7 @@ class DirectoryNotice(Watch):
         """Send the signal."""
         if not self.again:
             remove_watch(self)
-        signal_owner(self.owner, self.descriptor)
+        signal_owner(self.owner, current_process(), self.descriptor, Reason.MESSAGE)
 
     def expire(self) -> None:
         """The directory is gone."""

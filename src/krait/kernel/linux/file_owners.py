@@ -1,7 +1,6 @@
 """Signals about files: fcntl(2) F_SETOWN, F_SETOWN_EX, F_SETSIG, and sending them.
 
-Directory notices (`directory_notices.py`) are what sends them; O_ASYNC is kept and shown, but no
-file here sends signals when it becomes readable or writable.
+Directory notices (`directory_notices.py`) and O_ASYNC (`async_signals.py`) are what sends them.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EINVAL, ESRCH
+from krait.kernel.fs.async_notices import Reason
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_owner import FileOwner, OwnerKind
 from krait.kernel.lang import (
@@ -29,8 +29,8 @@ from krait.kernel.linux.signals import SI_KERNEL, SIGIO, SIGNAL_LIMIT
 from krait.kernel.linux.task import current_process
 from krait.kernel.linux.threads import find_task
 
-POLL_MSG: Final = i32(3)  # asm-generic/siginfo.h
-POLL_MSG_BAND: Final = u64(0x441)  # POLLIN | POLLRDNORM | POLLMSG, fs/fcntl.c
+BANDS: Final = [u64(0), u64(0x41), u64(0x304), u64(0x441), u64(0x8), u64(0x82), u64(0x18)]
+"""The POLL* events of each reason (band_table of fs/fcntl.c)."""
 SI_SIGIO: Final = i32(-5)
 OWN_CODES: Final = u64(0x8002_09B0)
 """Signals whose codes have meanings of their own: ILL TRAP BUS FPE SEGV CHLD SYS, by number."""
@@ -114,27 +114,36 @@ def shown_signal(file: File) -> i64:
     return 0 if owner is None else i64(owner.signo)
 
 
-def signal_owner(owner: FileOwner, descriptor: u32) -> None:
+def signal_owner(owner: FileOwner, process: Process, descriptor: u32, reason: Reason) -> None:
     """Tell the owner that something happened (send_sigio of fs/fcntl.c).
 
     A signal that cannot be queued becomes SIGIO.
     """
-    process = current_process()
     if owner.signo == 0:
         send_plain(process, owner)
         return
-    has_own_codes = owner.signo < 32 and OWN_CODES >> u64(owner.signo) & 1 != 0
-    code = SI_SIGIO if has_own_codes else POLL_MSG
     try:
-        send(process, owner, SignalInfo(owner.signo, 0, code, POLL_MSG_BAND, u64(descriptor), 0))
+        send(process, owner, info_about(owner, descriptor, reason))
     except Errno:
         send_plain(process, owner)
+
+
+def info_about(owner: FileOwner, descriptor: u32, reason: Reason) -> SignalInfo:
+    """Give what the signal of F_SETSIG tells."""
+    has_own_codes = owner.signo < 32 and OWN_CODES >> u64(owner.signo) & 1 != 0
+    code = SI_SIGIO if has_own_codes else i32(u32(reason))
+    return SignalInfo(owner.signo, 0, code, BANDS[u32(reason)], u64(descriptor), 0)
+
+
+def plain_info() -> SignalInfo:
+    """Give what SIGIO tells if there is no F_SETSIG: nothing."""
+    return SignalInfo(SIGIO, 0, SI_KERNEL, 0, 0, 0)
 
 
 def send_plain(process: Process, owner: FileOwner) -> None:
     """Send SIGIO, as the kernel itself does; never fails, as a standard signal needs no memory."""
     try:
-        send(process, owner, SignalInfo(SIGIO, 0, SI_KERNEL, 0, 0, 0))
+        send(process, owner, plain_info())
     except Errno:
         return
 
@@ -144,5 +153,5 @@ def send(process: Process, owner: FileOwner, info: SignalInfo) -> None:
     if owner.kind == u32(OwnerKind.THREAD):
         if (task := find_task(process, owner.id)) is not None:
             post_to_task(task, info)
-    elif owner.id == (process.pid if owner.kind == u32(OwnerKind.PROCESS) else process.group_id):
+    elif owner.is_of(process.pid, process.group_id):
         post(process, info)

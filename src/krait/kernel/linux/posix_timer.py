@@ -14,11 +14,10 @@ from krait.kernel.lang import i32, u32, u64
 from krait.kernel.linux.cpu_alarm import CpuAlarm
 from krait.kernel.linux.cpu_timers import cancel_alarm, left_ns, set_alarm, set_alarm_again, time_of
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import continue_if_asked, is_dropped, notice
+from krait.kernel.linux.send_signal import post_prepared
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo
 from krait.kernel.linux.signals import SI_TIMER
-from krait.kernel.linux.task import WORK_EXIT, Task
-from krait.kernel.linux.threads import receiver
+from krait.kernel.linux.task import Task
 from krait.kernel.sched import clock, timer
 from krait.kernel.sched.timer_queue import Timer
 
@@ -128,25 +127,8 @@ def go_off(expired: PosixTimer) -> None:
 
 def send(expired: PosixTimer) -> bool:
     """Queue the signal; False if it is ignored."""
-    process = expired.process
-    continue_if_asked(process, expired.signo)
-    target = expired.task
-    task = target if target is not None else receiver(process, expired.signo)
-    if task is None or task.work & WORK_EXIT != 0 or is_dropped(process, task, expired.signo):
-        return False
-    with process.signal_lock:
-        queued = expired.queued
-        if not queued.waiting:
-            queued.info = SignalInfo(
-                expired.signo, 0, SI_TIMER, u64(expired.number), expired.value, 0
-            )
-            if target is not None:
-                target.signals.pending.add(queued)
-            else:
-                process.pending.add(queued)
-            process.signal_arrival.wake_all()
-            notice(task, process)
-    return True
+    info = SignalInfo(expired.signo, 0, SI_TIMER, u64(expired.number), expired.value, 0)
+    return post_prepared(expired.process, expired.task, expired.queued, info)
 
 
 def signal_taken(process: Process, info: SignalInfo) -> SignalInfo:

@@ -28,7 +28,7 @@ from krait.kernel.linux.signals import (
     mask_of,
     signal_bit,
 )
-from krait.kernel.linux.task import WORK_SIGNAL, Task, current_credentials
+from krait.kernel.linux.task import WORK_EXIT, WORK_SIGNAL, Task, current_credentials
 from krait.kernel.linux.threads import receiver
 from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
 
@@ -85,6 +85,31 @@ def post_from_interrupt(process: Process, signo: u32) -> None:
         process.pending.mark(signo)
         process.signal_arrival.wake_all()
         notice(task, process)
+
+
+@interrupt
+def post_prepared(
+    process: Process, target: Task | None, queued: QueuedSignal, info: SignalInfo
+) -> bool:
+    """Send with an entry that was made before, where nothing may be allocated.
+
+    To one task, or to the process if there is no target. What is pending already stays as it is.
+    False: nobody would hear it.
+    """
+    continue_if_asked(process, info.signo)
+    task = target if target is not None else receiver(process, info.signo)
+    if task is None or task.work & WORK_EXIT != 0 or is_dropped(process, task, info.signo):
+        return False
+    with process.signal_lock:
+        if not queued.waiting:
+            queued.info = info
+            if target is not None:
+                target.signals.pending.add(queued)
+            else:
+                process.pending.add(queued)
+            process.signal_arrival.wake_all()
+            notice(task, process)
+    return True
 
 
 def stop_or_continue(process: Process, signo: u32) -> None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import ECONNREFUSED, EPIPE
+from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.lang import Buffer, Counted, Errno, Slice, Struct, inline, u8, u32, u64
 from krait.kernel.net.limited_wait import wait_for_change
 from krait.kernel.net.passed_files import PassedFiles
@@ -64,6 +65,23 @@ class UnixEndpoint(Counted):
     peer_serial: u64 = 0  # whom it is connected to; 0: nobody
     name: UnixName | None = None
     takes_credentials: bool = False  # SO_PASSCRED
+    notices: AsyncNotices | None = None
+    awaited: bool = False
+    """A stream's reader sleeps, so that no signal says that there is something."""
+    wanted_room: u64 = 0
+    """Of the peer, what this end asked for in vain; a signal says when it is there."""
+
+    def tell(self, reason: Reason) -> None:
+        """Tell who has set O_ASYNC."""
+        if (notices := self.notices) is not None and not self.awaited:
+            notices.tell(reason)
+
+    def tell_of_room(self, reader: UnixEndpoint) -> None:
+        """Tell a sender who waits for it that enough of what it sent has been read."""
+        if self.wanted_room != 0 and reader.bytes <= self.wanted_room // 4:
+            self.wanted_room = u64(0)
+            if (notices := self.notices) is not None:
+                notices.tell(Reason.OUT)
 
     def put(
         self, message: UnixMessage, sender: UnixEndpoint, room: u64, most: u64, deadline_ns: u64
@@ -83,6 +101,8 @@ class UnixEndpoint(Counted):
                     raise Errno(EPIPE)
                 if self.has_room(size, room, most):
                     break
+                if self.bytes + size > room:
+                    sender.wanted_room = room
                 wait_for_change(self.changed, self.lock, deadline_ns)
             if (last := self.last) is not None:
                 last.following = message
@@ -92,12 +112,13 @@ class UnixEndpoint(Counted):
             self.bytes += size
             self.count += 1
         self.changed.wake_all()
+        self.tell(Reason.IN)
 
     def has_room(self, size: u64, room: u64, most: u64) -> bool:
         """Say whether a message may be put in; an empty queue takes any."""
         return self.count == 0 or (self.bytes + size <= room and self.count <= most)
 
-    def wait_for_message(self, deadline_ns: u64) -> bool:
+    def wait_for_message(self, deadline_ns: u64, *, stream: bool) -> bool:
         """Wait until there is something to read; False at the end.
 
         The lock is held. Raises EAGAIN, EINTR, and a pending error.
@@ -106,7 +127,11 @@ class UnixEndpoint(Counted):
             self.raise_error()
             if self.shut & CANNOT_RECEIVE != 0:
                 return False
-            wait_for_change(self.changed, self.lock, deadline_ns)
+            self.awaited = stream
+            try:
+                wait_for_change(self.changed, self.lock, deadline_ns)
+            finally:
+                self.awaited = False
         return True
 
     def raise_error(self) -> None:

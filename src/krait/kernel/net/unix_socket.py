@@ -26,6 +26,7 @@ from krait.kernel.errno import (
     EPIPE,
     EPROTOTYPE,
 )
+from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.fs.open_flags import NONBLOCK, READ_WRITE
 from krait.kernel.fs.poll import POLLERR, POLLHUP, POLLRDHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import ScatterList
@@ -163,6 +164,7 @@ class UnixSocket(PassableSocket):
         found.last_pending = made
         found.pending_count += 1
         found.own.changed.wake_all()
+        found.own.tell(Reason.IN)
 
     def wait_for_backlog(self, listener: UnixSocket) -> None:
         """Wait until the listener may have room; EAGAIN, EINTR."""
@@ -243,6 +245,9 @@ class UnixSocket(PassableSocket):
             if self.type != SocketType.DATAGRAM:
                 mirrored = (bits & 1) << 1 | bits >> 1
                 peer.shut_more(mirrored)
+                if mirrored & CANNOT_RECEIVE != 0:
+                    both = mirrored == CANNOT_RECEIVE | CANNOT_SEND
+                    peer.tell(Reason.HANG_UP if both else Reason.IN)
             peer.changed.wake_all()
 
     # --- messages ---
@@ -350,7 +355,16 @@ class UnixSocket(PassableSocket):
             return events | WRITABLE
         if self.has_room(peer):
             events |= WRITABLE
+        else:
+            own.wanted_room = self.common.send_room
         return events
+
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the list of those who want to know of messages, connections and room."""
+        own = self.own
+        if index == 0 and own.notices is None:
+            own.notices = AsyncNotices()
+        return own.notices if index == 0 else None
 
     def has_room(self, peer: UnixEndpoint) -> bool:
         """Say whether poll(2) shows the socket as writable."""
@@ -450,6 +464,7 @@ class UnixSocket(PassableSocket):
                 if unread:
                     peer.error = ECONNRESET
                 peer.shut_more(CANNOT_RECEIVE | CANNOT_SEND)
+                peer.tell(Reason.HANG_UP)
         name = own.name
         if name is not None and self.owns_name:
             abstract_names.remove(name)

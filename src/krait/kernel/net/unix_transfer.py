@@ -129,7 +129,7 @@ def receive_stream(
         read_up: UnixMessage | None = None
         with own.lock:
             try:
-                more = own.wait_for_message(wait_ns)
+                more = own.wait_for_message(wait_ns, stream=True)
             except Errno:
                 if done == 0:
                     raise
@@ -157,6 +157,7 @@ def receive_stream(
         if (sender := peer) is not None:
             own.changed.wake_all()
             sender.changed.wake_all()
+            sender.tell_of_room(own)
         if found.files is not None:
             break
         if done != 0 and MessageFlags.WAITALL not in flags:
@@ -170,7 +171,7 @@ def peek_stream(own: UnixEndpoint, into: ScatterList, found: Incoming, deadline_
         done: u64 = 0
         short = False
         with own.lock:
-            if not own.wait_for_message(deadline_ns):
+            if not own.wait_for_message(deadline_ns, stream=True):
                 return 0
             message = own.first
             while message is not None and into.left != 0 and not short:
@@ -207,7 +208,7 @@ def receive_message(
         taken: UnixMessage | None = None
         with own.lock:
             own.raise_error()
-            if not own.wait_for_message(deadline_ns):
+            if not own.wait_for_message(deadline_ns, stream=False):
                 return 0
             message = own.first
             assert message is not None, "there is a message to read"
@@ -234,8 +235,10 @@ def tell_senders(own: UnixEndpoint, peer: UnixEndpoint | None, taken: UnixMessag
     own.changed.wake_all()
     if (sender := taken.sender) is not None:
         sender.changed.wake_all()
+        sender.tell_of_room(own)
     elif peer is not None:
         peer.changed.wake_all()
+        peer.tell_of_room(own)
 
 
 def describe(own: UnixEndpoint, message: UnixMessage, found: Incoming) -> None:

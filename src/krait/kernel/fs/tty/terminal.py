@@ -13,6 +13,7 @@ from typing import Final
 from krait.kernel.drivers import console, control
 from krait.kernel.drivers.standard_input import standard_input
 from krait.kernel.errno import EAGAIN, EINTR
+from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.fs.tty.line_discipline import RING, LineDiscipline
 from krait.kernel.fs.tty.termios import VMIN, VTIME
 from krait.kernel.lang import Array, Errno, Slice, Struct, inline, u8, u16, u32, u64
@@ -39,6 +40,7 @@ class Terminal(Struct):
     host_listens: bool = False  # on the control console
     started: bool = False
     send_signal: Callable[[u32], None] | None = None  # to the group; runs in interrupts, too
+    notices: AsyncNotices | None = None
 
     def set_window_size(self, rows: u16, columns: u16) -> None:
         """Note the size of the host's window."""
@@ -136,4 +138,8 @@ terminal = Terminal()
 def on_arrival() -> None:
     """Take input in the interrupt, for the sake of Ctrl-C."""
     with terminal.lock:
+        before = terminal.discipline.head
         terminal.pump()
+        arrived = terminal.discipline.head != before and terminal.discipline.readable(u64(1))
+    if arrived and (notices := terminal.notices) is not None:
+        notices.tell_from_interrupt(Reason.IN)

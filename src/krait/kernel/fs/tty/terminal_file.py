@@ -7,6 +7,7 @@ from typing import Final
 from krait.kernel.drivers import console
 from krait.kernel.drivers.standard_input import standard_input
 from krait.kernel.errno import EINVAL, ENOTTY, EPERM, ESPIPE
+from krait.kernel.fs.async_notices import AsyncNotices
 from krait.kernel.fs.file import READABLE, WRITABLE, File
 from krait.kernel.fs.poll import POLLHUP, PollTable
 from krait.kernel.fs.tty import ioctls
@@ -92,6 +93,15 @@ class TerminalFile(File):
                 events |= READABLE | POLLHUP
         terminal.flush_echo()
         return events
+
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Return the terminal's list; input comes from now on."""
+        if index != 0:
+            return None
+        terminal.start()
+        if terminal.notices is None:
+            terminal.notices = AsyncNotices()
+        return terminal.notices
 
     def control(self, command: u32, argument: u64) -> i64:
         """Do what an ioctl asks."""
