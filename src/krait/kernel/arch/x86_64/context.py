@@ -17,9 +17,9 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64.cpu import cpuid, read_cr4, write_cr4, write_xcr0
+from krait.kernel.arch.x86_64.hypervisor import is_emulated
 from krait.kernel.arch.x86_64.layout import CODE_SELECTOR, DATA_SELECTOR, FRAME_SIZE
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
-from krait.kernel.arch.x86_64.tsc import hypervisor_is
 from krait.kernel.lang import (
     Struct,
     at,
@@ -29,7 +29,6 @@ from krait.kernel.lang import (
     slice_at,
     store,
     symbol_address,
-    text,
     u8,
     u16,
     u32,
@@ -47,8 +46,6 @@ AVX: Final = 1 << 2
 AVX512: Final = 0x7 << 5  # mask registers, upper halves, upper registers: all or none
 LEGACY_SIZE: Final = 512
 HEADER_SIZE: Final = 64
-EMULATOR: Final = b"TCGTCGTCGTCG"
-"""QEMU without a CPU that virtualizes."""
 INITIAL_X87_CONTROL: Final = 0x37F
 INITIAL_MXCSR: Final = 0x1F80
 
@@ -76,7 +73,7 @@ def start() -> None:
     write_xcr0(mask)
     vector_layout.mask = mask
     vector_layout.size = u64(cpuid(u32(0xD), u32(0)).ebx)
-    if mask == X87 | SSE | AVX and hypervisor_is(text(EMULATOR)):
+    if mask == X87 | SSE | AVX and is_emulated():
         store(u8, symbol_address("krait_vector_moves"), u8(1))
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.cpu import cpuid, pause, write_msr
+from krait.kernel.arch.x86_64.hypervisor import KVM, hypervisor_is
 from krait.kernel.arch.x86_64.image_layout import image_physical
-from krait.kernel.arch.x86_64.tsc import hypervisor_is
 from krait.kernel.lang import (
     Packed,
     Struct,
@@ -24,7 +24,6 @@ from krait.kernel.lang import (
     at,
     i8,
     register,
-    text,
     u8,
     u32,
     u64,
@@ -32,7 +31,6 @@ from krait.kernel.lang import (
 
 unsafe: Final = True
 
-SIGNATURE: Final = b"KVMKVMKVM\0\0\0"
 FEATURES_LEAF: Final = u32(0x4000_0001)
 HAS_CLOCK: Final = u32(1 << 3)  # KVM_FEATURE_CLOCKSOURCE2
 SYSTEM_TIME: Final = u32(0x4B56_4D01)  # MSR_KVM_SYSTEM_TIME_NEW
@@ -64,7 +62,7 @@ time_page = aligned(64)(TimePage())
 
 def multiplier() -> u64:
     """Give nanoseconds per tick in 32.32, 0 where KVM does not tell."""
-    if not hypervisor_is(text(SIGNATURE)) or cpuid(FEATURES_LEAF, u32(0)).eax & HAS_CLOCK == 0:
+    if not hypervisor_is(KVM) or cpuid(FEATURES_LEAF, u32(0)).eax & HAS_CLOCK == 0:
         return u64(0)
     address = address_of(time_page)
     write_msr(SYSTEM_TIME, image_physical(address) | ENABLE)

@@ -11,15 +11,14 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64.cpu import cpuid
-from krait.kernel.lang import Text, asm, u32, u64
+from krait.kernel.arch.x86_64.hypervisor import HYPERVISOR_BIT, HYPERVISOR_LEAF
+from krait.kernel.lang import asm, u32, u64
 
 unsafe: Final = True
 
 SECOND_NS: Final = 1_000_000_000
 LOW: Final = u64(0xFFFF_FFFF)
 
-HYPERVISOR_BIT: Final = u32(1 << 31)  # Intel SDM 2A, CPUID leaf 1, ECX
-HYPERVISOR_LEAF: Final = u32(0x4000_0000)
 TIMING_LEAF: Final = u32(0x4000_0010)  # VMware's convention: EAX = TSC kHz, EBX = APIC timer kHz
 CRYSTAL_LEAF: Final = u32(0x15)
 
@@ -56,28 +55,6 @@ def rate_hz(multiplier: u64) -> u64:
     if multiplier == 0:
         return 0
     return u64(SECOND_NS << 32) // multiplier
-
-
-def hypervisor_is(signature: Text) -> bool:
-    """Compare the 12 bytes by which a hypervisor names itself."""
-    if cpuid(1, 0).ecx & HYPERVISOR_BIT == 0:
-        return False
-    leaf = cpuid(HYPERVISOR_LEAF, 0)
-    return (
-        leaf.ebx == _word(signature, 0)
-        and leaf.ecx == _word(signature, 4)
-        and leaf.edx == _word(signature, 8)
-    )
-
-
-def _word(bytes: Text, at: u64) -> u32:
-    """Put four bytes together."""
-    return (
-        u32(bytes[at])
-        | u32(bytes[at + 1]) << 8
-        | u32(bytes[at + 2]) << 16
-        | u32(bytes[at + 3]) << 24
-    )
 
 
 def announced_rate_hz() -> u64:
