@@ -16,11 +16,14 @@ from krait.kernel.fs.proc.numbers import parse_number, put_number_name
 from krait.kernel.fs.proc.process import inode_of, make_process_directory
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.proc.sysctl import fill_sysctl
-from krait.kernel.fs.vnode import DirectoryEntry, Vnode
+from krait.kernel.fs.vnode import END_OF_DIRECTORY, DirectoryEntry, Vnode
 from krait.kernel.lang import Array, Errno, Slice, Text, inline, text, u8, u32, u64, usize
 
 MAGIC = u64(0x9FA0)  # PROC_SUPER_MAGIC, <linux/magic.h>
-PROCESS_CURSOR: Final = 1 << 40
+LINKS_CURSOR: Final = 1 << 40
+PROCESS_CURSOR: Final = LINKS_CURSOR + 2
+SELF: Final = b"self"
+THREAD_SELF: Final = b"thread-self"
 
 
 class ProcFileSystem(FileSystem):
@@ -36,38 +39,52 @@ class ProcFileSystem(FileSystem):
 
 
 class ProcRoot(Vnode):
-    """The top: system files come from a lazy directory, processes from their source."""
+    """The top: two links, processes from their source, and the system's files.
+
+    The system's files are made when one is asked for; most programs only ask for themselves.
+    """
 
     system: LazyDirectory
+    own: SelfLink
+    thread: ThreadSelfLink
 
     def lookup(self, name: Text) -> Vnode:
-        """Find a system file, or a process by its number."""
-        try:
-            return self.system.lookup(name)
-        except Errno as error:
-            if error.code != ENOENT:
-                raise
+        """Find a link, a process by its number, or a system file."""
+        if 0x30 <= name[0] <= 0x39:
+            return self.process(parse_number(name))
+        if name.equals(text(SELF)):
+            return self.own
+        if name.equals(text(THREAD_SELF)):
+            return self.thread
+        return self.system.lookup(name)
+
+    def process(self, pid: u32) -> Vnode:
+        """Make the directory of a process; raises ENOENT."""
         find = processes.find
         if find is None:
             raise Errno(ENOENT)
-        source = find(parse_number(name))
+        source = find(pid)
         if source is None:
             raise Errno(ENOENT)
         return make_process_directory(self.filesystem, source)
 
     def next_entry(self, cursor: u64, name: Slice[u8]) -> DirectoryEntry:
-        """List the system files, then the processes."""
-        if cursor < PROCESS_CURSOR:
+        """List the system files, then the links, then the processes."""
+        if cursor < LINKS_CURSOR:
             entry = self.system.next_entry(cursor, name)
             if entry.name_length != 0:
                 return entry
-            return self.next_entry(u64(PROCESS_CURSOR), name)
+            return self.next_entry(u64(LINKS_CURSOR), name)
+        if cursor == LINKS_CURSOR:
+            return link_entry(self.own, text(SELF), name, cursor + 1)
+        if cursor == LINKS_CURSOR + 1:
+            return link_entry(self.thread, text(THREAD_SELF), name, u64(PROCESS_CURSOR))
         next_pid = processes.next_pid
         pid: u32 = 0
         if next_pid is not None:
             pid = next_pid(u32.truncate(cursor - PROCESS_CURSOR))
         if pid == 0:
-            return DirectoryEntry(u64(0), u8(0), u64(0), u64(0))
+            return END_OF_DIRECTORY
         length = put_number_name(pid, name)
         next = u64(pid) + PROCESS_CURSOR + 1
         return DirectoryEntry(inode_of(pid), entry_type(u32(DIRECTORY)), length, next)
@@ -126,29 +143,25 @@ class ThreadSelfLink(Vnode):
 def make_proc_root() -> Vnode:
     """Make /proc."""
     store = ProcFileSystem(device=device_numbers.take(), generated=True)
-    system = make_lazy_directory(store, fill)
+    link = u32(SYMBOLIC_LINK | 0o777)
     return ProcRoot(
         filesystem=store,
         ino=store.take_inode(),
         mode=u32(DIRECTORY | 0o555),
         nlink=3,
-        system=system,
+        system=make_lazy_directory(store, fill),
+        own=SelfLink(filesystem=store, ino=store.take_inode(), mode=link),
+        thread=ThreadSelfLink(filesystem=store, ino=store.take_inode(), mode=link),
     )
+
+
+def link_entry(link: Vnode, text: Text, name: Slice[u8], next: u64) -> DirectoryEntry:
+    """Write a link's name, and return its entry."""
+    name.part(u64(0), text.length).copy_from(text)
+    return DirectoryEntry(link.ino, entry_type(link.mode), text.length, next)
 
 
 def fill(root: LazyDirectory) -> None:
     """Add the system's files."""
-    link = SelfLink(
-        filesystem=root.filesystem,
-        ino=root.filesystem.take_inode(),
-        mode=u32(SYMBOLIC_LINK | 0o777),
-    )
-    root.add(text(b"self"), link)
-    thread = ThreadSelfLink(
-        filesystem=root.filesystem,
-        ino=root.filesystem.take_inode(),
-        mode=u32(SYMBOLIC_LINK | 0o777),
-    )
-    root.add(text(b"thread-self"), thread)
     system_files.fill(root)
     root.add_directory(text(b"sys"), fill_sysctl)
