@@ -77,13 +77,13 @@ first_program = FirstProgram()
 def run() -> NoReturn:
     """Start the first program; the booting thread has nothing left to do."""
     try:
-        start_task()
+        task = make_task()
     except Errno as error:
         panic("cannot make the first process: error {}", error.code)
-    scheduler.exit_current()
+    scheduler.hand_over(task, first_steps)
 
 
-def start_task() -> None:
+def make_task() -> Task:
     """Make process and task from the command line."""
     process = Process(
         space=address_space.create(),
@@ -108,7 +108,7 @@ def start_task() -> None:
     proc_process.start()
     rtc.start(first_program.told_time_ns)
     host_messages.start(listens=first_program.host_listens)
-    scheduler.begin(task, first_steps)
+    return task
 
 
 def read_words(process: Process, task: Task) -> None:

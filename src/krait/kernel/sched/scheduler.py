@@ -174,6 +174,22 @@ def begin(thread: Thread, entry: Callable[[], NoReturn]) -> None:
     make_runnable(thread)
 
 
+def hand_over(thread: Thread, entry: Callable[[], NoReturn]) -> NoReturn:
+    """End the running thread and let a new one have its CPU, with no turn for either to be timed.
+
+    `entry` is as for `begin`.
+    """
+    prepare(thread)
+    thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
+    disable_interrupts()
+    cpu = this_cpu()
+    thread.state = ThreadState.RUNNABLE
+    if cpus.several:
+        placement.move(thread, cpu)
+    cpu.run_queue.add(thread)
+    exit_current()
+
+
 def arrive() -> None:
     """Complete the switch to a thread that runs for the first time."""
     settle()
