@@ -180,13 +180,13 @@ def hand_over(thread: Thread, entry: Callable[[], NoReturn]) -> NoReturn:
     `entry` is as for `begin`.
     """
     prepare(thread)
-    thread.saved.pointer = context.prepare_stack(thread.kernel_stack_top, function_address(entry))
+    prepare_first_steps(thread, entry)
     disable_interrupts()
     cpu = this_cpu()
     thread.state = ThreadState.RUNNABLE
     if cpus.several:
         placement.move(thread, cpu)
-    cpu.run_queue.add(thread)
+    cpu.run_queue.add(living(thread))
     exit_current()
 
 
