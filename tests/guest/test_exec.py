@@ -32,3 +32,12 @@ def test_script_through_env(tmp_path: Path) -> None:
     here = run_on_host([str(script), "a b"], b"", ENVIRONMENT)
     there = run_in_guest([str(script), "a b"], b"", ENVIRONMENT, ("-m", "256M"))
     assert there == here
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("cpus", ["1", "2", "4"])
+def test_memory_of_the_old_program(build_program: Build, cpus: str) -> None:
+    """A CPU that is idle does not keep what it ran last."""
+    program = build_program("guest/programs/exec_memory.c", "-static", "-pthread")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M", "-c", cpus))
+    assert there.output == b"free again\n", there.errors

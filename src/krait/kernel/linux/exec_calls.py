@@ -45,6 +45,7 @@ from krait.kernel.linux.task import WORK_RELOAD, Task, current_files, current_ta
 from krait.kernel.linux.threads import take_tid
 from krait.kernel.linux.timer_calls import forget_all
 from krait.kernel.mm import address_space
+from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.sched.scheduler import add_work, use_space
 
 AT_SYMLINK_NOFOLLOW: Final = 0x100
@@ -96,9 +97,21 @@ def execute(
     release_futexes(task)
     clear_tid(task)
     leave_old_program(process)
-    process.space = space
-    use_space(space)
+    change_space(process, space)
     become(task, process, prepared)
+
+
+def change_space(process: Process, space: AddressSpace) -> None:
+    """Go over to the new program's memory, and give that of the old one back.
+
+    Now, as long as it is loaded here: a CPU that ran the old program and has been idle since keeps
+    its address space until it runs something else, and would keep all of its memory. No thread is
+    left in it, and no other process has it.
+    """
+    old = process.space
+    process.space = space
+    old.clear_all()
+    use_space(space)
 
 
 def end_other_threads(task: Task, process: Process) -> None:
