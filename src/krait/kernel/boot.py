@@ -34,7 +34,7 @@ from krait.kernel.mm import frames, heap, kernel_stack
 from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.outcome import BootPhase
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, scheduler, second_cpus, timer
+from krait.kernel.sched import clock, scheduler, second_cpus, thread_life, timer
 from krait.kernel.sched.thread import Thread
 from krait.kernel.trace.boot_phases import mark, mark_at
 
@@ -67,7 +67,7 @@ def start(start_info: u64) -> None:
     scheduler.scheduler.release_stack = kernel_stack.release_of
     thread = Thread(kernel_stack_top=boot_stack_top())
     thread.rename(text(b"boot"))
-    scheduler.become(thread)
+    thread_life.become(thread)
     obey_words()
     mark(BootPhase.SCHEDULER)
     if config.look:

@@ -32,7 +32,7 @@ from krait.kernel.lang import (
 from krait.kernel.mm import kernel_stack
 from krait.kernel.mm.heap_checks import POISON
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, rcu, scheduler
+from krait.kernel.sched import clock, entitlement, rcu, thread_life
 from krait.kernel.sched.cpu import bit_of
 from krait.kernel.sched.grace_periods import BATCH, Retirable
 from krait.kernel.sched.sleep import sleep_until
@@ -112,8 +112,8 @@ def check() -> None:
     shared.neighbour = Thing()
     place = address_of(shared.thing)
     shared.place.store(place)
-    thread = scheduler.spawn(read_twice, u64(0), text(b"reader"), kernel_stack.allocate())
-    scheduler.set_affinity(thread, bit_of(u32(READER)))
+    thread = thread_life.spawn(read_twice, u64(0), text(b"reader"), kernel_stack.allocate())
+    entitlement.set_affinity(thread, bit_of(u32(READER)))
     while shared.reading.load() != 1:
         sleep_until(clock.monotonic_ns() + MILLISECOND)
     shared.place.store(u64(0))

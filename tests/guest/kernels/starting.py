@@ -11,7 +11,7 @@ from krait.kernel.arch.x86_64.layout import DIRECT_MAP
 from krait.kernel.arch.x86_64.second_cpus import AREA_PAGES
 from krait.kernel.lang import u32, u64
 from krait.kernel.mm import frames, kernel_stack
-from krait.kernel.sched import clock, scheduler, second_cpus, timer
+from krait.kernel.sched import clock, scheduler, second_cpus, thread_life, timer
 from krait.kernel.sched.cpu import cpus
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.thread import Thread
@@ -28,7 +28,7 @@ def start(start_info: u64) -> None:
     clock.start()
     timer.start()
     scheduler.scheduler.release_stack = kernel_stack.release_of
-    scheduler.become(Thread(kernel_stack_top=boot_stack_top()))
+    thread_life.become(Thread(kernel_stack_top=boot_stack_top()))
     enable_interrupts()
 
 

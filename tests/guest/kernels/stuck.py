@@ -27,7 +27,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, scheduler
+from krait.kernel.sched import clock, entitlement, thread_life
 from krait.kernel.sched.cpu import bit_of, cpus
 from krait.kernel.sched.sleep import sleep_until
 from tests.guest.kernels import no_programs, starting
@@ -98,8 +98,8 @@ def stand_still(how: Text) -> None:
 
 def start_on(index: u32, entry: Callable[[u64], None]) -> None:
     """Start a thread on one CPU."""
-    thread = scheduler.spawn(entry, u64(index), text(b"culprit"), kernel_stack.allocate())
-    scheduler.set_affinity(thread, bit_of(index))
+    thread = thread_life.spawn(entry, u64(index), text(b"culprit"), kernel_stack.allocate())
+    entitlement.set_affinity(thread, bit_of(index))
 
 
 def rest() -> None:

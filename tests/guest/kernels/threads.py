@@ -26,7 +26,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.mm import frames, kernel_stack
-from krait.kernel.sched import clock, scheduler, timer
+from krait.kernel.sched import clock, scheduler, thread_life, timer, waking
 from krait.kernel.sched.cpu import this_cpu
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.sleep import sleep_until
@@ -126,7 +126,7 @@ def check_exclusion() -> None:
     """A mutex excludes, also while its holder sleeps."""
     shared.reset()
     for _ in range(3):
-        scheduler.spawn(slow_increment, u64(20), text(b"slow"), kernel_stack.allocate())
+        thread_life.spawn(slow_increment, u64(20), text(b"slow"), kernel_stack.allocate())
     join(u64(3))
     assert shared.counter == 60, "an update was lost"
     log("ok exclusion")
@@ -147,7 +147,7 @@ def check_turns() -> None:
     """No wake-up is lost between three threads."""
     shared.reset()
     for index in range(u64(3)):
-        scheduler.spawn(take_turns, index, text(b"turns"), kernel_stack.allocate())
+        thread_life.spawn(take_turns, index, text(b"turns"), kernel_stack.allocate())
     join(u64(3))
     log("ok turns")
 
@@ -168,7 +168,7 @@ def check_deadline() -> None:
         assert clock.monotonic_ns() >= deadline_ns, "woken early"
         assert shared.queue.is_empty(), "left in the queue"
         assert not shared.queue.wait_until(shared.lock, u64(0)), "a deadline in the past"
-    scheduler.spawn(wake_later, 2 * MILLISECOND, text(b"waker"), kernel_stack.allocate())
+    thread_life.spawn(wake_later, 2 * MILLISECOND, text(b"waker"), kernel_stack.allocate())
     with shared.lock:
         deadline_ns = clock.monotonic_ns() + 5_000 * MILLISECOND
         assert shared.queue.wait_until(shared.lock, deadline_ns), "not woken"
@@ -192,11 +192,11 @@ def wait_for_ever(_argument: u64) -> None:
 def check_interruption() -> None:
     """An interrupted wait raises EINTR, before and during the sleep."""
     shared.reset()
-    asleep = scheduler.spawn(wait_for_ever, u64(0), text(b"asleep"), kernel_stack.allocate())
+    asleep = thread_life.spawn(wait_for_ever, u64(0), text(b"asleep"), kernel_stack.allocate())
     settle()
-    scheduler.interrupt_thread(asleep)
-    early = scheduler.spawn(wait_for_ever, u64(0), text(b"early"), kernel_stack.allocate())
-    scheduler.interrupt_thread(early)
+    waking.interrupt_thread(asleep)
+    early = thread_life.spawn(wait_for_ever, u64(0), text(b"early"), kernel_stack.allocate())
+    waking.interrupt_thread(early)
     join(u64(2))
     assert shared.interrupted == 2, "not interrupted"
     assert shared.queue.is_empty(), "left in the queue"
@@ -215,7 +215,7 @@ def check_wake_order() -> None:
     """`wake_one` wakes exactly one, first come, first served."""
     shared.reset()
     for index in range(u64(5)):
-        scheduler.spawn(wait_and_note, index, text(b"waiter"), kernel_stack.allocate())
+        thread_life.spawn(wait_and_note, index, text(b"waiter"), kernel_stack.allocate())
         settle()
     for index in range(u64(5)):
         assert shared.queue.wake_one(), "nobody waits"
@@ -237,7 +237,7 @@ def check_callback() -> None:
     shared.reset()
     waiter = Waiter(on_wake=count_wake)
     shared.queue.add(waiter)
-    scheduler.spawn(wait_and_note, u64(0), text(b"waiter"), kernel_stack.allocate())
+    thread_life.spawn(wait_and_note, u64(0), text(b"waiter"), kernel_stack.allocate())
     settle()
     assert shared.queue.wake_one(), "the thread is behind the callback"
     join(u64(1))
@@ -302,7 +302,7 @@ def check_shares() -> None:
     shared.reset()
     for index in range(u64(3)):
         shared.order[index] = 0
-        scheduler.spawn(use_share, index, text(b"share"), kernel_stack.allocate())
+        thread_life.spawn(use_share, index, text(b"share"), kernel_stack.allocate())
     sleep_until(clock.monotonic_ns() + 30 * MILLISECOND)
     shared.turn = 1
     join(u64(3))
@@ -331,11 +331,11 @@ def fail(_argument: u64) -> None:
 def check_stacks() -> None:
     """Stacks and threads of the dead are used again."""
     shared.reset()
-    scheduler.spawn(fail, u64(0), text(b"first"), kernel_stack.allocate())
+    thread_life.spawn(fail, u64(0), text(b"first"), kernel_stack.allocate())
     join(u64(1))
     free = frames.free()
     for index in range(u64(100)):
-        scheduler.spawn(fail, u64(0), text(b"short"), kernel_stack.allocate())
+        thread_life.spawn(fail, u64(0), text(b"short"), kernel_stack.allocate())
         join(index + 2)
     assert frames.free() + 8 >= free, "memory is lost"
     log("ok stacks")

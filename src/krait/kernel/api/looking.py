@@ -33,7 +33,7 @@ from krait.kernel.lang import (
 from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.look import QUESTIONS_MAX, VERSION, Question
 from krait.kernel.protocol.look_records import LookRequest
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import thread_life
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
 
@@ -68,7 +68,7 @@ def start() -> None:
 def start_thread() -> None:
     """Make the thread that answers."""
     try:
-        scheduler.spawn(answer_all, u64(0), text(b"look"), kernel_stack.allocate())
+        thread_life.spawn(answer_all, u64(0), text(b"look"), kernel_stack.allocate())
     except Errno:
         return
     control.control.on_question = take_question

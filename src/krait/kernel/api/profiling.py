@@ -23,7 +23,7 @@ from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.control import MessageType
 from krait.kernel.protocol.look import Record
 from krait.kernel.protocol.look_records import LostRecord, SampleRecord
-from krait.kernel.sched import clock, scheduler
+from krait.kernel.sched import clock, thread_life
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.sleep import sleep_until
 
@@ -54,7 +54,7 @@ def start() -> None:
 def start_thread() -> None:
     """Make the thread that empties the ring."""
     try:
-        scheduler.spawn(drain_all, u64(0), text(b"profile"), kernel_stack.allocate())
+        thread_life.spawn(drain_all, u64(0), text(b"profile"), kernel_stack.allocate())
     except Errno:
         return
     ending.report = finish

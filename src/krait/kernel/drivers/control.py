@@ -30,7 +30,7 @@ from krait.kernel.lang import (
 from krait.kernel.protocol.console_frames import Console
 from krait.kernel.protocol.control import HEADER_BYTES, MessageType
 from krait.kernel.protocol.records import ControlHeader
-from krait.kernel.sched import clock, load, scheduler, timer
+from krait.kernel.sched import clock, load, scheduler, timer, waking
 from krait.kernel.sched.thread import DEFERRED, current
 from krait.kernel.sched.timer_queue import Timer
 
@@ -108,7 +108,7 @@ def send(type: MessageType, payload: Slice[u8]) -> None:
 
 def _out_of_patience(_timer: Timer) -> None:
     """Ask the running thread to start the channel on its way back to the program."""
-    scheduler.add_work(current(), DEFERRED)
+    waking.add_work(current(), DEFERRED)
 
 
 def _receive() -> None:

@@ -46,7 +46,8 @@ from krait.kernel.linux.threads import take_tid
 from krait.kernel.linux.timer_calls import forget_all
 from krait.kernel.mm import address_space
 from krait.kernel.mm.address_space import AddressSpace
-from krait.kernel.sched.scheduler import add_work, use_space
+from krait.kernel.sched.scheduler import use_space
+from krait.kernel.sched.waking import add_work
 
 AT_SYMLINK_NOFOLLOW: Final = 0x100
 AT_EMPTY_PATH: Final = 0x1000

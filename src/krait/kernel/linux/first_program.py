@@ -49,7 +49,7 @@ from krait.kernel.mm.fault_injection import injection
 from krait.kernel.protocol import boot_words
 from krait.kernel.protocol.outcome import BootPhase
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, scheduler
+from krait.kernel.sched import clock, thread_life
 from krait.kernel.trace.boot_phases import mark
 
 FIRST_PID: Final = 1
@@ -80,7 +80,7 @@ def run() -> NoReturn:
         task = make_task()
     except Errno as error:
         panic("cannot make the first process: error {}", error.code)
-    scheduler.hand_over(task, first_steps)
+    thread_life.hand_over(task, first_steps)
 
 
 def make_task() -> Task:
@@ -239,7 +239,7 @@ def set_user(who: Credentials, uid: u32) -> None:
 
 def first_steps() -> NoReturn:
     """Begin process 1, on its own kernel stack and in its own address space."""
-    scheduler.arrive()
+    thread_life.arrive()
     run_first_program()
     mark(BootPhase.PROGRAM)
     if config.bootchart and first_program.stops:

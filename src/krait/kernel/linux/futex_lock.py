@@ -25,7 +25,7 @@ from krait.kernel.linux.futex_wait import enter, sleep
 from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import Task
 from krait.kernel.linux.threads import find_task
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import entitlement
 
 WAITERS: Final = 0x80000000
 OWNER_DIED: Final = 0x40000000
@@ -268,7 +268,7 @@ def lend_shares(owner: Task) -> None:
             share = max(share, largest_waiting(here))
         if share == here.weight:
             return
-        scheduler.set_weight(here, share)
+        entitlement.set_weight(here, share)
         here = blocker_of(here)
 
 

@@ -13,7 +13,7 @@ from krait.kernel.errno import EINVAL
 from krait.kernel.lang import Array, Errno, Struct, inline, u32, u64
 from krait.kernel.linux.futex_key import FutexKey, hash_of
 from krait.kernel.linux.task import FutexPlace, Task
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import waking
 from krait.kernel.sched.mutex import Mutex
 
 ALL_BITS: Final = 0xFFFFFFFF
@@ -110,7 +110,7 @@ class FutexTable(Struct):
         self.remove(waiter)
         waiter.woken = True
         if (task := waiter.task) is not None:
-            scheduler.make_runnable(task)
+            waking.make_runnable(task)
 
     def wake(self, key: FutexKey, limit: u32, bits: u32) -> u32:
         """Wake up to `limit` waiters of a word; EINVAL if one waits for it as a lock."""

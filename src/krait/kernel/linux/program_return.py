@@ -27,9 +27,10 @@ from krait.kernel.linux.task import (
     WORK_TRACE,
     Task,
 )
-from krait.kernel.sched import scheduler
-from krait.kernel.sched.scheduler import clear_work, preempt
+from krait.kernel.sched import thread_life
+from krait.kernel.sched.scheduler import preempt
 from krait.kernel.sched.thread import DEFERRED, RESCHEDULE, current
+from krait.kernel.sched.waking import clear_work
 
 ENDED: Final = 2
 """What `finish_call` answers for a thread that does not go back."""
@@ -82,7 +83,7 @@ def return_work(frame: TrapFrame) -> None:
     """Prepare the return from a fault or an interrupt, with interrupts off at both ends."""
     per_cpu.clear_entry_mark()
     if needs_to_end(frame):
-        scheduler.exit_current()
+        thread_life.exit_current()
 
 
 def needs_to_end(frame: TrapFrame) -> bool:

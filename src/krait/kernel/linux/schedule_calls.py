@@ -29,7 +29,7 @@ from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import Task, current_credentials, current_process, current_task
 from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, write_time_spec
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import entitlement, scheduler
 from krait.kernel.sched.cpu import cpus, this_cpu
 
 MASK_BYTES: Final = 8
@@ -96,7 +96,7 @@ def sched_setaffinity(tid: i32, size: u32, mask: UserPointer[u8]) -> None:
         wanted |= u64(mask.load_at(u64(index))) << index * 8
     if wanted & cpus.present == 0:
         raise Errno(EINVAL)
-    scheduler.set_affinity(task, wanted)
+    entitlement.set_affinity(task, wanted)
     if task is current_task() and not scheduler.may_stay(task):
         scheduler.yield_now()
 
@@ -388,7 +388,7 @@ def set_policy(task: Task, policy: u32, level: i32, nice: i32, resets: bool) -> 
 def apply_share(task: Task) -> None:
     """Let the scheduler know; a lock that the thread holds may lend it more."""
     if task.lock_waiters == 0:
-        scheduler.set_weight(task, share_of(task))
+        entitlement.set_weight(task, share_of(task))
     else:
         lend_shares(task)
 

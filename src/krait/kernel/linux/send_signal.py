@@ -30,7 +30,7 @@ from krait.kernel.linux.signals import (
 )
 from krait.kernel.linux.task import WORK_EXIT, WORK_SIGNAL, Task, current_credentials
 from krait.kernel.linux.threads import receiver
-from krait.kernel.sched.scheduler import add_work, clear_work, interrupt_thread
+from krait.kernel.sched.waking import add_work, clear_work, interrupt_thread
 
 SPECIAL: Final = STOPS | CONTINUE_BIT | mask_of(SIGKILL)
 """Signals that do something when they are sent."""

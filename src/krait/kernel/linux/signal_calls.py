@@ -48,9 +48,9 @@ from krait.kernel.linux.task import (
 )
 from krait.kernel.linux.threads import find_task
 from krait.kernel.linux.time_values import TimeSpec, deadline_after, read_time_spec
-from krait.kernel.sched.scheduler import add_work
 from krait.kernel.sched.sleep import sleep_interruptible_until
 from krait.kernel.sched.timer import NEVER
+from krait.kernel.sched.waking import add_work
 
 MASK_SIZE: Final = 8
 BLOCK: Final = 0

@@ -79,7 +79,7 @@ from krait.kernel.linux.signals import (
 from krait.kernel.linux.stopping import stop_process
 from krait.kernel.linux.task import WORK_RESTORE_MASK, WORK_TRACE, Task
 from krait.kernel.linux.thread_end import leave
-from krait.kernel.sched.scheduler import clear_work
+from krait.kernel.sched.waking import clear_work
 
 unsafe: Final = True
 

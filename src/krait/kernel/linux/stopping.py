@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import WORK_STOP, Task
-from krait.kernel.sched.scheduler import add_work, clear_work
+from krait.kernel.sched.waking import add_work, clear_work
 
 
 def stop_process(process: Process) -> None:

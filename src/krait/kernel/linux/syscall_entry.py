@@ -20,7 +20,7 @@ from krait.kernel.linux.numbers import LIMIT
 from krait.kernel.linux.program_return import ENDED, finish_call
 from krait.kernel.linux.table import TABLE, TRACING
 from krait.kernel.linux.task import WORK_TRACE, Task, current_task
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import thread_life
 
 INTERRUPTED: Final = i64(-int(EINTR))
 NOT_IMPLEMENTED: Final = i64(-int(ENOSYS))
@@ -40,7 +40,7 @@ def go_back(answer: u64) -> u64:
     """End a thread that does not go back, where no reference to anything is held."""
     per_cpu.clear_entry_mark()
     if answer == ENDED:
-        scheduler.exit_current()
+        thread_life.exit_current()
     return answer
 
 

@@ -42,7 +42,7 @@ from krait.kernel.linux.thread_end import leave
 from krait.kernel.linux.threads import add_task, free_tid, remove_task
 from krait.kernel.linux.vector_area import allocate_vector_area
 from krait.kernel.mm import frames, kernel_stack
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import thread_life
 
 PROGRAM_TOP: Final = 0x7FFF_FFFF_F000
 
@@ -145,7 +145,7 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
         task.clear_child_tid = child
     add_task(process, task)
     try:
-        scheduler.begin(task, first_steps)
+        thread_life.begin(task, first_steps)
     except Errno:
         remove_task(process, task)
         kernel_stack.release_of(task)
@@ -256,5 +256,5 @@ def copy_registers(to: TrapFrame, source: TrapFrame) -> None:
 
 def first_steps() -> NoReturn:
     """Begin on the new kernel stack; holds no reference, since it never returns."""
-    scheduler.arrive()
+    thread_life.arrive()
     context.enter_program(context.program_frame(per_cpu.kernel_stack_top()))

@@ -12,7 +12,7 @@ from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.task import WORK_EXIT, Task
 from krait.kernel.linux.threads import remove_task
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import waking
 
 
 def leave(task: Task) -> None:
@@ -21,7 +21,7 @@ def leave(task: Task) -> None:
     release_futexes(task)
     clear_tid(task)
     remove_task(process, task)
-    scheduler.add_work(task, WORK_EXIT)
+    waking.add_work(task, WORK_EXIT)
     if process.pending.bits != 0:
         notice_all(process)
     if process.exec_task is not None:

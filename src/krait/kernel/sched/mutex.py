@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from krait.kernel.config import config
 from krait.kernel.lang import Struct, sleeps, u32
-from krait.kernel.sched import lock_order, scheduler
+from krait.kernel.sched import lock_order, scheduler, waking
 from krait.kernel.sched.thread import Thread, ThreadState, current
 
 
@@ -94,4 +94,4 @@ class Mutex(Struct):
         if self.first is None:
             self.last = None
         self.holder = following.tid
-        scheduler.make_runnable(following)
+        waking.make_runnable(following)

@@ -6,21 +6,18 @@ this thread is and returns in another one, which called it earlier. When nobody 
 that went to sleep last keeps the CPU and halts it inside `schedule`, so that being woken by a
 device needs no switch at all.
 
-Virtual time is measured in ticks of the time stamp counter, one reading a switch. A timer limits a
-turn to `SLICE_NS` while others wait; otherwise no timer runs (tickless).
+Virtual time is measured in ticks of the time stamp counter, one reading a switch.
 
 Vector registers and FS base stay where they are while a kernel thread runs: only when another
 program's thread takes over are they saved. The page table likewise.
 
-With several CPUs each has a queue. A thread that wakes goes to the CPU where it ran last if that is
-idle, else to another idle one, else where it ran (`placement.py`); a CPU with nothing to do takes
-from others' queues before it halts. A thread that has gone to sleep and in whose context its CPU is
-halted can go on only there. Its CPU keeps no registers of a thread that has left it: they are saved
-at once, and not only when another program's thread comes.
+With several CPUs each has a queue, and one with nothing to do takes from others' before it halts. A
+thread that has gone to sleep and in whose context its CPU is halted can go on only there. Its CPU
+keeps no registers of a thread that has left it: they are saved at once, and not only when another
+program's thread comes.
 
-A dying thread cannot free the stack it stands on: it leaves itself in `cpu.departed`, and whoever
-runs next drops it. Nothing on its stack is released, so it must call `exit_current` from a function
-that owns no references.
+Who is to run is decided in `waking.py`, what a thread is entitled to in `entitlement.py`; how it
+begins and ends is in `thread_life.py`.
 
 Invariant: interrupts are off from the choice of the next thread to the first instruction after the
 switch (`switching.py`). The kernel lock is held all the while, so no other CPU takes a thread whose
@@ -30,43 +27,14 @@ stack is not left yet.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final, NoReturn
+from typing import Final
 
-from krait.kernel.arch.x86_64 import per_cpu
-from krait.kernel.arch.x86_64.cpu import (
-    disable_interrupts,
-    enable_interrupts,
-    interrupts_off,
-    restore_interrupts,
-)
+from krait.kernel.arch.x86_64.cpu import disable_interrupts, interrupts_off, restore_interrupts
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import (
-    Errno,
-    Struct,
-    Text,
-    Unowned,
-    log,
-    no_sleep,
-    panic,
-    sleeps,
-    u32,
-    u64,
-)
-from krait.kernel.sched import clock, kernel_lock, placement, rcu, timer
-from krait.kernel.sched.cpu import (
-    Cpu,
-    SliceTimer,
-    bit_of,
-    call,
-    cpu_at,
-    cpus,
-    lock_queue,
-    running_on,
-    show_work,
-    this_cpu,
-    unlock_queue,
-)
-from krait.kernel.sched.run_queue import BUCKET_SHIFT, urgent_time, urgent_waiting
+from krait.kernel.lang import Struct, Unowned, sleeps, u64
+from krait.kernel.sched import kernel_lock, placement, rcu, timer
+from krait.kernel.sched.cpu import Cpu, bit_of, cpus, this_cpu
+from krait.kernel.sched.run_queue import urgent_waiting
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.switching import (
     STAY,
@@ -76,36 +44,15 @@ from krait.kernel.sched.switching import (
     charge,
     load_space,
     make_current,
-    prepare_first_steps,
     save_program_state,
     settle,
     take_over_program_state,
 )
-from krait.kernel.sched.thread import (
-    NORMAL_WEIGHT,
-    RESCHEDULE,
-    URGENT,
-    Thread,
-    ThreadState,
-    current,
-    current_thread,
-    living,
-)
+from krait.kernel.sched.thread import RESCHEDULE, URGENT, Thread, ThreadState, current, living
 from krait.kernel.sched.timer_queue import Timer
-from krait.kernel.sched.waiter import Waiter
+from krait.kernel.sched.waking import begin_slice, clear_work, enqueue_at, make_runnable
 
 holds: Final = (Thread,)
-
-SLICE_NS: Final = u64(4_000_000)
-"""How long a thread may run while others wait."""
-LEAST_SLICE_NS: Final = u64(250_000)
-"""How long one with a small share may."""
-MOST_SLICES: Final = u64(1000)
-"""How many are counted at once when the timer of one was late."""
-WAKE_GRAIN: Final = u64(1 << BUCKET_SHIFT)
-"""A woken thread this much behind in virtual time interrupts the running one's turn."""
-FIRST_KERNEL_TID: Final = u32(0x4000_0000)
-"""Kernel threads are numbered where no program's thread ever is (pid_max is 2**22)."""
 
 
 class SleepTimer(Timer):
@@ -117,7 +64,6 @@ class SleepTimer(Timer):
 class Scheduler(Struct):
     """What belongs to no CPU."""
 
-    next_tid: u32 = FIRST_KERNEL_TID
     release_stack: Callable[[Thread], None] | None = None
     """Frees the kernel stack of a dead thread; set when the kernel starts."""
     on_idle: Callable[[], None] | None = None
@@ -125,76 +71,6 @@ class Scheduler(Struct):
 
 
 scheduler = Scheduler()
-first_slice_timer = SliceTimer()
-
-
-def prepare(thread: Thread) -> None:
-    """Give a new thread what it waits by; raises ENOMEM."""
-    thread.waiter = Waiter()
-    thread.sleep_timer = SleepTimer()
-    thread.virtual_time = this_cpu().run_queue.base << BUCKET_SHIFT
-    if thread.weight >= URGENT:
-        thread.virtual_time = urgent_time(thread.weight)
-    thread.cpu = this_cpu().index
-    thread.started_ns = clock.monotonic_ns()
-    if thread.tid == 0:
-        thread.tid = scheduler.next_tid
-        scheduler.next_tid += 1
-    thread.life = thread
-
-
-def become(thread: Thread) -> None:
-    """Let the code that runs now, on `thread.kernel_stack_top`'s stack, be this thread."""
-    prepare(thread)
-    with interrupts_off():
-        thread.state = ThreadState.RUNNING
-        current_thread.set(living(thread))
-        cpu = this_cpu()
-        cpu.turn_began = ticks_now()
-        if cpu.slice_timer is None:
-            cpu.slice_timer = first_slice_timer
-        if thread.vector_area != 0:
-            cpu.program_thread = living(thread)
-        per_cpu.set_kernel_stack(thread.kernel_stack_top)
-        per_cpu.set_work(thread.work)
-
-
-def spawn(entry: Callable[[u64], None], argument: u64, name: Text, stack_top: u64) -> Thread:
-    """Start a kernel thread that calls `entry(argument)` and ends when that returns."""
-    thread = Thread(kernel_stack_top=stack_top, entry=entry, argument=argument)
-    thread.rename(name)
-    begin(thread, _first_steps)
-    return thread
-
-
-def begin(thread: Thread, entry: Callable[[], NoReturn]) -> None:
-    """Start a thread on the stack it has; `entry` calls `arrive` first, and never returns."""
-    prepare(thread)
-    prepare_first_steps(thread, entry)
-    make_runnable(thread)
-
-
-def hand_over(thread: Thread, entry: Callable[[], NoReturn]) -> NoReturn:
-    """End the running thread and let a new one have its CPU, with no turn for either to be timed.
-
-    `entry` is as for `begin`.
-    """
-    prepare(thread)
-    prepare_first_steps(thread, entry)
-    disable_interrupts()
-    cpu = this_cpu()
-    thread.state = ThreadState.RUNNABLE
-    if cpus.several:
-        placement.move(thread, cpu)
-    cpu.run_queue.add(living(thread))
-    exit_current()
-
-
-def arrive() -> None:
-    """Complete the switch to a thread that runs for the first time."""
-    settle()
-    _drop_departed()
-    enable_interrupts()
 
 
 @sleeps
@@ -233,11 +109,17 @@ def schedule_until(thread: Thread, deadline_ns: u64) -> None:
     sleep_timer.thread = None
 
 
+def _wake_sleeper(timer: Timer) -> None:
+    """Wake the thread whose sleep is over."""
+    if isinstance(timer, SleepTimer) and (thread := timer.thread) is not None:
+        make_runnable(thread)
+
+
 @sleeps
 def yield_now() -> None:
     """Let the others who wait for the CPU go first."""
     if this_cpu().departed is not None:
-        _drop_departed()  # unlocked_yield.py came here and could not
+        drop_departed()  # unlocked_yield.py came here and could not
     if is_undisturbed(current()):
         return
     flags = disable_interrupts()
@@ -267,97 +149,6 @@ def preempt() -> None:
     restore_interrupts(flags)
 
 
-@no_sleep
-def make_runnable(thread: Thread) -> None:
-    """Let a sleeping thread run; one that is not asleep is left alone."""
-    with interrupts_off():
-        if thread.state != ThreadState.SLEEPING:
-            return
-        cpu = this_cpu()
-        thread.state = ThreadState.RUNNABLE
-        if cpus.several:
-            home = placement.choose(thread)
-            if home != cpu.index:
-                _enqueue_at(living(thread), home)
-                return
-            placement.move(thread, cpu)
-        if cpu.is_idle:
-            cpu.run_queue.add(living(thread))
-            return
-        running = current()
-        charge(cpu, running, ticks_now())
-        cpu.run_queue.advance(running.virtual_time)
-        cpu.run_queue.add(living(thread))
-        if running is thread:
-            return
-        if _goes_before(thread, running):
-            add_work(running, RESCHEDULE)
-        else:
-            _begin_slice(cpu, running)
-
-
-def _goes_before(thread: Thread, running: Thread) -> bool:
-    """Say whether a thread that wakes ends the running one's turn."""
-    return thread.virtual_time + WAKE_GRAIN < running.virtual_time
-
-
-def set_weight(thread: Thread, weight: u32) -> None:
-    """Change a thread's share or priority, also while it waits for a CPU.
-
-    One whose priority falls goes before its new equals, one whose priority rises behind them
-    (sched(7)).
-    """
-    with interrupts_off():
-        cpu = cpu_at(thread.cpu)
-        queue = cpu.run_queue
-        lock_queue(cpu)
-        is_lowered = weight < thread.weight
-        is_queued = thread.state == ThreadState.RUNNABLE and queue.remove(thread)
-        if weight >= URGENT:
-            thread.virtual_time = urgent_time(weight)
-        elif thread.weight >= URGENT:
-            thread.virtual_time = queue.base << BUCKET_SHIFT
-        thread.weight = weight
-        if is_queued and is_lowered and weight >= URGENT:
-            queue.add_ahead(living(thread))
-            is_queued = False
-        unlock_queue(cpu)
-        if is_queued:
-            thread.state = ThreadState.SLEEPING
-            make_runnable(thread)
-        elif thread.state == ThreadState.RUNNING and (
-            queue.is_more_urgent(weight) or (cpus.several and placement.is_awaited(cpu, weight))
-        ):
-            add_work(thread, RESCHEDULE)
-
-
-def set_affinity(thread: Thread, mask: u64) -> None:
-    """Say on which CPUs a thread may run; at least one of them is there."""
-    with interrupts_off():
-        thread.affinity = mask
-        may_stay_there = mask & bit_of(thread.cpu) != 0
-        if not cpus.several or (may_stay_there and thread.weight < URGENT):
-            return
-        if thread.state == ThreadState.RUNNING:
-            if not may_stay_there:
-                add_work(thread, RESCHEDULE)
-        elif thread.state == ThreadState.RUNNABLE and not placement.is_bound(thread):
-            cpu = cpu_at(thread.cpu)
-            home = placement.choose(thread)
-            if home == cpu.index:
-                return
-            lock_queue(cpu)
-            is_queued = cpu.run_queue.remove(thread)
-            unlock_queue(cpu)
-            if is_queued:
-                _enqueue_at(living(thread), home)
-
-
-def may_stay(thread: Thread) -> bool:
-    """Say whether the running thread may go on where it is."""
-    return not cpus.several or thread.affinity & bit_of(thread.cpu) & cpus.online != 0
-
-
 def is_undisturbed(thread: Thread) -> bool:
     """Say whether the running thread may go on because nobody waits for its CPU."""
     cpu = this_cpu()
@@ -366,31 +157,9 @@ def is_undisturbed(thread: Thread) -> bool:
     return not cpus.several or (may_stay(thread) and urgent_waiting.cpus.load() == 0)
 
 
-def interrupt_thread(thread: Thread) -> None:
-    """Say that a signal waits, and end an interruptible sleep."""
-    thread.interrupt_pending = True
-    if thread.interruptible:
-        make_runnable(thread)
-
-
-def add_work(thread: Thread, bits: u32) -> None:
-    """Ask a thread to do something before it goes back to program code."""
-    with interrupts_off():
-        thread.work |= bits
-        if current() is thread:
-            per_cpu.change_work(thread.work)
-        elif cpus.several:
-            show_work(thread)
-
-
-def clear_work(thread: Thread, bits: u32) -> None:
-    """Note that it has been done."""
-    with interrupts_off():
-        thread.work &= ~bits
-        if current() is thread:
-            per_cpu.change_work(thread.work)
-        elif cpus.several:
-            show_work(thread)
+def may_stay(thread: Thread) -> bool:
+    """Say whether the running thread may go on where it is."""
+    return not cpus.several or thread.affinity & bit_of(thread.cpu) & cpus.online != 0
 
 
 def use_space(space: Space | None) -> None:
@@ -398,53 +167,6 @@ def use_space(space: Space | None) -> None:
     with interrupts_off():
         current().space = space
         load_space(this_cpu(), space)
-
-
-def exit_current() -> NoReturn:
-    """End the running thread; see the module's text for who may call this."""
-    disable_interrupts()
-    _bury()
-    schedule()
-    panic("a dead thread runs")
-
-
-def _bury() -> None:
-    """Mark the running thread dead and let the next one drop it."""
-    thread = current()
-    thread.state = ThreadState.DEAD
-    this_cpu().departed = thread
-    for index in range(cpus.count):
-        cpu = cpu_at(index)
-        if cpu.program_thread is thread:
-            cpu.program_thread = None
-
-
-def _drop_departed() -> None:
-    """Free what the last thread to run left behind if it is dead."""
-    cpu = this_cpu()
-    departed = cpu.departed
-    if departed is not None:
-        if (release := scheduler.release_stack) is not None:
-            release(departed)
-        departed.life = None
-        cpu.departed = None
-
-
-def _first_steps() -> NoReturn:
-    """Run a kernel thread from its first instruction to its last."""
-    arrive()
-    _run_entry()
-    exit_current()
-
-
-def _run_entry() -> None:
-    """Call what the thread was made for."""
-    thread = current()
-    if (entry := thread.entry) is not None:
-        try:
-            entry(thread.argument)
-        except Errno as error:
-            log("kernel thread {} ended with error {}", thread.name_text(), error.code)
 
 
 def _leave_turn(now: u64) -> bool:
@@ -457,53 +179,8 @@ def _leave_turn(now: u64) -> bool:
     home = placement.home_after_turn(thread)
     if home == thread.cpu:
         return True
-    _enqueue_at(thread, home)
+    enqueue_at(thread, home)
     return False
-
-
-def _enqueue_at(thread: Unowned[Thread], home: u32) -> None:
-    """Put a thread into the queue of another CPU, and let that know."""
-    cpu = cpu_at(home)
-    placement.move(thread, cpu)
-    lock_queue(cpu)
-    running = running_on(home)
-    goes_before = False
-    if running is not None and not cpu.is_idle:
-        charge(cpu, running, ticks_now())
-        cpu.run_queue.advance(running.virtual_time)
-        goes_before = _goes_before(thread, running)
-    cpu.run_queue.add(thread)
-    unlock_queue(cpu)
-    if cpu.is_idle:
-        if cpus.idle & bit_of(home) != 0:
-            cpus.idle &= ~bit_of(home)
-            call(home)
-    elif running is None:
-        return  # it has not begun yet
-    elif goes_before:
-        add_work(running, RESCHEDULE)
-    elif (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
-        call(home)
-
-
-def on_call() -> None:
-    """Look at the queue because another CPU has put a thread there; interrupts are off."""
-    cpu = this_cpu()
-    if not cpu.is_idle and not cpu.run_queue.is_empty():
-        _begin_slice(cpu, current())
-
-
-def _begin_slice(cpu: Cpu, thread: Thread) -> None:
-    """Limit the turn of the thread that runs or is about to, unless it is limited."""
-    if (slice_timer := cpu.slice_timer) is not None and not slice_timer.armed:
-        timer.arm(slice_timer, clock.monotonic_ns() + _slice_ns(thread), _end_slice)
-
-
-def _slice_ns(thread: Thread) -> u64:
-    """Give the length of a turn: short for a small share, so that the queue's ring is enough."""
-    if thread.weight >= NORMAL_WEIGHT:
-        return SLICE_NS
-    return max(SLICE_NS * u64(thread.weight) // NORMAL_WEIGHT, LEAST_SLICE_NS)
 
 
 def _switch(now: u64) -> None:
@@ -513,7 +190,18 @@ def _switch(now: u64) -> None:
         change_stacks(change)
         settle()
         if this_cpu().departed is not None:
-            _drop_departed()
+            drop_departed()
+
+
+def drop_departed() -> None:
+    """Free what the last thread to run left behind if it is dead."""
+    cpu = this_cpu()
+    departed = cpu.departed
+    if departed is not None:
+        if (release := scheduler.release_stack) is not None:
+            release(departed)
+        departed.life = None
+        cpu.departed = None
 
 
 def _choose(now: u64) -> Change:
@@ -527,7 +215,7 @@ def _choose(now: u64) -> Change:
         following = _reconsider(cpu, previous, following)
     following.state = ThreadState.RUNNING
     if not cpu.run_queue.is_empty():
-        _begin_slice(cpu, following)
+        begin_slice(cpu, following)
     if following is previous:
         return STAY
     following.switches += 1
@@ -547,7 +235,7 @@ def _reconsider(cpu: Cpu, previous: Thread, following: Unowned[Thread]) -> Unown
             _put_back(cpu, following)
             return urgent
     if following is previous and not may_stay(following):
-        _enqueue_at(following, placement.choose_any(following))
+        enqueue_at(following, placement.choose_any(following))
         if (idle_thread := cpu.idle_thread) is not None:
             return living(idle_thread)
     return following
@@ -594,25 +282,3 @@ def _idle(cpu: Cpu, now: u64) -> Unowned[Thread]:
     cpu.turn_began = ticks_now()
     cpu.idle_ticks += cpu.turn_began - now
     return following
-
-
-def _wake_sleeper(timer: Timer) -> None:
-    """Wake the thread whose sleep is over."""
-    if isinstance(timer, SleepTimer) and (thread := timer.thread) is not None:
-        make_runnable(thread)
-
-
-def _end_slice(expired: Timer) -> None:
-    """End the running thread's turn if others wait."""
-    cpu = this_cpu()
-    if cpu.run_queue.is_empty():
-        return
-    now_ns = clock.monotonic_ns()
-    late_ns = now_ns - min(expired.deadline_ns, now_ns)
-    slices = u32(1) + u32(min(late_ns // SLICE_NS, MOST_SLICES))
-    if cpu.run_queue.is_relieved(current(), slices):
-        add_work(current(), RESCHEDULE)
-    else:
-        _begin_slice(cpu, current())
-    if cpus.several and (surplus := placement.surplus(cpu)) is not None:
-        _enqueue_at(surplus, placement.least_loaded(surplus))

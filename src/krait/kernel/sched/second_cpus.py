@@ -18,7 +18,7 @@ from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.second_cpus import CPUS_MAX
 from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.lang import Errno, export, function_address, log, panic, text, u32, u64
-from krait.kernel.sched import clock, kernel_lock, scheduler, timer
+from krait.kernel.sched import clock, kernel_lock, scheduler, thread_life, timer, waking
 from krait.kernel.sched.cpu import SliceTimer, bit_of, cpu_at, cpus, enter, this_cpu
 from krait.kernel.sched.thread import Thread, ThreadState, current, current_thread
 from krait.kernel.sched.timer_queue import NEVER, Timer
@@ -53,7 +53,7 @@ def start(count: u32, make_area: Callable[[], u64], make_stack: Callable[[], u64
         cpus.count = made
         cpus.present = bit_of(made - 1) | (bit_of(made - 1) - 1)
         cpus.several = True
-        interrupts.handle_reschedule(scheduler.on_call)
+        interrupts.handle_reschedule(waking.on_call)
         second_cpus.start_all()
         measure(measuring)
 
@@ -72,7 +72,7 @@ def idle_thread(stack_top: u64, index: u32) -> Thread:
     """Make the thread that is there when no other is."""
     thread = Thread(kernel_stack_top=stack_top)
     thread.rename(text(b"idle"))
-    scheduler.prepare(thread)
+    thread_life.prepare(thread)
     thread.cpu = index
     thread.affinity = bit_of(index)
     return thread
@@ -94,7 +94,7 @@ def measure(timer_of_it: Timer) -> None:
 
 def begin_first() -> NoReturn:
     """Begin to be idle on the first CPU."""
-    scheduler.arrive()
+    thread_life.arrive()
     be_idle()
 
 

@@ -6,7 +6,7 @@ same program, nobody is urgent, and the timer that ends turns is set already. Wh
 way takes the kernel lock if it left its CPU holding it (`switching.settle`), and who leaves here
 may come back on a CPU that holds it, which is then dropped.
 
-Unsafe: stacks are switched by the address where they were left, as in `scheduler.py`. Invariant:
+Unsafe: stacks are switched by the address where they were left, as in `switching.py`. Invariant:
 interrupts are off, and the lock of this CPU's queue is held from the look at the queue to the first
 instruction on the other stack; so nobody takes a thread whose stack is not left yet, and everything
 that is changed here is this CPU's or belongs to threads in its queue (`cpu.py`).

@@ -24,7 +24,7 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.errno import EINTR
 from krait.kernel.lang import Errno, Struct, no_sleep, sleeps, u64
-from krait.kernel.sched import scheduler
+from krait.kernel.sched import scheduler, waking
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.thread import Thread, ThreadState, current
@@ -124,7 +124,7 @@ class WaitQueue(Struct):
                     callback(waiter)
                 elif (thread := waiter.thread) is not None:
                     self._unlink(waiter)
-                    scheduler.make_runnable(thread)
+                    waking.make_runnable(thread)
                     woken += 1
                 waiter = following
         return woken
