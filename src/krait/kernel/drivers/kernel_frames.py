@@ -11,9 +11,9 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.arch.x86_64.image_layout import is_kernel_code
 from krait.kernel.arch.x86_64.layout import DIRECT_MAP
 from krait.kernel.lang import load, log, u64
-from krait.kernel.sched.backtrace import is_kernel_code
 
 unsafe: Final = True
 

@@ -9,8 +9,8 @@ that of a fault in the kernel; the watchdog's (`watchdog.py`) does so, too.
 One CPU reports. Another that panics meanwhile stops before it writes anything, and is shown where
 it stopped. If the report itself fails, the VM ends at once.
 
-Unsafe: entry code calls by name what is here. Invariant: who calls has lost the CPU for good, so
-nothing is damaged that was interrupted.
+Entry code calls by name what is here. Who calls has lost the CPU for good, so nothing is damaged
+that was interrupted.
 """
 
 from __future__ import annotations
@@ -26,8 +26,6 @@ from krait.kernel.drivers.outcome import stop_machine
 from krait.kernel.drivers.stopped_cpus import become_owner, log_others, log_own_place, stop_others
 from krait.kernel.lang import Array, Struct, export, inline, log, u8, u64
 from krait.kernel.protocol.outcome import RecordType
-
-unsafe: Final = True
 
 MESSAGE_BYTES: Final = 256
 

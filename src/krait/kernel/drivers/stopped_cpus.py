@@ -16,6 +16,7 @@ from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64 import apic, per_cpu
 from krait.kernel.arch.x86_64.cpu import pause, stop
+from krait.kernel.arch.x86_64.image_layout import is_halted_at, is_kernel_code
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.arch.x86_64.tsc import ticks_now
 from krait.kernel.drivers.kernel_frames import log_frames_on
@@ -32,7 +33,6 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.sched.backtrace import is_kernel_code
 from krait.kernel.sched.cpu import CPUS_MAX, bit_of, cpus, first_of, is_waiting_for_lock, running_on
 from krait.kernel.sched.thread import Thread
 
@@ -134,7 +134,7 @@ def log_others() -> None:
 
 def log_stopped(index: u32, thread: Thread, frame: TrapFrame) -> None:
     """Say what one CPU did."""
-    if frame.rip == symbol_address("krait_halted"):
+    if is_halted_at(frame.rip):
         log("CPU {} was idle", index)
     elif not is_kernel_code(frame.rip):
         name = thread.name_text()

@@ -17,7 +17,7 @@ times in a row is stuck, and the machine ends.
 (Linux, Documentation/admin-guide/lockup-watchdogs.rst, needs a thread and a timer that tick on each
 CPU. Without this device there is no watchdog.)
 
-Unsafe: the running thread is found by address. Invariant: this runs on the stack of the interrupt,
+Invariant: this runs on the stack of the interrupt,
 which may come anywhere; it counts no references, takes no lock, and changes nothing but its own
 notes, one bit and a port.
 """
@@ -27,17 +27,15 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64 import per_cpu
+from krait.kernel.arch.x86_64.image_layout import is_halted_at, is_kernel_code
 from krait.kernel.arch.x86_64.ports import out8
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers.panic import begin, end, log_place, panic_report
 from krait.kernel.drivers.stopped_cpus import stopped_cpus
-from krait.kernel.lang import PerCpu, Struct, export, log, symbol_address, u8, u16, u64
+from krait.kernel.lang import PerCpu, Struct, export, log, u8, u16, u64
 from krait.kernel.mm import frames
 from krait.kernel.protocol.outcome import RecordType
-from krait.kernel.sched.backtrace import is_kernel_code
 from krait.kernel.sched.cpu import cpus, is_waiting_for_lock, switches_on, this_cpu
-
-unsafe: Final = True
 
 SET_TIME: Final = u16(0x443)
 """Sets the time to 30 seconds less twice what is written (qemu, hw/watchdog/wdt_ib700.c)."""
@@ -86,7 +84,7 @@ def is_stuck(frame: TrapFrame) -> bool:
     if not is_kernel_code(frame.rip):
         frame.rflags |= INTERRUPT_FLAG  # a program in ring 0 can clear it, and keep its CPU
         watch.strikes = 0
-    elif frame.rip == symbol_address("krait_halted") or has_moved(watch):
+    elif is_halted_at(frame.rip) or has_moved(watch):
         watch.strikes = 0
     elif is_waiting_for_lock(per_cpu.index()) and is_lock_held():
         watch.strikes = 0

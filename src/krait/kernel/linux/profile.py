@@ -14,13 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from krait.kernel.arch.x86_64.image_layout import is_kernel_code
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.fs import processors
 from krait.kernel.lang import Array, Buffer, Slice, Struct, inline, u64
 from krait.kernel.linux.task import Task
 from krait.kernel.mm import peek
 from krait.kernel.sched import clock, timer
-from krait.kernel.sched.backtrace import Backtrace, is_kernel_code
+from krait.kernel.sched.backtrace import Backtrace
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.thread import Thread, current
 from krait.kernel.sched.timer_queue import Timer

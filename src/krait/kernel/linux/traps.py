@@ -4,8 +4,6 @@ The program's faults become signals as they do on Linux; the kernel's own are se
 while it copies from or to the program at an address that is listed for it (rule 7 of ring 0), and
 are a panic otherwise. Whose code was interrupted is told by the saved RIP alone: program and kernel
 run with the same privilege (rule 3). Error codes are given to programs as if they did not.
-
-Invariant of the unsafe part: symbols of the linker script bound the kernel's code.
 """
 
 from __future__ import annotations
@@ -15,6 +13,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import exceptions, interrupts
 from krait.kernel.arch.x86_64.boot_info import boot_info
 from krait.kernel.arch.x86_64.cpu import enable_interrupts, read_cr2
+from krait.kernel.arch.x86_64.image_layout import is_kernel_code
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.config import config
@@ -24,7 +23,6 @@ from krait.kernel.lang import (
     export,
     i32,
     log,
-    symbol_address,
     u32,
     u64,
 )
@@ -57,8 +55,6 @@ from krait.kernel.mm.overcommit import promises
 from krait.kernel.mm.protection import Access, FaultResult
 from krait.kernel.sched.thread import current
 
-unsafe: Final = True
-
 DIVIDE: Final = 0
 DEBUG: Final = 1
 BREAKPOINT: Final = 3
@@ -89,7 +85,7 @@ def trap(frame: TrapFrame) -> None:
     if vector == PAGE_FAULT:
         page_fault(frame, read_cr2())
         return
-    if is_kernel(frame.rip):
+    if is_kernel_code(frame.rip):
         recover(frame)
         return
     enable_interrupts()
@@ -97,11 +93,6 @@ def trap(frame: TrapFrame) -> None:
     fault.trap_number = vector
     fault.error_code = frame.error_code
     signal_for(frame, vector, fault)
-
-
-def is_kernel(rip: u64) -> bool:
-    """Say whether an address is in the kernel's code."""
-    return symbol_address("krait_code_start") <= rip < symbol_address("krait_code_end")
 
 
 def recover(frame: TrapFrame) -> None:
@@ -117,7 +108,7 @@ def page_fault(frame: TrapFrame, address: u64) -> None:
     if frame.rflags & FLAG_INTERRUPT != 0:
         enable_interrupts()
     access = access_of(frame.error_code)
-    if is_kernel(frame.rip):
+    if is_kernel_code(frame.rip):
         kernel_page_fault(frame, address, access)
         return
     result = FaultResult.MAPERR

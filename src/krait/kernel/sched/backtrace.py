@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.lang import Struct, load, symbol_address, u64
+from krait.kernel.arch.x86_64.image_layout import is_kernel_code
+from krait.kernel.lang import Struct, load, u64
 from krait.kernel.sched.thread import Thread
 
 unsafe: Final = True
@@ -58,8 +59,3 @@ class Backtrace(Struct):
         """Take a return address if it is one of the kernel's."""
         inside = is_kernel_code(address)
         self.address = address if inside else u64(0)
-
-
-def is_kernel_code(address: u64) -> bool:
-    """Say whether an address is in the kernel's code."""
-    return symbol_address("krait_code_start") <= address < symbol_address("krait_code_end")

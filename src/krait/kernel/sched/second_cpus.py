@@ -4,8 +4,7 @@ The first CPU makes for each an area, a kernel stack and a thread that is idle, 
 at once and goes on: they arrive when they do, and wait for the kernel lock like everybody. With
 `cpus=N` missing from the command line nothing of this happens, and no memory is used.
 
-Unsafe: areas are found by address. Invariant: they are made before any CPU is started, and the
-first CPU holds the kernel lock by then.
+Areas are made before any CPU is started, and the first CPU holds the kernel lock by then.
 """
 
 from __future__ import annotations
@@ -13,17 +12,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final, NoReturn
 
-from krait.kernel.arch.x86_64 import context, interrupts, per_cpu, second_cpus
+from krait.kernel.arch.x86_64 import interrupts, per_cpu, second_cpus
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.arch.x86_64.second_cpus import CPUS_MAX
 from krait.kernel.arch.x86_64.tsc import ticks_now
-from krait.kernel.lang import Errno, export, function_address, log, panic, text, u32, u64
+from krait.kernel.lang import Errno, export, log, panic, text, u32, u64
 from krait.kernel.sched import clock, kernel_lock, scheduler, thread_life, timer, waking
 from krait.kernel.sched.cpu import SliceTimer, bit_of, cpu_at, cpus, enter, this_cpu
-from krait.kernel.sched.thread import Thread, ThreadState, current, current_thread
+from krait.kernel.sched.switching import prepare_first_steps
+from krait.kernel.sched.thread import Thread, ThreadState, current, current_thread, living
 from krait.kernel.sched.timer_queue import NEVER, Timer
-
-unsafe: Final = True
 
 MEASURE_NS: Final = u64(1_000_000)
 """How often the first CPU tells the others the time until all know the counter's rate."""
@@ -81,7 +79,7 @@ def idle_thread(stack_top: u64, index: u32) -> Thread:
 def first_idle_thread(stack_top: u64) -> Thread:
     """Make that of the first CPU, which begins when it is needed for the first time."""
     thread = idle_thread(stack_top, u32(0))
-    thread.saved.pointer = context.prepare_stack(stack_top, function_address(begin_first))
+    prepare_first_steps(thread, begin_first)
     return thread
 
 
@@ -114,7 +112,7 @@ def join() -> None:
     if thread is None:
         panic("CPU {} has no thread", per_cpu.index())
     thread.state = ThreadState.RUNNING
-    current_thread.set(thread)
+    current_thread.set(living(thread))
     per_cpu.set_kernel_stack(thread.kernel_stack_top)
     cpu.turn_began = ticks_now()
     cpus.online |= bit_of(cpu.index)

@@ -1,6 +1,7 @@
-"""Physical addresses of pages that are part of the kernel image and that programs get to see.
+"""Where parts of the kernel image are: its code, and pages of it that programs get to see.
 
-Invariant: the symbols are whole pages of their own (boot.S, vdso.S).
+Invariant: symbols of pages are whole pages of their own (boot.S, vdso.S); the linker script bounds
+the code.
 """
 
 from __future__ import annotations
@@ -11,6 +12,16 @@ from krait.kernel.arch.x86_64.layout import KERNEL_BASE
 from krait.kernel.lang import symbol_address, u64
 
 unsafe: Final = True
+
+
+def is_kernel_code(address: u64) -> bool:
+    """Say whether an address is in the kernel's code."""
+    return symbol_address("krait_code_start") <= address < symbol_address("krait_code_end")
+
+
+def is_halted_at(address: u64) -> bool:
+    """Say whether a CPU that an interrupt finds here was halted because nobody could run."""
+    return address == symbol_address("krait_halted")
 
 
 def zero_page() -> u64:
