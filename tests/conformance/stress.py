@@ -46,8 +46,8 @@ GUEST_STRESSOR_S: Final = 120
 """A round of some stressors takes an emulated CPU of a busy host most of a minute."""
 HOST_LIMIT_S: Final = 60
 MEMORY: Final = "1G"
-LOST_KIB: Final = 512
-"""Objects of caches share pages with others; what an operation loses comes to more in a second."""
+LOST_KIB: Final = 1024
+"""Caches of names share pages with others; what an operation loses comes to more in a second."""
 COMPLAINT: Final = re.compile(r"^stress-ng: (fail|error|warn): +\[\d+\] *", re.MULTILINE)
 REFUSED_CALL: Final = re.compile(r"^system call \w+ \(\d+\) is not implemented$")
 """The kernel says so once; a stressor that needs the call complains itself."""

@@ -4,6 +4,8 @@ Entries stand in one array in the order in which they were made, each with a pos
 grows, so that a reader of the directory finds its place again whatever has come and gone meanwhile
 (what POSIX asks of readdir). Removed entries stay as dead slots until there are as many dead as
 live ones; then the array is compacted. Above 16 entries a hash index of slots makes lookups short.
+When the last entry goes, a large array does too: a directory that was removed may stay for a while,
+held by somebody who is in it, or by a name that was looked up in it.
 """
 
 from __future__ import annotations
@@ -104,6 +106,10 @@ class EntryTable(Struct):
             slots[self.used - 1] = None
             self.used -= 1
             self.dead -= 1
+        if self.used == 0 and slots.length > UNINDEXED_MAX:
+            self.slots = None
+            self.index = None
+            self.index_used = u64(0)
 
     def from_position(self, position: u64) -> RamEntry | None:
         """Return the first live entry at or behind a position, by binary search."""
