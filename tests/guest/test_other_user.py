@@ -172,6 +172,26 @@ def test_is_who_it_is_on_the_host(user: OtherUser) -> None:
     same(user, ["id"])
 
 
+@pytest.mark.skipif(
+    bool(os.statvfs("/tmp").f_flag & os.ST_NOSUID), reason="set-id bits must count on the host"
+)
+@pytest.mark.parametrize(
+    ("mode", "owner"), [(0o4755, (0, 0)), (0o2755, (0, 70777)), (0o6755, (70777, 0))]
+)
+def test_set_id_bits_of_the_program_count(
+    user: OtherUser, mode: int, owner: tuple[int, int]
+) -> None:
+    """Of the one that is started, as of one that a program executes."""
+    path = user.folder / "files" / f"set-id-{mode:o}"
+    shutil.copy("/usr/bin/id", path)
+    os.chown(path, *owner)
+    path.chmod(mode)
+    try:
+        same(user, [str(path)])
+    finally:
+        path.unlink()
+
+
 def test_volumes(user: OtherUser) -> None:
     """Files that only others may read are there, and are refused; so are those that are named."""
     here = user.does("/usr/bin/python3", "-I", "-c", FILES, str(user.folder / "files"))

@@ -123,32 +123,3 @@ def real_credentials(who: Credentials) -> Credentials:
 def capabilities_of_real_user(who: Credentials) -> u64:
     """Give what is effective for access(2): all that root is permitted, nothing for others."""
     return who.permitted if who.uid == 0 else u64(0)
-
-
-def run_program(
-    who: Credentials, owner: u32, group: u32, *, as_owner: bool, as_group: bool
-) -> None:
-    """Become what a thread is after execve(2) of a file, which may say whose rights it runs with.
-
-    A root user, real or effective, gets all that the bounding set leaves, anybody else his ambient
-    set ("Transformation of capabilities during execve", capabilities(7)); no file has capabilities
-    of its own here.
-    """
-    old_uid = who.euid
-    old_gid = who.egid
-    if as_owner:
-        who.euid = owner
-    if as_group:
-        who.egid = group
-    if who.euid != old_uid or who.egid != old_gid:
-        who.ambient = 0
-    if who.uid == 0 or who.euid == 0:
-        who.permitted = who.inheritable | who.bounding
-    else:
-        who.permitted = who.ambient
-    who.effective = who.permitted if who.euid == 0 else who.ambient
-    who.suid = who.euid
-    who.fsuid = who.euid
-    who.sgid = who.egid
-    who.fsgid = who.egid
-    who.keep_capabilities = False

@@ -13,13 +13,10 @@ from krait.kernel.arch.x86_64 import context
 from krait.kernel.arch.x86_64.cpu import write_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ELOOP, ENOENT
-from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.dentry import Dentry
-from krait.kernel.fs.modes import GROUP_EXECUTE, SET_GID, SET_UID
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
 from krait.kernel.linux.arguments import read_arguments
-from krait.kernel.linux.changing_credentials import run_program, take_whole_process
 from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.first_program import FLAGS_AT_START, name_task
 from krait.kernel.linux.futex_exit import clear_tid, release_futexes
@@ -31,6 +28,7 @@ from krait.kernel.linux.loader import (
 )
 from krait.kernel.linux.paths import AT_FDCWD, read_path, start_of
 from krait.kernel.linux.process import Process
+from krait.kernel.linux.program_rights import credentials_after, take_credentials
 from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.signal_stack import forget_stack
 from krait.kernel.linux.signal_state import SignalInfo
@@ -173,34 +171,6 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     task.frame().rip = loaded.entry
     task.frame().rsp = loaded.stack
     add_work(task, WORK_RELOAD)
-
-
-def credentials_after(task: Task, prepared: PreparedProgram) -> Credentials:
-    """Say with whose rights the new program will run: set-id bits, capabilities; ENOMEM.
-
-    The bits of a program that its group may not execute have another meaning (inode(7)), and so
-    does everything under PR_SET_NO_NEW_PRIVS.
-    """
-    who = task.credentials.copy()
-    vnode = prepared.dentry.present()
-    heeds = not who.no_new_privileges
-    both = u32(SET_GID | GROUP_EXECUTE)
-    run_program(
-        who,
-        vnode.uid,
-        vnode.gid,
-        as_owner=heeds and vnode.mode & SET_UID != 0,
-        as_group=heeds and vnode.mode & both == both,
-    )
-    return who
-
-
-def take_credentials(task: Task, process: Process, prepared: PreparedProgram) -> None:
-    """Run with the new program's rights, and be visible if they are the user's own."""
-    if (who := prepared.credentials) is not None:
-        task.credentials = who
-        process.dumpable = 1 if who.euid == who.uid and who.egid == who.gid else 0
-    take_whole_process(task, process)
 
 
 def reset_signals(task: Task, process: Process) -> None:

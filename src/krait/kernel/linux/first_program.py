@@ -40,6 +40,7 @@ from krait.kernel.linux.identity import machine_identity
 from krait.kernel.linux.loader import LoadedProgram, map_program, prepare_program
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
+from krait.kernel.linux.program_rights import credentials_after, has_set_id, take_credentials
 from krait.kernel.linux.standard_files import open_standard_files
 from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
 from krait.kernel.linux.threads import add_task
@@ -259,9 +260,11 @@ def run_first_program() -> None:
     loaded = LoadedProgram()
     try:
         open_standard_files(process)
-        map_program(
-            process, prepare_program(process, process.fs.cwd, path.slice, arguments), loaded
-        )
+        prepared = prepare_program(process, process.fs.cwd, path.slice, arguments)
+        if has_set_id(prepared):
+            prepared.credentials = credentials_after(current_task(), prepared)
+            take_credentials(current_task(), process, prepared)
+        map_program(process, prepared, loaded)
     except Errno as error:
         outcome.exec_error(error.code, path.slice)
     refusals.silent = True
