@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from krait.image.errors import ImageError
+from krait.image.finders import own_data
 from krait.image.finders.traced_files import add_traced, is_secret, summary
 from krait.image.manifest import Manifest
 from krait.image.prepare import prepare_image
@@ -119,6 +120,23 @@ def test_a_traced_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert f"{tmp_path}/written" not in image_files(path)
     assert trace("two", again=True) == path
     assert {f"{tmp_path}/data/one", f"{tmp_path}/data/two"} <= image_files(path)
+
+
+def test_a_trace_is_not_advised_where_there_is_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was left out as too large is in the trace if the program opens it."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(own_data, "FOLDERS", (str(tmp_path),))
+    monkeypatch.setattr(own_data, "BYTES_MAX", 1)
+    (tmp_path / "true").mkdir()
+    (tmp_path / "true" / "data").write_text("much")
+    trace = tmp_path / "trace"
+    trace.write_text(json.dumps({"files": [], "folders": []}))
+    without = prepare_image("/bin/true", [], workdir="/").notes
+    traced = prepare_image("/bin/true", [], trace=str(trace), workdir="/").notes
+    assert [note for note in without if own_data.TOO_LARGE in note]
+    assert not [note for note in traced if own_data.TOO_LARGE in note]
 
 
 def test_a_server_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

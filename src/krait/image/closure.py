@@ -213,8 +213,12 @@ def build_closure(request: Request) -> Closure:
 
 
 def _add_traced(builder: _Builder, trace: str) -> None:
-    """Add the files that a run on the host opened, and say which were not there before."""
+    """Add the files that a run on the host opened, and say which were not there before.
+
+    Of the folders that are too large for an image, this is what the program uses.
+    """
     manifest = builder.manifest
+    builder.notes[:] = [note for note in builder.notes if not note.endswith(own_data.TOO_LARGE)]
     manifest.lstat(trace)
     before = {path for path, _ in manifest.files()}
     for path in traced_files.add_traced(trace, manifest, builder.notes):

@@ -12,7 +12,7 @@ import subprocess
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from krait.image.finders.own_data import fits
+from krait.image.finders.own_data import fits, too_large
 from krait.image.library_search import LibrarySearch
 
 SECONDS_MAX: Final = 20
@@ -79,7 +79,7 @@ def add_folders(
         if manifest.lstat(folder) is None or not os.path.isdir(folder):
             continue
         if not fits(folder, TREE_FILES_MAX, TREE_BYTES_MAX):
-            notes.append(f"{folder} is too large to be copied whole; try --trace-files")
+            notes.append(too_large(folder))
             continue
         manifest.add_tree(folder, skip_directories=skip_directories, skip_suffixes=skip_suffixes)
         added.append(os.path.realpath(folder) + "/")

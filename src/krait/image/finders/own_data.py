@@ -12,6 +12,8 @@ FOLDERS: Final = (
     *("/usr/share", "/usr/lib", "/usr/lib/x86_64-linux-gnu", "/usr/lib64", "/usr/libexec"),
     *("/usr/local/share", "/usr/local/lib", "/etc"),
 )
+TOO_LARGE: Final = " is too large to be copied whole; try --trace-files"
+"""How the note about a folder ends that a trace makes superfluous."""
 FILES_MAX: Final = 1500
 BYTES_MAX: Final = 64 << 20
 SKIPPED: Final = frozenset(("doc", "man", "locale", "examples", "tests"))
@@ -59,9 +61,14 @@ def add_own_data(
         if fits(place, FILES_MAX, BYTES_MAX):
             manifest.add_tree(place, skip_directories=SKIPPED)
         else:
-            notes.append(f"{place} is too large to be copied whole; try --trace-files")
+            notes.append(too_large(place))
     manifest.add_host(f"/etc/{name}.conf")
     manifest.add_host(f"/etc/{name}rc")
+
+
+def too_large(folder: str) -> str:
+    """Say that a folder was left out, and what may help."""
+    return f"{folder}{TOO_LARGE}"
 
 
 def fits(folder: str, files_max: int, bytes_max: int) -> bool:
