@@ -32,6 +32,12 @@ class DescriptorChunk(Counted):
     marks: Array[u8] = inline(CHUNK_SLOTS)
     used: u32 = 0
 
+    def take_in(self, index: u32, file: File, marks: u8) -> None:
+        """Fill a free slot."""
+        self.files[index] = file
+        self.marks[index] = marks
+        self.used += 1
+
 
 class DescriptorTable(Counted):
     """Open files by number.
@@ -61,11 +67,16 @@ class DescriptorTable(Counted):
         """Give `file` the lowest free number at or above `least` (F_DUPFD); EMFILE, ENOMEM."""
         with self.lock:
             number = max(least, self.lowest_free)
-            while self._is_used(number):
+            chunk = self._chunk(number)
+            while chunk is not None and chunk.files[number & CHUNK_MASK] is not None:
                 number += 1
+                if number & CHUNK_MASK == 0:
+                    chunk = self._chunk(number)
             if u64(number) >= limit:
                 raise Errno(EMFILE)
-            self._put(number, file, marks)
+            if chunk is None:
+                chunk = self._make_chunk(u64(number >> CHUNK_SHIFT))
+            chunk.take_in(number & CHUNK_MASK, file, marks)
             if number == self.lowest_free:
                 self.lowest_free = number + 1
             return number
@@ -75,11 +86,16 @@ class DescriptorTable(Counted):
 
         The caller checks the limit.
         """
+        index = descriptor & CHUNK_MASK
         before: File | None = None
         with self.lock:
-            if self._is_used(descriptor):
-                before = self.get(descriptor)
-            self._put(descriptor, file, marks)
+            chunk = self._chunk(descriptor)
+            if chunk is None:
+                chunk = self._make_chunk(u64(descriptor >> CHUNK_SHIFT))
+            before = chunk.files[index]
+            if before is not None:
+                chunk.used -= 1
+            chunk.take_in(index, file, marks)
         if before is not None:
             self._closed(before)
 
@@ -96,14 +112,15 @@ class DescriptorTable(Counted):
     def take(self, descriptor: u32) -> File:
         """Free a number and give what it stood for; EBADF."""
         with self.lock:
-            file = self.get(descriptor)
             if (chunk := self._chunk(descriptor)) is not None:
-                chunk.files[descriptor & CHUNK_MASK] = None
-                chunk.used -= 1
-                if chunk.used == 0 and descriptor >= CHUNK_SLOTS:
-                    self.chunks[descriptor >> CHUNK_SHIFT] = None
-            self.lowest_free = min(self.lowest_free, descriptor)
-            return file
+                if (file := chunk.files[descriptor & CHUNK_MASK]) is not None:
+                    chunk.files[descriptor & CHUNK_MASK] = None
+                    chunk.used -= 1
+                    if chunk.used == 0 and descriptor >= CHUNK_SLOTS:
+                        self.chunks[descriptor >> CHUNK_SHIFT] = None
+                    self.lowest_free = min(self.lowest_free, descriptor)
+                    return file
+            raise Errno(EBADF)
 
     def marks_of(self, descriptor: u32) -> u8:
         """Give the descriptor's own flags; EBADF."""
@@ -158,15 +175,6 @@ class DescriptorTable(Counted):
         if (chunk := self._chunk(descriptor)) is not None:
             return chunk.files[descriptor & CHUNK_MASK] is not None
         return False
-
-    def _put(self, descriptor: u32, file: File, marks: u8) -> None:
-        chunk = self._chunk(descriptor)
-        if chunk is None:
-            chunk = self._make_chunk(u64(descriptor >> CHUNK_SHIFT))
-        if chunk.files[descriptor & CHUNK_MASK] is None:
-            chunk.used += 1
-        chunk.files[descriptor & CHUNK_MASK] = file
-        chunk.marks[descriptor & CHUNK_MASK] = marks
 
     def _make_chunk(self, place: u64) -> DescriptorChunk:
         """Make a chunk, and room in the directory for it; ENOMEM."""
