@@ -17,7 +17,6 @@ from typing import Any
 
 from krait.compiler.annotations import AnnotationResolver
 from krait.compiler.build_time import evaluate, import_failure
-from krait.compiler.calls import has_variables
 from krait.compiler.checker import FunctionChecker
 from krait.compiler.classes import ClassInfo
 from krait.compiler.diagnostics import CompileError, Diagnostic, locate
@@ -25,6 +24,7 @@ from krait.compiler.functions import Function, Parameter
 from krait.compiler.layouts import Layouts
 from krait.compiler.modules import ModuleTable, SourceModule, is_lang
 from krait.compiler.signatures import decorators_of, signature_of
+from krait.compiler.type_variables import has_variables
 from krait.compiler.types import (
     ArrayType,
     CallableType,
