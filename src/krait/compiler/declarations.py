@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from krait.compiler.functions import Function
 from krait.compiler.lowering import result_struct
 from krait.compiler.objects import c_field
-from krait.compiler.program import Slot, Thunk
+from krait.compiler.program import Thunk
 from krait.compiler.references import has_managed_fields
 from krait.compiler.types import (
     NEVER,
@@ -40,6 +40,7 @@ from krait.compiler.types import (
     returned_in_registers,
 )
 from krait.compiler.values import Data
+from krait.compiler.virtual_calls import Slot
 
 if TYPE_CHECKING:
     from krait.compiler.classes import ClassInfo, Field
@@ -233,9 +234,9 @@ class Declarations:
     def slots(self, root: ClassInfo) -> list[Slot]:
         """The virtual methods of a hierarchy."""
         found: dict[Slot, None] = {}
-        for cls, name in self.program.virtual_requests:
+        for cls, name in self.program.virtual_calls.requests:
             if cls.root is root:
-                found[self.program.slot(cls, name)] = None
+                found[self.program.virtual_calls.slot(cls, name)] = None
         return sorted(found, key=lambda each: (each.cls.c_name, each.name))
 
     def _vtable_type(self, root: ClassInfo) -> Declaration:
@@ -243,7 +244,7 @@ class Declarations:
         needs: list[Key] = [("vtable_forward", root)]
         for slot in self.slots(root):
             function = self.program.method(slot.cls, slot.name)
-            raises = self.program.slot_returns_error(slot)
+            raises = self.program.virtual_calls.slot_returns_error(slot)
             result, out = c_result(function.result, raises)
             parameters = [each.type.c for each in function.parameters] + ([out] if out else [])
             members.append(f"{result} (*{slot.c_name})({', '.join(parameters)});")

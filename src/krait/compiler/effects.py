@@ -35,7 +35,7 @@ def targets(program: Program, target: Target) -> list[Function]:
     if isinstance(target, Function):
         return [target]
     if isinstance(target, VirtualCall):
-        return program.possible_targets(target.cls, target.name)
+        return program.virtual_calls.possible_targets(target.cls, target.name)
     return program.signatures.get(target.signature, [])
 
 
@@ -85,11 +85,11 @@ def choose_conventions(program: Program) -> None:
     """Spread the error word over vtable slots and signatures."""
     groups: list[list[Function]] = list(program.signatures.values())
     seen = set()
-    for cls, name in program.virtual_requests:
-        slot = program.slot(cls, name)
+    for cls, name in program.virtual_calls.requests:
+        slot = program.virtual_calls.slot(cls, name)
         if slot not in seen:
             seen.add(slot)
-            groups.append(program.possible_targets(slot.cls, slot.name))
+            groups.append(program.virtual_calls.possible_targets(slot.cls, slot.name))
     for function in program.requested:
         function.returns_error = function.raises
     changed = True

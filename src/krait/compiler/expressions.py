@@ -149,8 +149,8 @@ class ExpressionChecker(CoercionChecker):
     def _declared(self, name: str) -> Type | None:
         annotation = self.function.module.annotations.get(name)
         if annotation is not None:
-            return self.program.declared_type(self.function.module, annotation)
-        return self.program.imported_declaration(self.function.module, name)
+            return self.program.declared_types.of_annotation(self.function.module, annotation)
+        return self.program.declared_types.of_import(self.function.module, name)
 
     def _local(self, node: ast.Name) -> Node:
         local = self.function.locals[node.id]
@@ -235,9 +235,9 @@ class ExpressionChecker(CoercionChecker):
             )
         declared = None
         if isinstance(value, ModuleType) and not is_lang(value.__name__):
-            declared = self.program.module_declaration(value.__name__, node.attr)
+            declared = self.program.declared_types.of_module_name(value.__name__, node.attr)
         elif isinstance(value, type) and not isinstance(found, type | FunctionType):
-            declared = self.program.class_declaration(value, node.attr)
+            declared = self.program.declared_types.of_class_constant(value, node.attr)
         return self.build_value(found, node, declared)
 
     def build_value(self, value: Any, node: ast.AST, declared: Type | None) -> Node:

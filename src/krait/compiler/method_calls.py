@@ -84,7 +84,7 @@ class MethodCallChecker(FunctionCallChecker):
         if cls.kind != "namedtuple" and cls.is_virtual(name):
             return self.virtual_call(node, function, definer, cls, name, arguments, owner)
         if self.program.is_abstract(function):
-            if not self.program.possible_targets(cls, name):
+            if not self.program.virtual_calls.possible_targets(cls, name):
                 return self.virtual_call(node, function, definer, cls, name, arguments, owner)
         return self.direct_call(node, function, arguments, receiver)
 
@@ -99,7 +99,7 @@ class MethodCallChecker(FunctionCallChecker):
         owner: Node,
     ) -> Node:
         """A call through the vtable."""
-        slot = self.program.request_virtual(cls, name)
+        slot = self.program.virtual_calls.request(cls, name)
         target = VirtualCall(cls, name)
         self.function.calls.append(CallSite(target, self.try_depth > 0, node, self.in_cleanup > 0))
         receiver = self.coerce(owner, RefType(slot.cls))
@@ -107,17 +107,19 @@ class MethodCallChecker(FunctionCallChecker):
         self.note_owned(function.result)
 
         def emit(low: Lowerer) -> str:
-            releases = any(each.may_release for each in low.program.possible_targets(cls, name))
+            releases = any(
+                each.may_release for each in low.program.virtual_calls.possible_targets(cls, name)
+            )
             texts = evaluate(low, arguments, receiver, releases)
             low.need("class", slot.cls)
             low.need("vtable_type", slot.cls.root)
-            raises = low.program.virtual_raises(cls, name)
+            raises = low.program.virtual_calls.raises(cls, name)
             texts[0] = low.simple(texts[0], receiver.type)
             return low.call(
                 f"{texts[0]}->vtable->{slot.c_name}",
                 texts,
                 function.result,
-                low.program.slot_returns_error(slot),
+                low.program.virtual_calls.slot_returns_error(slot),
                 raises,
             )
 

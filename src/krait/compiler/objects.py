@@ -79,7 +79,7 @@ def field(checker: ExpressionChecker, node: ast.Attribute, owner: Node, name: st
             return checker.method_call(node, owner, name, [], [])
         return bound(node, owner, name)
     if hasattr(cls.cls, name):
-        declared = checker.program.class_declaration(cls.cls, name)
+        declared = checker.program.declared_types.of_class_constant(cls.cls, name)
         return checker.build_value(getattr(cls.cls, name), node, declared)
     raise CompileError(node, f"{cls.display} has no field or method {name}")
 
@@ -184,7 +184,7 @@ def tuple_field(checker: FunctionState, node: ast.Attribute, owner: Node, name: 
                 return checker.method_call(node, owner, name, [], [])
             return bound(node, owner, name)
         if hasattr(cls.cls, name) and not callable(getattr(cls.cls, name)):
-            declared = checker.program.class_declaration(cls.cls, name)
+            declared = checker.program.declared_types.of_class_constant(cls.cls, name)
             return checker.build_value(getattr(cls.cls, name), node, declared)
         raise CompileError(node, f"{cls.display} has no field {name}")
     kind = found.type

@@ -15,11 +15,12 @@ from pathlib import Path
 from types import FunctionType
 from typing import Any
 
-from krait.compiler.annotations import AnnotationResolver
 from krait.compiler.build_time import evaluate, import_failure
 from krait.compiler.checker import FunctionChecker
 from krait.compiler.classes import ClassInfo
+from krait.compiler.declared_types import DeclaredTypes
 from krait.compiler.diagnostics import CompileError, Diagnostic, locate
+from krait.compiler.entries import entries
 from krait.compiler.functions import Function, Parameter
 from krait.compiler.layouts import Layouts
 from krait.compiler.modules import ModuleTable, SourceModule, is_lang
@@ -33,24 +34,12 @@ from krait.compiler.types import (
     element_tag,
 )
 from krait.compiler.values import Values
+from krait.compiler.virtual_calls import VirtualCalls
 from krait.kernel.lang import Panic
 
 SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "no_kernel_lock", "reads_shared",
                 "abstractmethod", "staticmethod", "property", "override", "final",
                 "classmethod", "inlined"}  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Slot:
-    """A vtable entry: the topmost class that declares the method, and its name."""
-
-    cls: ClassInfo
-    name: str
-
-    @property
-    def c_name(self) -> str:
-        """The member of the vtable struct."""
-        return f"{self.name}_of_{self.cls.name}"
 
 
 @dataclass(eq=False)
@@ -89,7 +78,8 @@ class Program:
         self.values = Values(self)
         self.layouts = Layouts(self)
         self.found: list[Diagnostic] = []
-        self.virtual_requests: list[tuple[ClassInfo, str]] = []
+        self.virtual_calls = VirtualCalls(self)
+        self.declared_types = DeclaredTypes(self)
         self.instantiated: list[ClassInfo] = []
         self.signatures: dict[CallableType, list[Function]] = {}
         self.buffers: dict[str, Type] = {}
@@ -158,7 +148,7 @@ class Program:
                 info.check_shape()
             except CompileError as error:
                 self.report(error, info.module, info.node)
-        for function in self.entries():
+        for function in entries(self):
             function.entry = True
             self.request(function)
         index = 0
@@ -168,52 +158,6 @@ class Program:
             if not function.checked:
                 function.checked = True
                 FunctionChecker(self, function).check()
-
-    def entries(self) -> list[Function]:
-        """The functions that compilation starts from."""
-        found: list[Function] = []
-        named = set(self.options.entries)
-        for module in self.order:
-            listed = self.options.all_functions and module.name in self.entry_modules
-            for name, nodes in module.functions.items():
-                if "." in name:
-                    if listed and not named:
-                        found += self._methods_of(module, name)
-                    continue
-                value = module.module.__dict__.get(name)
-                if not isinstance(value, FunctionType) or value.__module__ != module.name:
-                    continue
-                marks = decorators_of(nodes[-1])
-                wanted = (
-                    ("export" in marks and self.options.exports)
-                    or f"{module.name}:{name}" in named
-                    or (name in named and module.name in self.entry_modules)
-                    or (listed and not named)
-                )
-                if wanted and "extern" not in marks and name not in module.called_at_build:
-                    try:
-                        if not self.is_generic(value):
-                            found.append(self.function_of(value, nodes[-1], {}))
-                    except CompileError as error:
-                        if "exists only at build time" not in error.message or not listed:
-                            self.report(error, module, nodes[-1])
-        return found
-
-    def _methods_of(self, module: SourceModule, name: str) -> list[Function]:
-        class_name, _, method = name.rpartition(".")
-        value = module.module.__dict__.get(class_name)
-        if not isinstance(value, type) or (value, ()) not in self.classes:
-            return []
-        cls = self.classes[(value, ())]
-        if method not in cls.methods:
-            return []
-        try:
-            function = self.method(cls, method)
-        except CompileError as error:
-            self.report(error, module, cls.methods[method])
-            return []
-        self.instantiate(cls)
-        return [] if self.is_abstract(function) else [function]
 
     def report(self, error: CompileError, module: SourceModule, fallback: ast.AST | None) -> None:
         """Keep a diagnostic."""
@@ -239,47 +183,6 @@ class Program:
     def build_time(self, node: ast.expr, module: SourceModule, bindings: dict[str, Type]) -> Any:
         """Evaluate an expression in a module's namespace."""
         return evaluate(node, module)
-
-    def declared_type(self, module: SourceModule, annotation: ast.expr) -> Type | None:
-        """The type that a module-level annotation gives, if it gives one."""
-        if ast.unparse(annotation) in ("Final", "typing.Final"):
-            return None
-        try:
-            return AnnotationResolver(self, module).resolve(annotation)
-        except CompileError:
-            return None
-
-    def imported_declaration(self, module: SourceModule, name: str) -> Type | None:
-        """The declared type of a name imported from another kernel module."""
-        if name in module.origins:
-            return self.module_declaration(*module.origins[name])
-        return None
-
-    def module_declaration(self, module_name: str, name: str) -> Type | None:
-        """The declared type of a module's name."""
-        import sys
-
-        module = sys.modules.get(module_name)
-        if module is None or is_lang(module_name) or not getattr(module, "__file__", None):
-            return None
-        source = self.modules.load(module_name)
-        annotation = source.annotations.get(name)
-        if annotation is not None:
-            return self.declared_type(source, annotation)
-        return self.imported_declaration(source, name)
-
-    def class_declaration(self, cls: type, name: str) -> Type | None:
-        """The declared type of a class-level constant."""
-        for base in cls.__mro__:
-            if is_lang(base.__module__) or base.__module__ in ("builtins", "typing", "enum"):
-                continue
-            module = self.modules.load(base.__module__)
-            node = module.classes.get(base.__qualname__)
-            for statement in node.body if node else []:
-                if isinstance(statement, ast.AnnAssign) and isinstance(statement.target, ast.Name):
-                    if statement.target.id == name:
-                        return self.declared_type(module, statement.annotation)
-        return None
 
     # Classes
 
@@ -318,11 +221,11 @@ class Program:
             return
         cls.instantiated = True
         self.instantiated.append(cls)
-        for requested, name in list(self.virtual_requests):
+        for requested, name in list(self.virtual_calls.requests):
             if cls.is_subclass(requested):
-                self._request_override(cls, name)
+                self.request_override(cls, name)
         if cls.find_method("__del__") is not None:
-            self._request_override(cls, "__del__")
+            self.request_override(cls, "__del__")
         for each in cls.fields.values():
             kind = each.type
             if each.how == "embedded" and isinstance(kind, RefType):
@@ -337,7 +240,8 @@ class Program:
                 if value is not None and not isinstance(value, int):
                     self.values.reach(value, kind, each.default)
 
-    def _request_override(self, cls: ClassInfo, name: str) -> None:
+    def request_override(self, cls: ClassInfo, name: str) -> None:
+        """A method that objects of this class have is reachable through a vtable."""
         found = cls.find_method(name)
         if found is None:
             return
@@ -514,47 +418,6 @@ class Program:
             self.request(function)
             self.thunks[function] = Thunk(function, function.c_name + "_thunk")
         return self.thunks[function]
-
-    # Virtual calls
-
-    def slot(self, cls: ClassInfo, name: str) -> Slot:
-        """The vtable entry for a method."""
-        top = cls
-        current: ClassInfo | None = cls
-        while current is not None:
-            if name in current.methods:
-                top = current
-            current = current.base
-        return Slot(top, name)
-
-    def request_virtual(self, cls: ClassInfo, name: str) -> Slot:
-        """A method is called through a vtable."""
-        if (cls, name) not in self.virtual_requests:
-            self.virtual_requests.append((cls, name))
-            for each in list(self.instantiated):
-                if each.is_subclass(cls):
-                    self._request_override(each, name)
-        return self.slot(cls, name)
-
-    def possible_targets(self, cls: ClassInfo, name: str) -> list[Function]:
-        """The overrides that a virtual call may run."""
-        found: list[Function] = []
-        for each in self.instantiated:
-            if each.is_subclass(cls):
-                method = each.find_method(name)
-                if method is not None:
-                    function = self.method(method[0], name)
-                    if function not in found and not self.is_abstract(function):
-                        found.append(function)
-        return found
-
-    def virtual_raises(self, cls: ClassInfo, name: str) -> bool:
-        """Whether a virtual call may raise."""
-        return any(each.raises for each in self.possible_targets(cls, name))
-
-    def slot_returns_error(self, slot: Slot) -> bool:
-        """Whether the functions in a slot return an error word."""
-        return any(each.returns_error for each in self.possible_targets(slot.cls, slot.name))
 
     def signature_raises(self, kind: CallableType) -> bool:
         """Whether calls through a function reference may raise."""

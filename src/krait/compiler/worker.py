@@ -26,6 +26,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from krait.compiler.diagnostics import CompilationFailed
 from krait.compiler.effects import prove
+from krait.compiler.entries import entries
 from krait.compiler.escapes import check_escapes
 from krait.compiler.program import Options, Program
 from krait.compiler.toolchain import ToolchainError, find_toolchain
@@ -309,7 +310,7 @@ def _run_time_functions(program: Program) -> list[str]:
     wrong = [(each.path, each.line) for each in program.diagnostics]
     return [
         each.place
-        for each in program.entries()
+        for each in entries(program)
         if not any(
             path == str(each.module.path)
             and each.node.lineno <= line <= (each.node.end_lineno or 0)
