@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -19,6 +20,14 @@ pytest.register_assert_rewrite("tests.comparison")  # its failures show what dif
 # A busy machine is no failure, and what was found once belongs into the tests themselves.
 hypothesis.settings.register_profile("krait", deadline=None, database=None)
 hypothesis.settings.load_profile("krait")
+
+# What a shell ignores for a job in the background, or nohup, programs of the tests are to notice.
+for _number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP):
+    if signal.getsignal(_number) == signal.SIG_IGN:
+        signal.signal(
+            _number,
+            signal.default_int_handler if _number == signal.SIGINT else signal.SIG_DFL,
+        )
 
 ROOT = Path(__file__).parents[1]
 MAIN = ROOT / "src" / "krait" / "__main__.py"
