@@ -16,7 +16,7 @@ from typing import Final
 from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE, PROGRAM_END
 from krait.kernel.lang import u64
-from krait.kernel.sched.cpu import cpus, this_cpu
+from krait.kernel.sched.cpu import cpus
 from krait.kernel.sched.space import Space
 from krait.kernel.sched.translation_flush import forget_on_others
 
@@ -25,7 +25,10 @@ SINGLY_MAX: Final = 32 * PAGE_SIZE
 
 
 def forget(space: Space, start: u64, end: u64) -> None:
-    """Let no CPU use the old translations of a range."""
+    """Let no CPU use the old translations of a range.
+
+    This one may have another space loaded, or none: memory is taken back from all programs.
+    """
     if end - start <= SINGLY_MAX:
         address = start
         while address < end:
@@ -34,16 +37,9 @@ def forget(space: Space, start: u64, end: u64) -> None:
     else:
         page_table.flush_all()
     if cpus.several:
-        forget_elsewhere(space.root)
+        forget_on_others(space)
 
 
 def forget_all(space: Space) -> None:
     """Let no CPU use any translation of an address space, nor the way through freed tables."""
     forget(space, u64(0), u64(PROGRAM_END))
-
-
-def forget_elsewhere(root: u64) -> None:
-    """Let the other CPUs forget all of a space; only the one that is loaded here can be in them."""
-    space = this_cpu().space
-    if space is not None and space.root == root:
-        forget_on_others(space)
