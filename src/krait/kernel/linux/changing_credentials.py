@@ -11,6 +11,7 @@ from krait.kernel.fs.caller import caller
 from krait.kernel.fs.credentials import FILE_CAPABILITIES, Credentials
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.lang import u32, u64
+from krait.kernel.linux.changing_ids import Ids
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import Task, current_credentials, current_task
 
@@ -65,32 +66,42 @@ def follow(process: Process, task: Task) -> None:
     caller.credentials = current_credentials
 
 
-def change_users(who: Credentials, real: u32, effective: u32, saved: u32) -> None:
+def users_of(who: Credentials) -> Ids:
+    """Give the user ids."""
+    return Ids(who.uid, who.euid, who.suid)
+
+
+def groups_of(who: Credentials) -> Ids:
+    """Give the group ids."""
+    return Ids(who.gid, who.egid, who.sgid)
+
+
+def change_users(who: Credentials, ids: Ids) -> None:
     """Set the user ids; leaving root drops capabilities (capabilities(7))."""
     had_root = 0 in (who.uid, who.euid, who.suid)
     was_effective = who.euid == 0
-    who.uid = real
-    who.euid = effective
-    who.suid = saved
-    who.fsuid = effective
-    has_root = 0 in (real, effective, saved)
+    who.uid = ids.real
+    who.euid = ids.effective
+    who.suid = ids.saved
+    who.fsuid = ids.effective
+    has_root = 0 in (ids.real, ids.effective, ids.saved)
     if had_root and not has_root:
         if not who.keep_capabilities:
             who.permitted = 0
             who.effective = 0
         who.ambient = 0
-    if was_effective and effective != 0:
+    if was_effective and ids.effective != 0:
         who.effective = 0
-    if not was_effective and effective == 0:
+    if not was_effective and ids.effective == 0:
         who.effective = who.permitted
 
 
-def change_groups(who: Credentials, real: u32, effective: u32, saved: u32) -> None:
+def change_groups(who: Credentials, ids: Ids) -> None:
     """Set the group ids."""
-    who.gid = real
-    who.egid = effective
-    who.sgid = saved
-    who.fsgid = effective
+    who.gid = ids.real
+    who.egid = ids.effective
+    who.sgid = ids.saved
+    who.fsgid = ids.effective
 
 
 def change_file_user(who: Credentials, uid: u32) -> None:

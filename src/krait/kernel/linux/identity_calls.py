@@ -9,7 +9,6 @@ from krait.kernel.fs.credentials import (
     ALL_CAPABILITIES,
     CAP_SETGID,
     CAP_SETUID,
-    Credentials,
 )
 from krait.kernel.fs.groups import GROUPS_LIMIT, make_groups
 from krait.kernel.lang import Buffer, Errno, UserPointer, i32, syscall, u32, u64
@@ -18,11 +17,13 @@ from krait.kernel.linux.changing_credentials import (
     change_groups,
     change_users,
     commit,
+    groups_of,
     to_change,
+    users_of,
 )
+from krait.kernel.linux.changing_ids import UNCHANGED, Ids, set_one, set_three, set_two
 from krait.kernel.linux.task import current_credentials, current_process
 
-UNCHANGED: Final = 0xFFFFFFFF
 CAPABILITY_VERSION_1: Final = 0x19980330
 CAPABILITY_VERSION_2: Final = 0x20071026
 CAPABILITY_VERSION_3: Final = 0x20080522
@@ -73,30 +74,16 @@ def getresgid(real: UserPointer[u32], effective: UserPointer[u32], saved: UserPo
 @syscall("setuid")
 def setuid(uid: u32) -> None:
     """Set the effective user, or all of them with CAP_SETUID."""
-    if uid == UNCHANGED:
-        raise Errno(EINVAL)
     who = to_change()
-    if who.has(CAP_SETUID):
-        change_users(who, uid, uid, uid)
-    elif uid in (who.uid, who.suid):
-        change_users(who, who.uid, uid, who.suid)
-    else:
-        raise Errno(EPERM)
+    change_users(who, set_one(users_of(who), uid, free=who.has(CAP_SETUID)))
     commit(who)
 
 
 @syscall("setgid")
 def setgid(gid: u32) -> None:
     """Set the effective group, or all of them with CAP_SETGID."""
-    if gid == UNCHANGED:
-        raise Errno(EINVAL)
     who = to_change()
-    if who.has(CAP_SETGID):
-        change_groups(who, gid, gid, gid)
-    elif gid in (who.gid, who.sgid):
-        change_groups(who, who.gid, gid, who.sgid)
-    else:
-        raise Errno(EPERM)
+    change_groups(who, set_one(groups_of(who), gid, free=who.has(CAP_SETGID)))
     commit(who)
 
 
@@ -104,16 +91,7 @@ def setgid(gid: u32) -> None:
 def setreuid(real: u32, effective: u32) -> None:
     """Set real and effective user."""
     who = to_change()
-    privileged = who.has(CAP_SETUID)
-    if not privileged and real not in (UNCHANGED, who.uid, who.euid):
-        raise Errno(EPERM)
-    if not privileged and effective not in (UNCHANGED, who.uid, who.euid, who.suid):
-        raise Errno(EPERM)
-    saved = who.suid
-    new_effective = chosen(effective, who.euid)
-    if real != UNCHANGED or (effective != UNCHANGED and effective != who.uid):
-        saved = new_effective
-    change_users(who, chosen(real, who.uid), new_effective, saved)
+    change_users(who, set_two(users_of(who), real, effective, free=who.has(CAP_SETUID)))
     commit(who)
 
 
@@ -121,16 +99,7 @@ def setreuid(real: u32, effective: u32) -> None:
 def setregid(real: u32, effective: u32) -> None:
     """Set real and effective group."""
     who = to_change()
-    privileged = who.has(CAP_SETGID)
-    if not privileged and real not in (UNCHANGED, who.gid, who.egid):
-        raise Errno(EPERM)
-    if not privileged and effective not in (UNCHANGED, who.gid, who.egid, who.sgid):
-        raise Errno(EPERM)
-    saved = who.sgid
-    new_effective = chosen(effective, who.egid)
-    if real != UNCHANGED or (effective != UNCHANGED and effective != who.gid):
-        saved = new_effective
-    change_groups(who, chosen(real, who.gid), new_effective, saved)
+    change_groups(who, set_two(groups_of(who), real, effective, free=who.has(CAP_SETGID)))
     commit(who)
 
 
@@ -138,11 +107,8 @@ def setregid(real: u32, effective: u32) -> None:
 def setresuid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three user ids."""
     who = to_change()
-    if not who.has(CAP_SETUID):
-        check_user(who, real)
-        check_user(who, effective)
-        check_user(who, saved)
-    change_users(who, chosen(real, who.uid), chosen(effective, who.euid), chosen(saved, who.suid))
+    wanted = Ids(real, effective, saved)
+    change_users(who, set_three(users_of(who), wanted, free=who.has(CAP_SETUID)))
     commit(who)
 
 
@@ -150,11 +116,8 @@ def setresuid(real: u32, effective: u32, saved: u32) -> None:
 def setresgid(real: u32, effective: u32, saved: u32) -> None:
     """Set the three group ids."""
     who = to_change()
-    if not who.has(CAP_SETGID):
-        check_group(who, real)
-        check_group(who, effective)
-        check_group(who, saved)
-    change_groups(who, chosen(real, who.gid), chosen(effective, who.egid), chosen(saved, who.sgid))
+    wanted = Ids(real, effective, saved)
+    change_groups(who, set_three(groups_of(who), wanted, free=who.has(CAP_SETGID)))
     commit(who)
 
 
@@ -283,22 +246,3 @@ def check_pid(pid: i32) -> None:
         raise Errno(EINVAL)
     if pid != 0 and u32(pid) != current_process().pid:
         raise Errno(ESRCH)
-
-
-def check_user(who: Credentials, wanted: u32) -> None:
-    """Accept no change, and a change to an id that one has; EPERM."""
-    if wanted not in (UNCHANGED, who.uid, who.euid, who.suid):
-        raise Errno(EPERM)
-
-
-def check_group(who: Credentials, wanted: u32) -> None:
-    """Accept no change, and a change to an id that one has; EPERM."""
-    if wanted not in (UNCHANGED, who.gid, who.egid, who.sgid):
-        raise Errno(EPERM)
-
-
-def chosen(wanted: u32, present: u32) -> u32:
-    """Give what a call asks for, or what there is."""
-    if wanted == UNCHANGED:
-        return present
-    return wanted
