@@ -130,3 +130,13 @@ def test_descriptors_far_apart(switches: tuple[str, ...]) -> None:
     """The highest number costs no more than a directory, and closing does not visit all below."""
     done = run_in_guest(["/usr/bin/python3", "-uc", FAR_APART], b"", ENVIRONMENT, switches)
     assert (done.status, done.output.decode()) == (0, SEEN_FAR_APART), done.errors
+
+
+def test_calls_that_are_not_there(build_program: Callable[..., str]) -> None:
+    """Each is named once in the log, but not the one that every event loop asks for."""
+    program = build_program("guest/programs/unknown_calls.c", "-static")
+    found = run_in_guest([program], b"", ENVIRONMENT)
+    assert found.output == b"4\n"
+    assert found.errors.decode().splitlines() == [
+        "system call userfaultfd (323) is not implemented"
+    ]

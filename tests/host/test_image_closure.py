@@ -100,7 +100,12 @@ def test_large_site_packages_are_taken_by_import(
         (packages / name / "__init__.py").write_text(text)
         (packages / f"{name}-1.0.dist-info").mkdir()
         (packages / f"{name}-1.0.dist-info/METADATA").write_text("Name: x")
+    for name in ("testing", "tests"):
+        (packages / "wanted" / name).mkdir()
+        (packages / "wanted" / name / "__init__.py").touch()
     found = closure(PYTHON, "-c", "import wanted", PYTHONPATH=str(packages))
+    holds(found, f"{packages}/wanted/testing/__init__.py")
+    assert found.manifest.resolve(f"{packages}/wanted/tests") is None
     holds(found, f"{packages}/wanted/__init__.py", f"{packages}/needed/__init__.py")
     holds(found, f"{packages}/wanted-1.0.dist-info/METADATA")
     assert found.manifest.resolve(f"{packages}/idle") is None

@@ -21,7 +21,8 @@ IMPORT_AT_START: Final = re.compile(
 CODE_MAX: Final = 4 << 20
 PACKAGES_MAX: Final = 400
 EXTENSION_ENDS: Final = (".py", ".so", ".abi3.so")
-SKIPPED: Final = frozenset(("tests", "test", "testing", "__pycache__"))
+SKIPPED: Final = frozenset(("tests", "test", "__pycache__"))
+"""Folders in packages that nothing imports; `testing` is imported: numpy.testing by scipy."""
 
 
 class ImportedModules:

@@ -79,6 +79,10 @@ MODULES: Final = tuple(
 """The families; the compiler finds modules that a module holds as it finds those it imports."""
 
 
+IO_URING_SETUP: Final = NUMBERS["io_uring_setup"]
+"""Event loops ask for it at every start, and say nothing where a Linux has it switched off."""
+
+
 class UnknownCalls(Struct):
     """Which unknown numbers have been logged."""
 
@@ -91,7 +95,7 @@ unknown_calls = UnknownCalls()
 def unknown_call() -> None:
     """Refuse a call that Krait does not have."""
     number = u32.truncate(current_task().frame().orig_rax)
-    if number < LIMIT:
+    if number < LIMIT and number != IO_URING_SETUP:
         word = u64(number >> 6)
         bit = u64(1) << (number & 63)
         if unknown_calls.logged[word] & bit == 0:
