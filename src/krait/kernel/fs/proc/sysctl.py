@@ -7,7 +7,7 @@ is left out.
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Final, NamedTuple
 
 from krait.kernel.drivers import random
 from krait.kernel.errno import EINVAL
@@ -18,7 +18,25 @@ from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.fs.watch_limits import interests_most, watches_most
 from krait.kernel.lang import Array, Errno, Struct, Text, inline, text, u8, u32, u64
 
-KERNEL_FILES: Final[list[FixedFile]] = fixed_files(
+FILES: Final[list[FixedFile]] = []
+"""Those of all directories, one after the other."""
+
+
+class TablePart(NamedTuple):
+    """The files of one directory."""
+
+    first: u32
+    end: u32
+
+
+def table_part(contents: dict[str, str]) -> TablePart:
+    """Add a directory's files to the table, at build time."""
+    first = u32(len(FILES))
+    FILES.extend(fixed_files(contents))
+    return TablePart(first, u32(len(FILES)))
+
+
+KERNEL_FILES: Final = table_part(
     {
         "arch": "x86_64",
         "cap_last_cap": "40",
@@ -50,10 +68,10 @@ KERNEL_FILES: Final[list[FixedFile]] = fixed_files(
         "unprivileged_bpf_disabled": "2",
     }
 )
-RANDOM_FILES: Final[list[FixedFile]] = fixed_files(
+RANDOM_FILES: Final = table_part(
     {"entropy_avail": "256", "poolsize": "256", "write_wakeup_threshold": "256"}
 )
-VM_FILES: Final[list[FixedFile]] = fixed_files(
+VM_FILES: Final = table_part(
     {
         "admin_reserve_kbytes": "0",
         "dirty_background_ratio": "10",
@@ -74,7 +92,7 @@ VM_FILES: Final[list[FixedFile]] = fixed_files(
         "zone_reclaim_mode": "0",
     }
 )
-FS_FILES: Final[list[FixedFile]] = fixed_files(
+FS_FILES: Final = table_part(
     {
         "aio-max-nr": "65536",
         "dir-notify-enable": "1",
@@ -95,13 +113,13 @@ FS_FILES: Final[list[FixedFile]] = fixed_files(
         "suid_dumpable": "0",
     }
 )
-INOTIFY_FILES: Final[list[FixedFile]] = fixed_files(
+INOTIFY_FILES: Final = table_part(
     {
         "max_queued_events": "16384",
         "max_user_instances": "128",
     }
 )
-QUEUE_FILES: Final[list[FixedFile]] = fixed_files(
+QUEUE_FILES: Final = table_part(
     {
         "msg_default": "10",
         "msg_max": "10",
@@ -110,7 +128,7 @@ QUEUE_FILES: Final[list[FixedFile]] = fixed_files(
         "queues_max": "256",
     }
 )
-NET_CORE_FILES: Final[list[FixedFile]] = fixed_files(
+NET_CORE_FILES: Final = table_part(
     {
         "optmem_max": "131072",
         "rmem_default": "212992",
@@ -120,7 +138,7 @@ NET_CORE_FILES: Final[list[FixedFile]] = fixed_files(
         "wmem_max": "212992",
     }
 )
-NET_UNIX_FILES: Final[list[FixedFile]] = fixed_files({"max_dgram_qlen": "10"})
+NET_UNIX_FILES: Final = table_part({"max_dgram_qlen": "10"})
 
 
 class BootId(Struct):
@@ -143,8 +161,7 @@ def fill_sysctl(root: LazyDirectory) -> None:
 
 def fill_kernel(group: LazyDirectory) -> None:
     """Add sys/kernel."""
-    for index in range(u32(len(KERNEL_FILES))):
-        group.add_row(KERNEL_FILES[index].name, write_kernel_file, index)
+    add_fixed(group, KERNEL_FILES)
     group.add_text(text(b"osrelease"), write_release)
     group.add_text(text(b"version"), write_build)
     group.add_setting(text(b"hostname"), write_host_name, take_host_name)
@@ -155,23 +172,20 @@ def fill_kernel(group: LazyDirectory) -> None:
 
 def fill_random(group: LazyDirectory) -> None:
     """Add sys/kernel/random."""
-    for index in range(u32(len(RANDOM_FILES))):
-        group.add_row(RANDOM_FILES[index].name, write_random_file, index)
+    add_fixed(group, RANDOM_FILES)
     group.add_text(text(b"boot_id"), write_boot_id)
     group.add_text(text(b"uuid"), write_uuid)
 
 
 def fill_vm(group: LazyDirectory) -> None:
     """Add sys/vm."""
-    for index in range(u32(len(VM_FILES))):
-        group.add_row(VM_FILES[index].name, write_vm_file, index)
+    add_fixed(group, VM_FILES)
     fill_memory_settings(group)
 
 
 def fill_fs(group: LazyDirectory) -> None:
     """Add sys/fs."""
-    for index in range(u32(len(FS_FILES))):
-        group.add_row(FS_FILES[index].name, write_fs_file, index)
+    add_fixed(group, FS_FILES)
     group.add_text(text(b"file-nr"), write_file_count)
     group.add_directory(text(b"inotify"), fill_inotify)
     group.add_directory(text(b"epoll"), fill_epoll)
@@ -180,8 +194,7 @@ def fill_fs(group: LazyDirectory) -> None:
 
 def fill_inotify(group: LazyDirectory) -> None:
     """Add sys/fs/inotify."""
-    for index in range(u32(len(INOTIFY_FILES))):
-        group.add_row(INOTIFY_FILES[index].name, write_inotify_file, index)
+    add_fixed(group, INOTIFY_FILES)
     group.add_text(text(b"max_user_watches"), write_watches_most)
 
 
@@ -192,8 +205,7 @@ def fill_epoll(group: LazyDirectory) -> None:
 
 def fill_queues(group: LazyDirectory) -> None:
     """Add sys/fs/mqueue."""
-    for index in range(u32(len(QUEUE_FILES))):
-        group.add_row(QUEUE_FILES[index].name, write_queue_file, index)
+    add_fixed(group, QUEUE_FILES)
 
 
 def fill_net(group: LazyDirectory) -> None:
@@ -204,14 +216,23 @@ def fill_net(group: LazyDirectory) -> None:
 
 def fill_net_core(group: LazyDirectory) -> None:
     """Add sys/net/core."""
-    for index in range(u32(len(NET_CORE_FILES))):
-        group.add_row(NET_CORE_FILES[index].name, write_net_core_file, index)
+    add_fixed(group, NET_CORE_FILES)
 
 
 def fill_net_unix(group: LazyDirectory) -> None:
     """Add sys/net/unix."""
-    for index in range(u32(len(NET_UNIX_FILES))):
-        group.add_row(NET_UNIX_FILES[index].name, write_net_unix_file, index)
+    add_fixed(group, NET_UNIX_FILES)
+
+
+def add_fixed(group: LazyDirectory, part: TablePart) -> None:
+    """Add the files of a directory that are in the table."""
+    for index in range(part.first, part.end):
+        group.add_row(FILES[index].name, write_fixed_file, index)
+
+
+def write_fixed_file(index: u32, out: TextBuffer) -> None:
+    """Write a file by its place in the table."""
+    out.put(FILES[index].content)
 
 
 def write_release(out: TextBuffer) -> None:
@@ -302,31 +323,6 @@ def put_uuid(out: TextBuffer, raw: Array[u8]) -> None:
     out.put(text(b"\n"))
 
 
-def write_kernel_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(KERNEL_FILES[index].content)
-
-
-def write_random_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(RANDOM_FILES[index].content)
-
-
-def write_vm_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(VM_FILES[index].content)
-
-
-def write_fs_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(FS_FILES[index].content)
-
-
-def write_inotify_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(INOTIFY_FILES[index].content)
-
-
 def write_watches_most(out: TextBuffer) -> None:
     """Write how many inotify watches there may be."""
     out.put_decimal(watches_most())
@@ -337,18 +333,3 @@ def write_interests_most(out: TextBuffer) -> None:
     """Write how many descriptors epoll instances may watch."""
     out.put_decimal(interests_most())
     out.put(text(b"\n"))
-
-
-def write_queue_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(QUEUE_FILES[index].content)
-
-
-def write_net_core_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(NET_CORE_FILES[index].content)
-
-
-def write_net_unix_file(index: u32, out: TextBuffer) -> None:
-    """Write a fixed file by its place in the table."""
-    out.put(NET_UNIX_FILES[index].content)
