@@ -29,7 +29,7 @@ from krait.kernel.mm import frames, kernel_stack, translations
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.protection import Protection
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, scheduler
+from krait.kernel.sched import clock, entitlement, scheduler, thread_life
 from krait.kernel.sched.cpu import bit_of, this_cpu
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.space import Space
@@ -91,8 +91,8 @@ def check() -> None:
     entries = page_table.make_leaf(space.root, ADDRESS)
     place = page_table.index(ADDRESS)
     entries[place] = page_of(u64(1))
-    thread = scheduler.spawn(read, u64(0), text(b"reader"), kernel_stack.allocate())
-    scheduler.set_affinity(thread, bit_of(u32(READER)))
+    thread = thread_life.spawn(read, u64(0), text(b"reader"), kernel_stack.allocate())
+    entitlement.set_affinity(thread, bit_of(u32(READER)))
     while shared.seen.load() != 1:
         sleep_until(clock.monotonic_ns() + MILLISECOND)
     assert this_cpu().space is None, "this CPU is to have no space"
