@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, EINVAL, EOPNOTSUPP
+from krait.kernel.errno import EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP
 from krait.kernel.fs.open_flags import READ_WRITE
 from krait.kernel.fs.timer_file import CountingTimer, TimerFile
 from krait.kernel.lang import (
@@ -78,8 +78,16 @@ class SignalEvent(Packed):
 
 @syscall("timer_create")
 def timer_create(which: i32, event: UserPointer[SignalEvent], into: UserPointer[u32]) -> None:
-    """Make a timer that sends a signal."""
+    """Make a timer that sends a signal; too little memory is EAGAIN, as timer_create(2) says."""
     check_clock(which)
+    try:
+        make_timer(which, event, into)
+    except Errno as error:
+        raise Errno(EAGAIN if error.code == ENOMEM else error.code)
+
+
+def make_timer(which: i32, event: UserPointer[SignalEvent], into: UserPointer[u32]) -> None:
+    """Make it and store its number."""
     process = current_process()
     wanted = SignalEvent()
     number = free_number(process)
