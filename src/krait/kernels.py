@@ -12,8 +12,8 @@ import fcntl
 import os
 import struct
 
+from krait.cache_folder import cache_folder
 from krait.errors import UserError
-from krait.machine.cache_folder import cache_folder
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

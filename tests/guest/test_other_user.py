@@ -222,10 +222,11 @@ UNREADABLE = "you may execute it but not read it, and an image needs its content
         ("./own", {}, 126, "./own: permission denied: not executable"),
         ("true", {"HOME": "/proc/none"}, 125,
          f"/proc/none/.cache/krait: no such file or directory; {NO_CACHE}"),
+        ("true", {"HOME": ""}, 125, "there is no home directory: set HOME or XDG_CACHE_HOME"),
         ("true", {"XDG_CACHE_HOME": "/root/x"}, 125,
          f"/root/x/krait: permission denied; {NO_CACHE}"),
     ],
-    ids=["unreadable program", "not executable", "no home", "cache of others"],
+    ids=["unreadable program", "not executable", "no such home", "no home", "cache of others"],
 )  # fmt: skip
 def test_refusals_are_one_line(
     user: OtherUser, program: str, variables: dict[str, str], status: int, line: str

@@ -22,8 +22,8 @@ from collections.abc import Callable
 from typing import Final
 
 from krait.apps.definition import PLACEHOLDER, App
+from krait.cache_folder import cache_folder
 from krait.errors import UserError
-from krait.image.fast_path import default_cache_folder
 
 DONE: Final = ".built"  # its presence says that all commands succeeded
 LINE_MAX: Final = 200
@@ -52,7 +52,7 @@ def placed(app: App, announce: Callable[[str], None]) -> App:
 
 def _built(app: App, values: dict[str, str], announce: Callable[[str], None]) -> str:
     """Run the build commands unless an earlier run has; returns the folder of what they made."""
-    folder = os.path.join(default_cache_folder(os.environ), "apps", f"{app.name}-{_digest(app)}")
+    folder = os.path.join(cache_folder(), "apps", f"{app.name}-{_digest(app)}")
     if os.path.exists(os.path.join(folder, DONE)):
         return folder
     os.makedirs(os.path.dirname(folder), exist_ok=True)

@@ -7,7 +7,7 @@ import shutil
 
 import click
 
-from krait.machine.cache_folder import cache_folder
+from krait.cache_folder import cache_folder
 
 _EPILOG = """\b
 Examples:

@@ -13,11 +13,11 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from krait.cache_folder import cache_folder
 from krait.compiler.configurations import SWITCHES
 from krait.errors import UserError
 from krait.kernels import kernel_folder
 from krait.machine import accelerator, trial
-from krait.machine.cache_folder import cache_folder
 from krait.machine.qemu import INSTALL, PROGRAM
 
 _EPILOG = """\b

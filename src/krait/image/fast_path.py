@@ -129,7 +129,7 @@ class Request:
         self.extra_files = list(extra_files)
         self.finder = finder
         self.trace = trace
-        self.cache_folder = cache_folder or default_cache_folder(os.environ)
+        self.cache_folder = cache_folder or _default_cache_folder()
         self.key = self._key()
 
     def _key(self) -> str:
@@ -186,12 +186,11 @@ def _pair(volume: str | tuple[str, str]) -> tuple[str, str]:
     return volume
 
 
-def default_cache_folder(environment: Mapping[str, str]) -> str:
-    """Return `$XDG_CACHE_HOME/krait`, or `~/.cache/krait` (XDG Base Directory Specification)."""
-    base = environment.get("XDG_CACHE_HOME", "")
-    if not base.startswith("/"):
-        base = os.path.join(os.path.expanduser("~"), ".cache")
-    return os.path.join(base, "krait")
+def _default_cache_folder() -> str:
+    """Give where images are kept; the command line has loaded the module by now."""
+    from krait.cache_folder import cache_folder
+
+    return cache_folder()
 
 
 def named_paths(arguments: Iterable[str], workdir: str) -> Iterable[str]:

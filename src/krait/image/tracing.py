@@ -24,8 +24,9 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
+from krait.cache_folder import cache_folder
 from krait.image.errors import STATUS_FAILURE, STATUS_NOT_FOUND, ImageError
-from krait.image.fast_path import GUEST_OWN, default_cache_folder
+from krait.image.fast_path import GUEST_OWN
 from krait.image.manifest import Manifest
 from krait.image.program import Resolved, resolve_program
 from krait.image.trace_lines import CALLS, Used, read_trace
@@ -71,7 +72,7 @@ def _place(resolved: Resolved, arguments: Sequence[str], workdir: str) -> str:
     script = next((path for path in named[:1] if os.path.isfile(path)), "")
     key = repr((resolved.path, resolved.scripts, script, workdir))
     digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).hexdigest()[:32]
-    return os.path.join(default_cache_folder(os.environ), "traces", digest)
+    return os.path.join(cache_folder(), "traces", digest)
 
 
 def _known(path: str) -> Used:
@@ -137,5 +138,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def _is_wanted(path: str) -> bool:
     """Leave out what the guest has itself and Krait's own cache."""
     below = path + "/"
-    own = default_cache_folder(os.environ) + "/"
+    own = cache_folder() + "/"
     return not below.startswith((*(f"{folder}/" for folder in GUEST_OWN), own))

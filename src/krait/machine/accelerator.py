@@ -12,8 +12,8 @@ import contextlib
 import os
 import time
 
+from krait.cache_folder import cache_folder
 from krait.machine import trial
-from krait.machine.cache_folder import cache_folder
 from krait.machine.errors import MachineError
 from krait.machine.qemu import Qemu
 

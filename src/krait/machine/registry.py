@@ -14,7 +14,7 @@ import os
 import socket
 import time
 
-from krait.machine.cache_folder import cache_folder
+from krait.cache_folder import cache_folder
 from krait.machine.errors import MachineError
 
 _ENTRY = ".vm"
