@@ -37,10 +37,6 @@ from krait.compiler.values import Values
 from krait.compiler.virtual_calls import VirtualCalls
 from krait.kernel.lang import Panic
 
-SINGLE_MARKS = {"no_raise", "no_sleep", "interrupt", "sleeps", "no_kernel_lock", "reads_shared",
-                "abstractmethod", "staticmethod", "property", "override", "final",
-                "classmethod", "inlined"}  # fmt: skip
-
 
 @dataclass(eq=False)
 class Thunk:
