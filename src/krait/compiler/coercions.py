@@ -6,7 +6,6 @@ remedy where there is one.
 
 from __future__ import annotations
 
-import ast
 from types import FunctionType
 from typing import TYPE_CHECKING
 
@@ -33,23 +32,6 @@ from krait.compiler.types import (
 
 if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
-
-REFUSED: dict[type[ast.expr], tuple[str, str]] = {
-    ast.Lambda: ("lambda is refused in functions", "define a top-level function"),
-    ast.ListComp: ("comprehensions are refused in functions", "write a loop over an Array"),
-    ast.SetComp: ("comprehensions are refused in functions", "write a loop"),
-    ast.DictComp: ("comprehensions are refused in functions", "write a loop"),
-    ast.GeneratorExp: ("generators are refused in functions", "write a loop"),
-    ast.Yield: ("generators are refused", "return a value, or take a callback"),
-    ast.YieldFrom: ("generators are refused", "return a value, or take a callback"),
-    ast.Await: ("await is refused", "kernel threads sleep on wait queues"),
-    ast.Dict: ("there is no dict at run time", "use an array, or build the table at module level"),
-    ast.Set: ("there is no set at run time", "use flags or an array"),
-    ast.List: ("there is no list at run time", "use `name: Array[T] = inline(n)` or a Buffer"),
-    ast.Tuple: ("plain tuples exist only at build time", "declare a NamedTuple"),
-    ast.JoinedStr: ("f-strings are refused in functions", 'log("… {}", value) takes arguments'),
-    ast.Starred: ("*arguments are refused", "write the arguments out"),
-}
 
 
 class CoercionChecker(ComparisonChecker):

@@ -156,16 +156,6 @@ class DescriptorTable(Counted):
                 self.close(number)
             number = self.next_used(number + 1)
 
-    def close_all(self) -> None:
-        """Close everything, as exit(2) does."""
-        number = self.next_used(0)
-        while number < self.room():
-            try:
-                self.close(number)
-            except Errno:
-                pass
-            number = self.next_used(number + 1)
-
     def _chunk(self, descriptor: u32) -> DescriptorChunk | None:
         """Give the chunk that has the slot of a number, if it was made."""
         place = u64(descriptor >> CHUNK_SHIFT)

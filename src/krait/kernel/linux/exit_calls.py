@@ -20,9 +20,6 @@ def end_process(status: u32) -> NoReturn:
 
     What was written has left, or is in the consoles' rings, which the end waits for.
     """
-    task = current_task()
-    process = task.process
-    process.exit_started = True
-    if task.work & WORK_TRACE != 0:
+    if current_task().work & WORK_TRACE != 0:
         log("+++ exited with {} +++", status & 0xFF)
     outcome.exit(status & 0xFF)

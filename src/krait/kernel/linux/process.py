@@ -94,4 +94,3 @@ class Process(Counted):
     child_subreaper: bool = False
     timer_slack_ns: u64 = 50_000
     membarrier_registered: u32 = 0
-    exit_started: bool = False

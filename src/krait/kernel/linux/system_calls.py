@@ -7,7 +7,7 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import read_fs_base, write_fs_base
 from krait.kernel.drivers import outcome
 from krait.kernel.errno import EINVAL, ENOSYS, EPERM
-from krait.kernel.fs.credentials import CAP_SETPCAP
+from krait.kernel.fs.credentials import CAP_SETPCAP, CAP_SYS_BOOT, CAP_SYS_TTY_CONFIG
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -253,7 +253,7 @@ def prctl(option: u32, a: u64, b: u64, c: u64, d: u64) -> i64:
 @syscall("reboot")
 def reboot(magic: u32, magic_2: u32, command: u32, argument: u64) -> None:
     """End the run, as the first process of a machine may."""
-    if not current_credentials().has(22):
+    if not current_credentials().has(CAP_SYS_BOOT):
         raise Errno(EPERM)
     if magic != REBOOT_MAGIC_1 or magic_2 not in (
         0x28121969,
@@ -263,10 +263,8 @@ def reboot(magic: u32, magic_2: u32, command: u32, argument: u64) -> None:
     ):
         raise Errno(EINVAL)
     if command in (REBOOT_HALT, REBOOT_POWER_OFF):
-        current_process().descriptors.close_all()
         outcome.exit(0)
     if command == REBOOT_RESTART:
-        current_process().descriptors.close_all()
         outcome.reboot()
     if command not in (0, 0x89ABCDEF):
         raise Errno(EINVAL)
@@ -285,7 +283,7 @@ def syslog(kind: u32, into: UserPointer[u8], length: i32) -> u32:
 @syscall("vhangup")
 def vhangup() -> None:
     """Hang up the terminal, of which nobody else has a view."""
-    if not current_credentials().has(26):
+    if not current_credentials().has(CAP_SYS_TTY_CONFIG):
         raise Errno(EPERM)
 
 
