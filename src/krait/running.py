@@ -13,6 +13,7 @@ import time
 from krait.errors import UserError
 from krait.image.fast_path import Request as ImageRequest
 from krait.image.fast_path import find_prepared
+from krait.inherited import inherited_words
 from krait.kernel.protocol import boot_words
 from krait.kernels import Kernel, find_kernel
 from krait.machine import accelerator
@@ -366,6 +367,7 @@ def _words(request: Request, image: _Image, *, on_disk: bool) -> list[tuple[byte
     if groups := os.getgroups():
         words.append((boot_words.GROUPS, ",".join(map(str, groups)).encode()))
     words.append((boot_words.FILE_MASK, b"%o" % _file_mask()))
+    words += inherited_words()
     words.append((boot_words.TIME, b"%d" % time.time_ns()))
     if request.traces_calls:
         words.append((boot_words.TRACE_CALLS, b"1"))

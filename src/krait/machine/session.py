@@ -98,7 +98,8 @@ class Session:
                 self._control.on(kind, listener)
             plumbing = self._make_channels(self._owned.add(theirs.detach()))
             command = self._machine.command(self._guest, plumbing, self._accelerator)
-            stack.callback(SignalWatch(self._loop, self._owned, self._take_signal).restore)
+            self._signals = SignalWatch(self._loop, self._owned, self._take_signal)
+            stack.callback(self._signals.restore)
             self._take_terminal(stack)
             started = time.monotonic()
             self._spawn(command)
@@ -194,7 +195,7 @@ class Session:
                 file_actions=actions,
                 setpgroup=0,
                 setsigmask=(),
-                setsigdef=(signal.SIGPIPE,),
+                setsigdef=signal.valid_signals(),
             )
         except OSError as error:
             raise MachineError(f"{command[0]}: {error.strerror}") from None
@@ -311,7 +312,13 @@ class Session:
             self._forward(number)
 
     def _forward(self, number: int) -> None:
-        """Pass a signal to the program; end the machine when the user insists."""
+        """Pass a signal to the program; end the machine when the user insists.
+
+        What the caller ignored or blocked is not meant for the machine, whoever sends it.
+        """
+        if self._signals.is_for_program_alone(number):
+            self._control.send(MessageType.SIGNAL, struct.pack("<I", number))
+            return
         now = time.monotonic()
         self._signal_times = [at for at in self._signal_times if now - at < _INSISTENCE_S]
         self._signal_times.append(now)

@@ -41,6 +41,13 @@ from krait.kernel.linux.loader import LoadedProgram, map_program, prepare_progra
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.program_rights import credentials_after, has_set_id, take_credentials
+from krait.kernel.linux.signals import (
+    HANDLER_IGNORE,
+    SIGNAL_LIMIT,
+    UNBLOCKABLE,
+    is_valid,
+    signal_bit,
+)
 from krait.kernel.linux.standard_files import open_standard_files
 from krait.kernel.linux.task import WORK_TRACE, Task, current_process, current_task
 from krait.kernel.linux.threads import add_task
@@ -161,6 +168,12 @@ def read_word(process: Process, task: Task, reader: WordReader, scratch: Buffer[
         first_program.host_listens = reader.is_on()
     elif key.equals(text(boot_words.BOOT_CHART)):
         read_chart_word(reader)
+    elif key.equals(text(boot_words.IGNORED_SIGNALS)):
+        ignore_signals(process, reader.numbers())
+    elif key.equals(text(boot_words.BLOCKED_SIGNALS)):
+        task.signals.blocked = mask_of_numbers(reader.numbers())
+    elif key.equals(text(boot_words.NO_NEW_PRIVILEGES)):
+        task.credentials.no_new_privileges = reader.is_on()
     elif config.debug and key.equals(text(boot_words.FAIL)):
         first_program.fails = reader.number()
     elif config.profile and key.equals(text(boot_words.PROFILE)):
@@ -176,6 +189,23 @@ def read_chart_word(reader: WordReader) -> None:
         outcome.ending.report_phases = reader.is_on()
         outcome.ending.entry_ticks = boot_info.entry_tsc
         first_program.stops = reader.value().equals(text(boot_words.BOOT_CHART_STOP))
+
+
+def ignore_signals(process: Process, numbers: Buffer[u32]) -> None:
+    """Ignore what the caller ignores, as execve(2) hands it on."""
+    mask = mask_of_numbers(numbers)
+    for index in range(u32(SIGNAL_LIMIT)):
+        if mask & (u64(1) << index) != 0:
+            process.actions.of(index + 1).handler = HANDLER_IGNORE
+
+
+def mask_of_numbers(numbers: Buffer[u32]) -> u64:
+    """Give the mask of some signals, without those that can be neither ignored nor blocked."""
+    mask: u64 = 0
+    for signo in numbers.slice:
+        if is_valid(signo):
+            mask |= signal_bit(signo)
+    return mask & ~u64(UNBLOCKABLE)
 
 
 def kept(word: Text) -> Buffer[u8]:
