@@ -146,7 +146,10 @@ class ClassInfo:
 
     def is_subclass(self, other: ClassInfo) -> bool:
         """Whether this class is `other` or derives from it."""
-        return self is other or (self.base is not None and self.base.is_subclass(other))
+        above: ClassInfo | None = self
+        while above is not None and above is not other:
+            above = above.base
+        return above is not None
 
     @property
     def resolver(self) -> AnnotationResolver:

@@ -53,7 +53,7 @@ class ComparisonChecker(FunctionState):
                 self.narrowing = {**self.narrowing, **facts}
         assert result is not None
         grown = {n: t for n, t in (self.narrowing or {}).items() if n.startswith("=")}
-        changed = bool(self.walrus) and bool(self.walrus & assigned_in(node))
+        changed = bool(self.walrus) and bool(self.walrus & walrus_names(node))
         self.narrowing = self._keep(saved) if changed else saved
         if self.walrus and not result.is_constant:
             facts = result.when_true if conjunction else result.when_false
@@ -241,8 +241,3 @@ class Slot:
         """Evaluate the operand here."""
         if self.node is not self.value:
             self.text = low.simple(low.value(self.value), self.value.type)
-
-
-def assigned_in(node: ast.AST) -> set[str]:
-    """Names that `:=` assigns within."""
-    return walrus_names(list(ast.walk(node)))

@@ -19,13 +19,11 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, IndirectCall, Local, VirtualCall
 from krait.compiler.moves import final_uses
 from krait.compiler.nodes import Node, Statement
+from krait.compiler.occurrences import Occurrences
 from krait.compiler.scope import (
     LoopState,
     Narrowing,
     assigned_names,
-    reassigned_names,
-    stored_names,
-    walrus_names,
 )
 from krait.compiler.types import (
     U64,
@@ -61,9 +59,10 @@ class FunctionState:
         self.program = program
         self.function = function
         self.narrowing: Narrowing | None = {}
-        nodes = list(ast.walk(function.node))
-        self.local_names = stored_names(nodes) | {each.name for each in function.parameters}
-        self.walrus = walrus_names(nodes)
+        self.occurrences = Occurrences(function.node)
+        self.local_names = self.occurrences.assigned | {each.name for each in function.parameters}
+        self.walrus = self.occurrences.walrus
+        self.reassigned = self.occurrences.reassigned
         self.static_names: dict[str, Any] = {}
         self.try_depth = 0
         self.in_cleanup = 0
@@ -79,12 +78,7 @@ class FunctionState:
     @cached_property
     def final_uses(self) -> set[ast.Name]:
         """The loads after which a local's value is not needed."""
-        return final_uses(self.function.node)
-
-    @cached_property
-    def reassigned(self) -> set[str]:
-        """Locals that are assigned more than once."""
-        return reassigned_names(self.function.node)
+        return final_uses(self.occurrences)
 
     # What the parts call in one another; each is defined in the part that it belongs to
 

@@ -49,12 +49,7 @@ class LoopChecker(CallChecker):
         dropped and the loop is checked again.
         """
         start = dict(self.narrowing or {})
-        changed = assigned_names(body) | {
-            n.target.id
-            for each in extra
-            for n in ast.walk(each)
-            if isinstance(n, ast.NamedExpr) and isinstance(n.target, ast.Name)
-        }
+        changed = assigned_names([*body, *extra])
         assumed = dict(start)
         while True:
             saved = self.snapshot()

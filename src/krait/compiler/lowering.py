@@ -11,7 +11,7 @@ import ast
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.functions import Function, Local
@@ -30,8 +30,7 @@ if TYPE_CHECKING:
     from krait.compiler.program import Program
 
 
-@dataclass(frozen=True)
-class Instruction:
+class Instruction(NamedTuple):
     """One line of the linear form."""
 
     line: int
@@ -167,13 +166,13 @@ class Lowerer:
         """Lower to an operand for use within this statement; temporaries are released after."""
         if self.cautious:
             return self.held(node)
-        with self.at(node.syntax):
-            saved, self.holding = self.holding, ""
-            text = node.emit(self)
-            self.holding = saved
-            if node.owned and node.type.managed:
-                self.pend(text, node.type)
-            return text
+        line, holding = self.line, self.holding
+        self.line, self.holding = getattr(node.syntax, "lineno", line), ""
+        text = node.emit(self)
+        self.line, self.holding = line, holding
+        if node.owned and node.type.managed:
+            self.pend(text, node.type)
+        return text
 
     def held(self, node: Node) -> str:
         """Lower to an operand that stays alive across calls within this statement."""
@@ -272,6 +271,10 @@ class Lowerer:
         """Release what was pended within."""
         depth = len(self.pending)
         yield
+        self.release_pending(depth)
+
+    def release_pending(self, depth: int) -> None:
+        """Release what was pended above a depth."""
         for text, kind in self.pending[depth:]:
             self.release(text, kind)
         del self.pending[depth:]
@@ -281,8 +284,11 @@ class Lowerer:
     def block(self, statements: list[Statement]) -> None:
         """Lower statements in order."""
         for statement in statements:
-            with self.at(statement.syntax), self.temporaries():
-                statement.emit(self)
+            line, depth = self.line, len(self.pending)
+            self.line = getattr(statement.syntax, "lineno", line)
+            statement.emit(self)
+            self.release_pending(depth)
+            self.line = line
 
     # Errors and jumps
 

@@ -17,6 +17,7 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 from krait.compiler.diagnostics import CompileError
+from krait.compiler.occurrences import walk
 
 LANG = "krait.kernel.lang"
 MISSING = object()
@@ -54,7 +55,7 @@ class SourceModule:
             each for each in self.tree.body if not isinstance(each, ast.FunctionDef | ast.ClassDef)
         ]
         while waiting:
-            for node in ast.walk(waiting.pop()):
+            for node in walk(waiting.pop()):
                 if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
                     name = node.func.id
                     if name in self.functions and name not in found:

@@ -10,79 +10,27 @@ from __future__ import annotations
 
 import ast
 
-Loop = ast.For | ast.While
+from krait.compiler.occurrences import Loop, Occurrences, walk
 
 
-class Occurrences(ast.NodeVisitor):
-    """Every occurrence of each name, with the loops around it."""
-
-    def __init__(self) -> None:
-        self.found: dict[str, list[tuple[ast.Name, tuple[Loop, ...]]]] = {}
-        self.loops: tuple[Loop, ...] = ()
-        self.replaced: list[tuple[str, ast.expr]] = []
-        self.tries = 0
-        self.statement: ast.stmt | None = None
-        self.loads: dict[tuple[ast.stmt | None, str], int] = {}
-        self.within: dict[ast.Name, ast.stmt | None] = {}
-
-    def visit(self, node: ast.AST) -> None:
-        """Remember the innermost statement."""
-        if isinstance(node, ast.stmt):
-            outer, self.statement = self.statement, node
-            super().visit(node)
-            self.statement = outer
-        else:
-            super().visit(node)
-
-    def alone(self, node: ast.Name) -> bool:
-        """Whether its statement reads the name only here: what was read before must stay valid."""
-        return self.loads[(self.within[node], node.id)] == 1
-
-    def visit_Name(self, node: ast.Name) -> None:
-        """Record an occurrence."""
-        self.within[node] = self.statement
-        if isinstance(node.ctx, ast.Load):
-            key = (self.statement, node.id)
-            self.loads[key] = self.loads.get(key, 0) + 1
-        self.found.setdefault(node.id, []).append((node, self.loops))
-
-    def _loop(self, node: Loop) -> None:
-        outer, self.loops = self.loops, (*self.loops, node)
-        self.generic_visit(node)
-        self.loops = outer
-
-    visit_For = _loop  # noqa: N815 - the names that NodeVisitor calls
-    visit_While = _loop  # noqa: N815
-
-    def visit_Try(self, node: ast.Try) -> None:
-        """Handlers may look at names that the body has moved."""
-        self.tries += 1
-        self.generic_visit(node)
-        self.tries -= 1
-
-    def visit_Assign(self, node: ast.Assign) -> None:
-        """`x = Node(next=x)` ends the old value of x."""
-        if len(node.targets) == 1 and isinstance(node.targets[0], ast.Name) and not self.tries:
-            self.replaced.append((node.targets[0].id, node.value))
-        self.generic_visit(node)
-
-
-def final_uses(function: ast.FunctionDef) -> set[ast.Name]:
+def final_uses(names: Occurrences) -> set[ast.Name]:
     """The loads after which a local's value is not needed."""
-    visitor = Occurrences()
-    for statement in function.body:
-        visitor.visit(statement)
     found: set[ast.Name] = set()
-    for occurrences in visitor.found.values():
+    for occurrences in names.found.values():
         last, loops = max(occurrences, key=lambda each: (each[0].lineno, each[0].col_offset))
-        if not isinstance(last.ctx, ast.Load) or not visitor.alone(last):
+        if not isinstance(last.ctx, ast.Load) or not names.alone(last):
             continue
         if not loops or _renewed(occurrences, loops):
             found.add(last)
-    for name, value in visitor.replaced:
-        loads = [each for each in ast.walk(value) if isinstance(each, ast.Name) and each.id == name]
-        if len(loads) == 1:
-            found.add(loads[0])
+    for statement in names.replaced:  # `x = Node(next=x)` ends the old value of x
+        (target,) = statement.targets
+        assert isinstance(target, ast.Name)
+        if names.loads.get((statement, target.id)) == 1:
+            found |= {
+                each
+                for each, _ in names.found[target.id]
+                if each is not target and names.within[each] is statement
+            }
     return found
 
 
@@ -96,7 +44,7 @@ def _renewed(occurrences: list[tuple[ast.Name, tuple[Loop, ...]]], loops: tuple[
         return False
     if isinstance(inner, ast.For) and first is inner.target:
         return True
-    if isinstance(inner, ast.While) and any(each is first for each in ast.walk(inner.test)):
+    if isinstance(inner, ast.While) and any(each is first for each in walk(inner.test)):
         return True
     return any(
         (isinstance(statement, ast.Assign) and statement.targets == [first])

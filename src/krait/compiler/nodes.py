@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 NO_CONSTANT = object()
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Node:
     """A typed expression."""
 
@@ -80,7 +80,7 @@ def quiet(node: Node) -> bool:
     return all(quiet(each) for each in node.operands)
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Place:
     """Something that can be stored to.
 
@@ -95,7 +95,7 @@ class Place:
     field: Field | None = None
 
 
-@dataclass(eq=False)
+@dataclass(eq=False, slots=True)
 class Statement:
     """A typed statement; `emit` appends its linear instructions."""
 

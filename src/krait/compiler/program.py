@@ -69,6 +69,8 @@ class Program:
         self.order: list[SourceModule] = []
         self.classes: dict[tuple[type, tuple[Type, ...]], ClassInfo] = {}
         self.functions: dict[tuple[Any, ...], Function] = {}
+        self._methods: dict[tuple[ClassInfo, str], Function] = {}
+        self._signatures: dict[FunctionType, tuple[list[Parameter], Type]] = {}
         self.requested: list[Function] = []
         self._requested: set[Function] = set()
         self.values = Values(self)
@@ -292,8 +294,12 @@ class Program:
 
     def method(self, cls: ClassInfo, name: str) -> Function:
         """A method as its class defines it."""
-        node = cls.methods[name]
-        return self._instance(cls.module, f"{cls.cls.__qualname__}.{name}", node, cls, cls.bindings)
+        found = self._methods.get((cls, name))
+        if found is None:
+            node, qualname = cls.methods[name], f"{cls.cls.__qualname__}.{name}"
+            found = self._instance(cls.module, qualname, node, cls, cls.bindings)
+            self._methods[cls, name] = found
+        return found
 
     def _instance(
         self,
@@ -364,11 +370,14 @@ class Program:
         self, value: FunctionType, node: ast.AST | None
     ) -> tuple[list[Parameter], Type]:
         value = getattr(value, "__wrapped__", value)
-        module = self.modules.load(value.__module__)
-        syntax = module.function_node(value.__qualname__, value)
-        if syntax is None:
-            raise CompileError(node, f"function {value.__qualname__} has no source")
-        return signature_of(self, module, syntax, None, {})
+        found = self._signatures.get(value)
+        if found is None:
+            module = self.modules.load(value.__module__)
+            syntax = module.function_node(value.__qualname__, value)
+            if syntax is None:
+                raise CompileError(node, f"function {value.__qualname__} has no source")
+            found = self._signatures[value] = signature_of(self, module, syntax, None, {})
+        return found
 
     def is_generic(self, value: FunctionType) -> bool:
         """Whether a function has type variables in its signature."""
@@ -388,6 +397,10 @@ class Program:
             return
         self._requested.add(function)
         self.requested.append(function)
+
+    def is_requested(self, function: Function) -> bool:
+        """Whether a function is reachable."""
+        return function in self._requested
 
     def take_address(self, function: Function, kind: CallableType, node: ast.AST | None) -> None:
         """A function is used as a value of this signature."""

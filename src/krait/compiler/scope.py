@@ -8,8 +8,10 @@ know stays. `None` in place of a map means that this point is not reached.
 from __future__ import annotations
 
 import ast
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from krait.compiler.occurrences import walk
 from krait.compiler.types import Type
 
 Narrowing = dict[str, Type]
@@ -50,41 +52,23 @@ class LoopState:
     """What holds at the end of the body and at each `continue`."""
 
 
-def assigned_names(nodes: list[ast.stmt]) -> set[str]:
-    """Local names that statements may assign."""
-    return stored_names([inner for node in nodes for inner in ast.walk(node)])
-
-
-def stored_names(nodes: list[ast.AST]) -> set[str]:
-    """Local names that these nodes themselves assign."""
+def assigned_names(nodes: Iterable[ast.AST]) -> set[str]:
+    """Local names that are assigned within."""
     names: set[str] = set()
-    for each in nodes:
-        if isinstance(each, ast.Name):
-            if not isinstance(each.ctx, ast.Load):
-                names.add(each.id)
-        elif isinstance(each, ast.ExceptHandler) and each.name:
-            names.add(each.name)
+    for node in nodes:
+        for each in walk(node):
+            if isinstance(each, ast.Name):
+                if not isinstance(each.ctx, ast.Load):
+                    names.add(each.id)
+            elif isinstance(each, ast.ExceptHandler) and each.name:
+                names.add(each.name)
     return names
 
 
-def reassigned_names(function: ast.FunctionDef) -> set[str]:
-    """Locals with more than one assignment, or one in a loop; parameters with any."""
-    found: set[str] = set()
-    seen = {each.arg for each in ast.walk(function.args) if isinstance(each, ast.arg)}
-    for node in ast.walk(function):
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-            if node.id in seen:
-                found.add(node.id)
-            seen.add(node.id)
-        if isinstance(node, ast.For | ast.While):
-            found |= assigned_names([node])
-    return found
-
-
-def walrus_names(nodes: list[ast.AST]) -> set[str]:
-    """Local names that `:=` assigns."""
+def walrus_names(node: ast.AST) -> set[str]:
+    """Local names that `:=` assigns within."""
     return {
         each.target.id
-        for each in nodes
+        for each in walk(node)
         if isinstance(each, ast.NamedExpr) and isinstance(each.target, ast.Name)
     }

@@ -149,8 +149,7 @@ class UnitWriter:
             low.emit(low.return_code(None, None))
         body = "\n".join(self.number_lines(low, function))
         head = self.locals_text(low, function)
-        uses_error = any("error" in each.text for each in low.lines)
-        if uses_error:
+        if "error" in body:
             head += " u32 error = 0;"
         if low.uses_result:
             zero = "{0}" if low.zero(result) != "0" else "0"
@@ -238,35 +237,22 @@ class UnitWriter:
 
     def write_runtime(self) -> None:
         """Definitions that declarations promise, until nothing new is asked for."""
-        done: set[tuple[str, object]] = set()
-        while True:
-            wanted = [key for key in self.reachable_keys() if key not in done]
-            fresh = False
-            for key in wanted:
-                done.add(key)
-                if self.write_promised(key):
-                    fresh = True
-            if not fresh:
-                return
-
-    def reachable_keys(self) -> list[Key]:
-        """All declarations that any unit uses."""
-        seen: dict[Key, None] = {}
+        done: set[Key] = set()
         waiting = [need for parts in self.parts.values() for _, _, needs in parts for need in needs]
         waiting += [need for _, needs in self.declarations.inline_bodies.values() for need in needs]
         while waiting:
             key = self.declarations.normal(waiting.pop())
-            if key in seen:
-                continue
-            seen[key] = None
-            declaration = self.declarations.of(key)
-            waiting += declaration.needs
-            waiting += declaration.later
-        return list(seen)
+            if key not in done:
+                done.add(key)
+                declaration = self.declarations.of(key)
+                waiting += declaration.needs
+                waiting += declaration.later
+                waiting += self.write_promised(key)
 
-    def write_promised(self, key: Key) -> bool:
-        """Define what a declaration promised elsewhere."""
+    def write_promised(self, key: Key) -> list[Key]:
+        """Define what a declaration promised elsewhere; gives what the definition needs."""
         kind, subject = key
+        needs: list[Key] = []
         if kind == "drop":
             cls: ClassInfo = subject  # type: ignore[assignment]
             text, needs = class_drop(self.program, cls)
@@ -282,20 +268,17 @@ class UnitWriter:
             if not any(order[-1] == name for order, _, _ in self.parts.get("krait.generated", [])):
                 self.add("krait.generated", (3, "buffer", name), text, needs)
         elif kind == "vtable":
-            self.write_vtable(subject)  # type: ignore[arg-type]
-        else:
-            return False
-        return True
+            needs = self.write_vtable(subject)  # type: ignore[arg-type]
+        return needs
 
-    def write_vtable(self, cls: ClassInfo) -> None:
-        """The table of a class's methods."""
+    def write_vtable(self, cls: ClassInfo) -> list[Key]:
+        """The table of a class's methods; gives what it needs."""
         program = self.program
         needs: list[Key] = [("vtable_type", cls.root), ("vtable", cls)]
         entries = [f".identity = {identities(cls)[0]}"]
         if cls.counted:
             entries.append(f".drop = drop_{cls.c_name}")
             needs.append(("drop", cls))
-        requested = set(program.requested)
         for slot in self.declarations.slots(cls.root):
             if not cls.is_subclass(slot.cls):
                 continue
@@ -303,12 +286,13 @@ class UnitWriter:
             if found is None:
                 continue
             function = program.method(found[0], slot.name)
-            if function in requested:
+            if program.is_requested(function):
                 needs.append(("function", function))
                 entries.append(f".{slot.c_name} = (void *){function.c_name}")
         declarator = f"const struct vtable_{cls.root.c_name} vtable_{cls.c_name}"
         text = f"{declarator} = {{ {', '.join(entries)} }};"
         self.add(cls.module.name, (4, cls.c_name), text, needs)
+        return needs
 
     # Units
 

@@ -33,7 +33,9 @@ class VirtualCalls:
 
     def __init__(self, program: Program) -> None:
         self.program = program
-        self.requests: list[tuple[ClassInfo, str]] = []
+        self.requests: dict[tuple[ClassInfo, str], None] = {}
+        self._targets: dict[tuple[ClassInfo, str], tuple[int, list[Function]]] = {}
+        """What a call may reach, and of how many instantiated classes."""
 
     def slot(self, cls: ClassInfo, name: str) -> Slot:
         """The vtable entry for a method."""
@@ -48,7 +50,7 @@ class VirtualCalls:
     def request(self, cls: ClassInfo, name: str) -> Slot:
         """A method is called through a vtable."""
         if (cls, name) not in self.requests:
-            self.requests.append((cls, name))
+            self.requests[cls, name] = None
             for each in list(self.program.instantiated):
                 if each.is_subclass(cls):
                     self.program.request_override(each, name)
@@ -56,14 +58,18 @@ class VirtualCalls:
 
     def possible_targets(self, cls: ClassInfo, name: str) -> list[Function]:
         """The overrides that a virtual call may run."""
-        found: list[Function] = []
-        for each in self.program.instantiated:
-            if each.is_subclass(cls):
-                method = each.find_method(name)
-                if method is not None:
-                    function = self.program.method(method[0], name)
-                    if function not in found and not self.program.is_abstract(function):
-                        found.append(function)
+        instantiated = self.program.instantiated
+        seen, found = self._targets.get((cls, name), (0, []))
+        if seen < len(instantiated):
+            found = list(found)
+            for each in instantiated[seen:]:
+                if each.is_subclass(cls):
+                    method = each.find_method(name)
+                    if method is not None:
+                        function = self.program.method(method[0], name)
+                        if function not in found and not self.program.is_abstract(function):
+                            found.append(function)
+            self._targets[cls, name] = len(instantiated), found
         return found
 
     def raises(self, cls: ClassInfo, name: str) -> bool:
