@@ -192,6 +192,60 @@ def test_set_id_bits_of_the_program_count(
         path.unlink()
 
 
+NOSUID = """
+set -e
+mount -t tmpfs -o nosuid,mode=755 none "$1"
+cp /usr/bin/id "$1/id"
+chmod 6755 "$1/id"
+shift
+exec "$@"
+"""
+EXECUTES = """
+import os, sys
+print(oct(os.stat(sys.argv[1]).st_mode), flush=True)
+os.execv(sys.argv[1], ["id"])
+"""
+
+
+def may_mount() -> bool:
+    """Tell whether a command can have mounts of its own here; root in a container may not."""
+    command = ["unshare", "-m", "mount", "-t", "tmpfs", "none", "/mnt"]
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+@pytest.mark.skipif(
+    shutil.which("unshare") is None or not may_mount(), reason="no mounts of our own here"
+)
+def test_set_id_bits_on_a_nosuid_mount_show_and_do_not_count(user: OtherUser) -> None:
+    """The mount is seen by this command and what it starts alone."""
+    place = user.folder / "files" / "nosuid"
+    place.mkdir()
+    as_user = ["setpriv", f"--reuid={USER}", f"--regid={USER}", "--clear-groups"]
+    executes = ["/usr/bin/python3", "-I", "-c", EXECUTES, f"{place}/id"]
+    krait = [user.launcher, "run", "--accel", "tcg", "--"]
+    variables = {
+        "PATH": "/usr/bin:/bin",
+        "HOME": str(user.folder / "home"),
+        "KRAIT_KERNEL": str(user.folder / "kernel.elf"),
+    }
+    try:
+        for program in ([f"{place}/id"], executes):
+            outputs = [
+                subprocess.run(
+                    ["unshare", "-m", "sh", "-c", NOSUID, "sh", place, *as_user, *first, *program],
+                    env=variables, cwd=user.folder / "files", stdin=subprocess.DEVNULL,
+                    capture_output=True, text=True, timeout=LIMIT_S, check=False,
+                )
+                for first in ([], krait)
+            ]  # fmt: skip
+            here, there = ((done.returncode, done.stdout, done.stderr) for done in outputs)
+            assert there == here
+            assert f"uid={USER} gid={USER}" in here[1]
+            assert "euid" not in here[1]
+    finally:
+        place.rmdir()
+
+
 def test_volumes(user: OtherUser) -> None:
     """Files that only others may read are there, and are refused; so are those that are named."""
     here = user.does("/usr/bin/python3", "-I", "-c", FILES, str(user.folder / "files"))

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -19,6 +20,7 @@ from krait.image.fast_path import PreparedImage, Request, find_prepared, importe
 from krait.image.manifest import Manifest
 from krait.image.prepare import prepare_image
 from krait.image.rofs_reader import RofsReader
+from krait.kernel.fs.rofs import layout
 
 Prepare = Callable[..., PreparedImage]
 ENVIRONMENT = {"PATH": "/usr/bin:/bin", "HOME": "/root", "TERM": "xterm", "LANG": "C.UTF-8"}
@@ -158,6 +160,28 @@ def test_whatever_changes_is_noticed(prepare: Prepare, tmp_path: Path, change: s
         if change == "link":
             file.symlink_to("/etc/passwd")
     assert not prepare("cat", "file").from_cache
+
+
+def test_a_mount_that_heeds_set_id_bits_no_longer_is_noticed(
+    prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The image says which of its programs were on a nosuid mount."""
+    program, plain = tmp_path / "work/program", tmp_path / "work/plain"
+    for path, mode in ((program, 0o4755), (plain, 0o755)):
+        shutil.copy("/usr/bin/true", path)
+        path.chmod(mode)
+    for flags, expected in ((0, 0), (os.ST_NOSUID, layout.InodeFlags.NO_SET_ID)):
+        mounted = SimpleNamespace(f_flag=flags)
+        monkeypatch.setattr(os, "statvfs", lambda _path, mounted=mounted: mounted)
+        image = prepare(str(program), "plain")
+        assert not image.from_cache
+        assert prepare(str(program), "plain").from_cache
+        reader = RofsReader(memoryview(Path(image.path).read_bytes()))
+        found = {listed.path: listed.inode for listed in reader.walk()}
+        seen = layout.InodeFlags.NO_SET_ID
+        assert found[str(program)].flags & seen == expected
+        assert found[str(program)].mode & 0o7777 == 0o4755
+        assert found[str(plain)].flags & seen == 0
 
 
 def test_a_new_file_in_a_named_directory_is_noticed(prepare: Prepare, tmp_path: Path) -> None:

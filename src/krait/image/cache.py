@@ -186,7 +186,16 @@ def _record(request: Request, closure: Closure, image: PreparedImage) -> None:
             stamps += (status.st_ctime_ns, status.st_size)
     count = len(request.arguments)
     argv_head = image.argv[: len(image.argv) - count]
-    write_record(request, image, argv_head=argv_head, present=present, stamps=stamps, absent=absent)
+    write_record(
+        request,
+        image,
+        argv_head=argv_head,
+        present=present,
+        stamps=stamps,
+        absent=absent,
+        no_set_id=manifest.set_id_programs(counting=False),
+        set_id=manifest.set_id_programs(counting=True),
+    )
 
 
 def _is_passed_through(path: str, manifest: Manifest) -> bool:

@@ -16,7 +16,7 @@ import os
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 
-FORMAT = b"krait image record 3\n"
+FORMAT = b"krait image record 4\n"
 VARIABLES = (
     *("PATH", "HOME", "TERM", "TERMINFO", "TZ", "LANG", "LANGUAGE", "LD_LIBRARY_PATH"),
     *("LD_PRELOAD", "PYTHONHOME", "PYTHONPATH", "PERL5LIB", "PERLLIB", "VIRTUAL_ENV"),
@@ -40,6 +40,7 @@ JAVA_WITH_VALUE = frozenset(
     )
 )  # options of java(1) whose value is the next word
 JAVA_LAST = frozenset(("-jar", "-m", "--module"))  # the word after these names the program
+GROUPS = ("facts", "argv_head", "changes", "notes", "present", "absent", "no_set_id", "set_id")
 GUEST_OWN = ("/proc", "/dev", "/sys")
 SEPARATOR = "\0"
 
@@ -286,6 +287,8 @@ def find_prepared(request: Request) -> PreparedImage | None:
             return None
         if os.stat(record["facts"][0]).st_size != int(record["facts"][1]):
             return None
+        if not (_all_nosuid(record["no_set_id"], 1) and _all_nosuid(record["set_id"], 0)):
+            return None
         return _prepared(request, record)
     except (OSError, ValueError, IndexError, KeyError):
         return None  # the record or the image is gone or damaged: it is made anew
@@ -300,6 +303,11 @@ def stamps_of(paths: Iterable[str]) -> list[int]:
     return stamps
 
 
+def _all_nosuid(paths: Iterable[str], expected: int) -> bool:
+    """Tell whether the mounts of programs with set-id bits are what they were; few have them."""
+    return all(bool(os.statvfs(path).f_flag & os.ST_NOSUID) == expected for path in paths)
+
+
 def write_record(
     request: Request,
     image: PreparedImage,
@@ -308,12 +316,17 @@ def write_record(
     present: list[str],
     stamps: list[int],
     absent: list[str],
+    no_set_id: list[str],
+    set_id: list[str],
 ) -> None:
-    """Remember a build. `argv_head` is what stands before the user's own arguments."""
+    """Remember a build. `argv_head` is what stands before the user's own arguments.
+
+    `no_set_id` and `set_id` are programs whose set-id bits do not count and count.
+    """
     facts = [image.path, str(image.size), image.program_guest_path, str(image.least_memory)]
     changes = [f"{name}={value}" for name, value in image.environment_changes.items()]
     fields = [request.key]
-    for group in (facts, argv_head, changes, image.notes, present, absent):
+    for group in (facts, argv_head, changes, image.notes, present, absent, no_set_id, set_id):
         fields.append(str(len(group)))
         fields.extend(group)
     head = SEPARATOR.join(_escape(field) for field in fields)
@@ -347,7 +360,7 @@ def _decode(fields: list[str]) -> dict[str, list[str]]:
     """Split the fields of a record into its groups."""
     record: dict[str, list[str]] = {}
     at = 1
-    for name in ("facts", "argv_head", "changes", "notes", "present", "absent"):
+    for name in GROUPS:
         count = int(fields[at])
         group = fields[at + 1 : at + 1 + count]
         if len(group) != count:

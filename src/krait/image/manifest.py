@@ -23,6 +23,7 @@ from typing import NamedTuple
 
 from krait.image.errors import ImageError, vanished
 
+_SET_ID = stat.S_ISUID | stat.S_ISGID
 _ANY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
 LINKS_MAX = 40  # MAXSYMLINKS, include/linux/namei.h
 
@@ -37,6 +38,7 @@ class Attributes(NamedTuple):
     nlink: int = 1
     size: int = 0
     identity: tuple[int, int] | None = None  # (device, inode) on the host, for hard links
+    no_set_id: bool = False  # its set-id bits show and do not count: it is on a nosuid mount
 
 
 class Entry(NamedTuple):
@@ -82,6 +84,14 @@ def attributes_of(status: os.stat_result) -> Attributes:
         size=status.st_size,
         identity=(status.st_dev, status.st_ino) if status.st_nlink > 1 else None,
     )
+
+
+def is_on_nosuid_mount(path: str) -> bool:
+    """Tell whether set-id bits of a host file do not count (mount(8), nosuid)."""
+    try:
+        return bool(os.statvfs(path).f_flag & os.ST_NOSUID)
+    except OSError:
+        raise vanished(path) from None
 
 
 class Manifest:
@@ -218,7 +228,7 @@ class Manifest:
         self.inputs[host] = os.lstat(host)
         guest = self.place(guest)
         if not stat.S_ISDIR(status.st_mode):
-            self.entries[guest] = Entry(attributes_of(status), host=host)
+            self.entries[guest] = Entry(_attributes_of_file(host, status), host=host)
             return
         self.entries[guest] = Entry(attributes_of(status))
         self.listed.add(host)
@@ -300,6 +310,17 @@ class Manifest:
                 return real if real in self.entries else None
         return None
 
+    def set_id_programs(self, *, counting: bool) -> list[str]:
+        """List the host's files whose set-id bits count, or do not."""
+        return [
+            entry.host
+            for entry in self.entries.values()
+            if entry.host is not None
+            and entry.attributes.mode & _SET_ID
+            and entry.attributes.no_set_id != counting
+            and entry.is_file
+        ]
+
     def files(self) -> Iterator[tuple[str, Entry]]:
         """Yield the regular files, sorted by path."""
         for path in sorted(self.entries):
@@ -311,7 +332,15 @@ def _file_of_host(path: str, status: os.stat_result) -> Entry:
     """Take a regular file of the host, without its contents if the user may not read them."""
     everybody = status.st_mode & _ANY_READ == _ANY_READ
     readable = everybody or os.access(path, os.R_OK)
-    return Entry(attributes_of(status), host=path if readable else None)
+    return Entry(_attributes_of_file(path, status), host=path if readable else None)
+
+
+def _attributes_of_file(path: str, status: os.stat_result) -> Attributes:
+    """Keep what an image stores of a file of the host, and ask the mount where that matters."""
+    attributes = attributes_of(status)
+    if status.st_mode & _SET_ID and is_on_nosuid_mount(path):
+        return attributes._replace(no_set_id=True)
+    return attributes
 
 
 def _target_of(link: str) -> str:

@@ -166,6 +166,8 @@ class _Plan:
             flags |= layout.InodeFlags.HLT_SITES
         if self.entries[path].is_withheld:
             flags |= layout.InodeFlags.WITHHELD
+        if self.entries[path].attributes.no_set_id:
+            flags |= layout.InodeFlags.NO_SET_ID
         return int(flags)
 
 

@@ -479,6 +479,13 @@ static void mounts(void)
     CALL(mkdir, REFUSED(S(mkdir, "/tmp/calls/mnt/x", 0700), EROFS));
     CALL(umount2, S(umount2, "/tmp/calls/mnt", 2) == 0);
     CALL(mount, S(mount, "none", "/", NULL, 0x44000, NULL) == 0);
+    CALL(mount, S(mount, "x", "/tmp/calls/mnt", "tmpfs", 2 | 8, NULL) == 0);
+    char table[4096] = "";
+    fd = open("/proc/self/mounts", O_RDONLY);
+    CALL(read, S(read, fd, table, sizeof table - 1) > 0 &&
+         strstr(table, "/tmp/calls/mnt tmpfs rw,nosuid,noexec,relatime"));
+    close(fd);
+    CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0);
 }
 
 static void *end_thread(void *unused)

@@ -47,6 +47,7 @@ class FileSystem(Counted):
     device: u64  # st_dev
     read_only: bool = False
     no_execution: bool = False  # nothing here may run (MS_NOEXEC)
+    no_set_id: bool = False  # set-id bits do not count (MS_NOSUID)
     generated: bool = False  # files come into being when they are looked at
     last_inode: u64 = 0
 

@@ -281,6 +281,10 @@ class Vnode(Pager):
             self.mtime_ns = now
             self.ctime_ns = now
 
+    def heeds_set_id(self) -> bool:
+        """Say whether set-id bits count when the file is executed (mount(2), MS_NOSUID)."""
+        return not self.filesystem.no_set_id
+
     def set_mode(self, permissions: u32) -> None:
         """Change the permission bits (chmod)."""
         self.begin_change()

@@ -48,6 +48,19 @@ IMPLEMENTED: Final = (
     | MS_PRIVATE | MS_RELATIME | MS_STRICTATIME
 )  # fmt: skip
 
+SHOWN: Final = u64(15)
+
+
+def options_shown(flags: int) -> bytes:
+    """Say what /proc/mounts shows, in Linux's order (fs/proc_namespace.c)."""
+    words = [b"ro" if flags & 1 else b"rw"]
+    words += [word for bit, word in ((2, b"nosuid"), (4, b"nodev"), (8, b"noexec")) if flags & bit]
+    return b",".join([*words, b"relatime"])
+
+
+OPTIONS: Final[list[Text]] = [text(options_shown(flags)) for flags in range(16)]
+"""By the lowest four flags, MS_RDONLY to MS_NOEXEC."""
+
 MNT_FORCE: Final = u32(1)
 MNT_DETACH: Final = u32(2)
 UMOUNT_NOFOLLOW: Final = u32(8)
@@ -108,15 +121,10 @@ def mount(
     root = make_ram_directory(store, wishes.mode)
     root.uid = wishes.uid
     root.gid = wishes.gid
-    read_only = flags & MS_RDONLY != 0
-    mounts.table.mount_now(
-        point,
-        root,
-        text(b"tmpfs"),
-        text(b"ro,relatime") if read_only else text(b"rw,relatime"),
-    )
-    store.read_only = read_only
+    mounts.table.mount_now(point, root, text(b"tmpfs"), OPTIONS[flags & SHOWN])
+    store.read_only = flags & MS_RDONLY != 0
     store.no_execution = flags & MS_NOEXEC != 0
+    store.no_set_id = flags & MS_NOSUID != 0
 
 
 def read_options(options: Text, wishes: Wishes) -> None:

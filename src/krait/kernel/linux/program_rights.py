@@ -23,12 +23,12 @@ def has_set_id(prepared: PreparedProgram) -> bool:
 def credentials_after(task: Task, prepared: PreparedProgram) -> Credentials:
     """Say with whose rights the new program will run: set-id bits, capabilities; ENOMEM.
 
-    The bits of a program that its group may not execute have another meaning (inode(7)), and so
-    does everything under PR_SET_NO_NEW_PRIVS.
+    The bits of a program that its group may not execute have another meaning (inode(7)). None
+    counts under PR_SET_NO_NEW_PRIVS or on a nosuid mount.
     """
     who = task.credentials.copy()
     vnode = prepared.dentry.present()
-    heeds = not who.no_new_privileges
+    heeds = not who.no_new_privileges and vnode.heeds_set_id()
     both = u32(SET_GID | GROUP_EXECUTE)
     run_program(
         who,

@@ -64,6 +64,10 @@ class OverlayFile(RamFile):
             place = self.lower.next_halt(((place >> PAGE_SHIFT) + 1) << PAGE_SHIFT)
         return u64(NO_HALT)
 
+    def heeds_set_id(self) -> bool:
+        """Ask the image: a file stays on the mount where the host had it."""
+        return self.lower.heeds_set_id()
+
     def blocks(self) -> u64:
         """Return the size in sectors: pages of the image, and those behind them in memory."""
         shown = self.lower_pages

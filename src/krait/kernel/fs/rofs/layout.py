@@ -77,6 +77,7 @@ class InodeFlags(IntFlag):
 
     HLT_SITES = 1  # the file has entries in the table of HLT sites
     WITHHELD = 2  # whoever built the image may not read the file: it has a size, but no pages
+    NO_SET_ID = 4  # the file was on a nosuid mount: its set-id bits do not count in execve
 
 
 class Superblock(Packed):

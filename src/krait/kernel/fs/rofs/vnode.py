@@ -124,6 +124,10 @@ class RofsVnode(PagedVnode):
         if self.flags & u32(InodeFlags.WITHHELD) != 0:
             raise Errno(EACCES)
 
+    def heeds_set_id(self) -> bool:
+        """Ask the builder, who saw how the host had mounted the file."""
+        return self.flags & u32(InodeFlags.NO_SET_ID) == 0
+
     def page_for_write(self, index: u64) -> Frame:
         """Refuse."""
         raise Errno(EROFS)
