@@ -72,6 +72,19 @@ def put(item: Owned[Item]) -> None:
 
 """
 
+KEEPER = """class Keeper(Struct):
+    part: Part | None = None
+
+
+keeper = Keeper()
+
+
+def keep(part: Part) -> None:
+    keeper.part = part
+
+
+"""
+
 CASES: dict[str, str] = {
     # Numbers
     "mixed_widths": "def f(a: u8, b: u32) -> u32:\n    return a + b  # <-",
@@ -276,6 +289,98 @@ CASES: dict[str, str] = {
         "keeper = Keeper()\nglobal_part = Part()\n\n\n"
         "def f() -> None:\n    p = global_part\n    for _ in range(3):\n"
         "        keeper.part = p  # <-\n        p = Part()"
+    ),
+    # Parts of counted objects, which end with them
+    "part_stored": KEEPER + "def f(n: Node) -> None:\n    keeper.part = n.part  # <-",
+    "part_stored_at_construction": (
+        "class Waiter(Counted):\n    part: Part\n\n\n"
+        "def f(n: Node) -> Waiter:\n    return Waiter(part=n.part)  # <-"
+    ),
+    "part_of_a_field_stored": (
+        KEEPER + "def f(n: Node) -> None:\n    if (after := n.next) is not None:\n"
+        "        keeper.part = after.part  # <-"
+    ),
+    "part_stored_through_call": KEEPER + "def f(n: Node) -> None:\n    keep(n.part)  # <-",
+    "part_stored_through_calls": (
+        KEEPER + "def hand_on(part: Part) -> None:\n    keep(part)\n\n\n"
+        "def f(n: Node) -> None:\n    hand_on(n.part)  # <-"
+    ),
+    "part_stored_through_virtual_call": (
+        "class Table(Counted):\n    @abstractmethod\n"
+        "    def add(self, part: Part) -> None: ...\n\n\n"
+        "class Waiting(Table):\n    part: Part | None = None\n\n"
+        "    def add(self, part: Part) -> None:\n        self.part = part\n\n\n"
+        "def f(n: Node, t: Table) -> None:\n    t.add(n.part)  # <-\n\n\n"
+        "def g() -> None:\n    f(Node(), Waiting())"
+    ),
+    "part_stored_by_itself": (
+        "class Link(Struct):\n    def enter(self) -> None:\n        ring.first = self\n\n\n"
+        "class Ring(Struct):\n    first: Link | None = None\n\n\nring = Ring()\n\n\n"
+        "class Item(Counted):\n    link: Link = inline()\n\n\n"
+        "def f(item: Item) -> None:\n    item.link.enter()  # <-"
+    ),
+    "part_given_back_and_stored": (
+        KEEPER + "def part_of(n: Node) -> Part:\n    return n.part\n\n\n"
+        "def f(n: Node) -> None:\n    keeper.part = part_of(n)  # <-"
+    ),
+    "part_of_a_field_given_back_and_stored": (
+        KEEPER + "def part_after(n: Node) -> Part | None:\n"
+        "    return after.part if (after := n.next) is not None else None\n\n\n"
+        "def f(n: Node) -> None:\n    keeper.part = part_after(n)  # <-"
+    ),
+    "part_read_back_from_a_stack_struct": (
+        KEEPER + "def f(n: Node) -> None:\n    k = Keeper(part=n.part)\n"
+        "    keeper.part = k.part  # <-"
+    ),
+    "part_read_back_by_call": (
+        KEEPER + "def copy(k: Keeper) -> None:\n    keeper.part = k.part\n\n\n"
+        "def f(n: Node) -> None:\n    copy(Keeper(part=n.part))  # <-"
+    ),
+    "part_read_back_and_given_back": (
+        KEEPER + "def part_of(k: Keeper) -> Part | None:\n    return k.part\n\n\n"
+        "def f(n: Node) -> None:\n    keeper.part = part_of(Keeper(part=n.part))  # <-"
+    ),
+    "stack_struct_read_back_from_another": (
+        KEEPER + "def f() -> Part | None:\n    p = Part()\n    k = Keeper(part=p)\n"
+        "    return k.part  # <-"
+    ),
+    "part_in_a_list_stored": (
+        "class Table(Counted):\n    parts: Array[Part] = inline(4)\n\n\n"
+        + KEEPER
+        + "def f(t: Table) -> None:\n    for part in t.parts:\n        keep(part)  # <-"
+    ),
+    "part_in_a_tuple_stored": (
+        "class Found(NamedTuple):\n    part: Part\n\n\nclass Kept(Counted):\n    found: Found\n\n\n"
+        "def f(n: Node) -> Kept:\n    return Kept(found=Found(n.part))  # <-"
+    ),
+    "part_set_for_a_cpu": (
+        "last: PerCpu[Part | None] = PerCpu(None)\n\n\n"
+        "def f(n: Node) -> None:\n    with pinned():\n        last.set(n.part)  # <-"
+    ),
+    "text_of_a_buffer_stored_through_call": (
+        "class Keeper(Counted):\n    name: Text\n\n\n"
+        "def named(name: Text) -> Keeper:\n    return Keeper(name=name)\n\n\n"
+        "def f(b: Buffer[u8]) -> Keeper:\n    return named(b.slice)  # <-"
+    ),
+    "owned_stored_as_a_reference": (
+        OWNED
+        + "class Pointer(Struct):\n    item: Item | None = None\n\n\npointer = Pointer()\n\n\n"
+        "def f(item: Owned[Item]) -> None:\n    pointer.item = item  # <-\n    put(item)"
+    ),
+    "part_of_unowned_stored": (
+        "from krait.kernel.sched.thread import SavedStack, current\n\n\n"
+        "class Saved(Struct):\n    stack: SavedStack | None = None\n\n\nsaved = Saved()\n\n\n"
+        "def f() -> None:\n    saved.stack = current().saved  # <-"
+    ),
+    "element_of_a_buffer_stored": (
+        KEEPER + "def f(b: Buffer[Part]) -> None:\n    keeper.part = b[0]  # <-"
+    ),
+    "part_filled_in": (
+        "class Table(Counted):\n    parts: Array[Part | None] = inline(4)\n\n\n"
+        "def f(t: Table, n: Node) -> None:\n    t.parts.fill(n.part)  # <-"
+    ),
+    "counted_below_a_struct": (
+        "class Grown(Part, Counted):  # <-\n    size: u32 = 0\n\n\ndef f() -> None:\n    Grown()"
     ),
     # Slices
     "slice_syntax": "def f(d: Slice[u8]) -> Slice[u8]:\n    return d[1:2]  # <-",

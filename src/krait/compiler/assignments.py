@@ -64,8 +64,9 @@ class AssignmentChecker(LoopChecker):
             value = self.typed(expression, place.type, "this assignment")
             if place.place.field is not None:
                 self.check_text(place.place.field, value)
-            self.note_store(node, place.type, value)
-            code = self._borrow_code(place, value) or self._store_code(place, value)
+            borrow_code = self._borrow_code(place, value)
+            self.note_store(node, place.type, value, checked=borrow_code is not None)
+            code = borrow_code or self._store_code(place, value)
             return Statement("store", code, node, [place, value])
         raise CompileError(target, "this cannot be assigned")
 

@@ -96,6 +96,13 @@ class ClassInfo:
             if isinstance(found, RefType):
                 if self.base is not None:
                     raise CompileError(base, "a class has one base", "embed the other object")
+                if found.cls.kind != self.kind:
+                    raise CompileError(
+                        base,
+                        f"{self.name} is {self.kind}, and its base {found.cls.display} "
+                        f"{found.cls.kind}: they live differently",
+                        "derive the base from the same kind of object, or embed it",
+                    )
                 self.base = found.cls
                 found.cls.subclasses.append(self)
 

@@ -13,7 +13,7 @@ from krait.compiler import slices
 from krait.compiler.comparisons import ComparisonChecker
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import constant_node, fits
-from krait.compiler.nodes import Node
+from krait.compiler.nodes import Node, marks_inside
 from krait.compiler.types import (
     NONE,
     UNTYPED,
@@ -168,5 +168,5 @@ def borrow(node: Node) -> Node:
         [node],
         unstable_base=node.owned or not node.stable,
         loose_base=node.loose_base,
-        escapes=node.escapes,
+        escapes=marks_inside(node),
     )

@@ -247,11 +247,21 @@ class FunctionState:
         """A local may from now on also point into these places (`escapes.py`)."""
         self.escape_map[name] = self.escape_map.get(name, frozenset()) | marks
 
-    def note_store(self, node: ast.AST, kind: Type, value: Node, on_stack: bool = False) -> None:
-        """A value is stored where it may outlive this function."""
+    def note_store(
+        self,
+        node: ast.AST,
+        kind: Type,
+        value: Node,
+        on_stack: bool = False,
+        checked: bool = False,
+    ) -> None:
+        """A value is stored where it may outlive this function.
+
+        `checked`: the code tests that it lies in what the object itself keeps.
+        """
         self.note_owned(kind)
         if value.escapes and not on_stack and borrows(kind):
-            self.function.leaks.append((value.escapes, node, "stored"))
+            self.function.leaks.append((value.escapes, node, checked))
 
     def check_text(self, field: Field, value: Node) -> None:
         """A Text field that names no owner holds constant text only."""

@@ -102,8 +102,9 @@ class Function:
     falls_through: bool = False
     raise_sites: list[ast.AST] = field(default_factory=list)
     cleanup_raises: list[ast.AST] = field(default_factory=list)
-    leaks: list[tuple[frozenset[str], ast.AST, str]] = field(default_factory=list)
-    """Borrowed values that this function stores: their marks (`escapes.py`)."""
+    leaks: list[tuple[frozenset[str], ast.AST, bool]] = field(default_factory=list)
+    """Borrowed values that this function stores: their marks (`escapes.py`), and whether the code
+    tests that they lie in what their field borrows from."""
     returned: list[tuple[frozenset[str], ast.AST]] = field(default_factory=list)
     """Borrowed values that it returns."""
     passes: list[

@@ -15,7 +15,7 @@ from krait.compiler import slices
 from krait.compiler.calls import CallChecker
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import common_type, constant_node, literal
-from krait.compiler.nodes import Node, Statement
+from krait.compiler.nodes import Node, Statement, marks_inside
 from krait.compiler.scope import assigned_names, meet
 from krait.compiler.types import (
     U64,
@@ -232,7 +232,7 @@ class LoopChecker(CallChecker):
                 unlisted(element),
                 item,
                 node,
-                escapes=owner.escapes,
+                escapes=marks_inside(owner),
                 stable=not element.managed,
             )
         ]

@@ -9,11 +9,11 @@ side effects. A node may be lowered more than once (a `finally` body is), so `em
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from krait.compiler.types import Type
+from krait.compiler.types import RefType, Type
 
 if TYPE_CHECKING:
     from krait.compiler.classes import Field
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
 
 NO_CONSTANT = object()
+INSIDE = frozenset({"inside"})
+"""The mark of what lies inside a counted or owned object (`escapes.py`)."""
 
 
 @dataclass(eq=False, slots=True)
@@ -78,6 +80,20 @@ def quiet(node: Node) -> bool:
     if node.operation.startswith(("call", "construct", "user", "weak", "atomic")):
         return False
     return all(quiet(each) for each in node.operands)
+
+
+def marks_inside(owner: Node) -> frozenset[str]:
+    """The marks of a part of `owner`; what is prebuilt never ends."""
+    base, kind = owner, owner.type
+    while base.operation == "upcast":
+        base = base.operands[0]
+    counted = kind.managed or (isinstance(kind, RefType) and kind.unowned)
+    return owner.escapes | INSIDE if counted and base.operation != "prebuilt" else owner.escapes
+
+
+def within(marks: Iterable[str]) -> frozenset[str]:
+    """The marks of what is read from fields of objects with these marks."""
+    return frozenset(each if each.startswith("within ") else f"within {each}" for each in marks)
 
 
 @dataclass(eq=False, slots=True)

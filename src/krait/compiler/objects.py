@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.function_state import FunctionState, borrows
-from krait.compiler.nodes import NO_CONSTANT, Node, Place
+from krait.compiler.nodes import NO_CONSTANT, Node, Place, marks_inside, within
 from krait.compiler.types import (
     BOOL,
     NONE,
@@ -93,7 +93,7 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
         "unstable_base": owner.unstable_base
         or (owner.type.managed and (owner.owned or not owner.stable)),
         "loose_base": owner.loose_base,
-        "escapes": owner.escapes,
+        "escapes": marks_inside(owner),
     }
 
     def access(low: Lowerer) -> str:
@@ -141,6 +141,7 @@ def field_node(checker: ExpressionChecker, node: ast.AST, owner: Node, found: Fi
         [owner],
         stable=not kind.managed,
         place=place,
+        escapes=within(owner.escapes) if borrows(kind) else frozenset(),
     )
 
 
@@ -166,7 +167,16 @@ def borrowed_field(
         return low.temp(low.need_type(found.type), f"{this}->{c_field(found.name)}")
 
     title = f"field {found.name}"
-    return Node(title, found.type, emit, node, [held], unstable_base=True, place=place)
+    return Node(
+        title,
+        found.type,
+        emit,
+        node,
+        [held],
+        unstable_base=True,
+        place=place,
+        escapes=marks_inside(held),
+    )
 
 
 def tuple_field(checker: FunctionState, node: ast.Attribute, owner: Node, name: str) -> Node:
@@ -437,6 +447,9 @@ def construct_on_stack(
     from krait.compiler.references import has_managed_fields
 
     name = checker.new_stack_object(cls)
+    borrowed = [value for value in values.values() if borrows(value.type)]
+    marks = frozenset(each for value in borrowed for each in value.escapes)
+    checker.note_places(f"within {name}", marks)
 
     def emit(low: Lowerer) -> str:
         low.need("class", cls)

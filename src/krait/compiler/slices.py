@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.integers import constant_node
-from krait.compiler.nodes import Node, Place
+from krait.compiler.nodes import Node, Place, marks_inside
 from krait.compiler.objects import bound
 from krait.compiler.types import (
     BOOL,
@@ -140,7 +140,7 @@ def index(checker: ExpressionChecker, node: ast.Subscript, owner: Node, key: Nod
             embedded,
             node,
             [owner, key],
-            escapes=owner.escapes,
+            escapes=marks_inside(owner),
             unstable_base=owner.unstable_base,
             loose_base=owner.loose_base,
         )
@@ -210,7 +210,7 @@ def buffer_slice(node: ast.AST, owner: Node) -> Node:
         [owner],
         unstable_base=owner.owned or not owner.stable,
         loose_base=owner.loose_base,
-        escapes=owner.escapes,
+        escapes=marks_inside(owner),
     )
 
 
@@ -245,7 +245,7 @@ def part(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
         [owner, start, stop],
         unstable_base=owner.unstable_base,
         loose_base=owner.loose_base,
-        escapes=owner.escapes,
+        escapes=marks_inside(owner),
     )
 
 
@@ -296,6 +296,7 @@ def fill(checker: ExpressionChecker, node: ast.Call, owner: Node, arguments: lis
     if element.managed or embedded_element(element):
         raise CompileError(node, f"fill() does not work on {element}")
     value = checker.coerce(arguments[0], element)
+    checker.note_store(node, element, value)
 
     def emit(low: Lowerer) -> str:
         to, length = parts(low, owner, value)
