@@ -13,7 +13,7 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -147,7 +147,7 @@ def test_default_action_of_a_forwarded_signal() -> None:
 class Terminal:
     """A program in a machine, on a pseudo terminal."""
 
-    def __init__(self, *command: str) -> None:
+    def __init__(self, *command: str, start: Sequence[str] = KRAIT) -> None:
         self.ours, theirs = pty.openpty()
         self.resize(24, 80)
         environment = {**os.environ, "TERM": "dumb"}
@@ -157,7 +157,7 @@ class Terminal:
             fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
         self.process = subprocess.Popen(
-            [*KRAIT, *command],
+            [*start, *command],
             stdin=theirs,
             stdout=theirs,
             stderr=theirs,
@@ -250,15 +250,24 @@ def test_interrupt_ends_a_program_that_does_not_mind(on_terminal: list[Terminal]
     assert terminal.wait() == 130
 
 
-def test_input_signals(on_terminal: list[Terminal], build_program: Callable[..., str]) -> None:
+@pytest.mark.parametrize("start", [(), KRAIT], ids=["host", "guest"])
+def test_input_signals(
+    on_terminal: list[Terminal], build_program: Callable[..., str], start: Sequence[str]
+) -> None:
     """O_ASYNC: SIGIO, or the signal of F_SETSIG, for each line; to the foreground group."""
-    terminal = Terminal(build_program("guest/programs/async.c", "-static", "-pthread"), "terminal")
+    program = build_program("guest/programs/async.c", "-static", "-pthread")
+    terminal = Terminal(program, "terminal", start=start)
     on_terminal.append(terminal)
     terminal.expect(rb"owned 1\r\ntype\r\n")
     terminal.send(b"abc\r")
     terminal.expect(rb"IO 1 read 4\r\n.*: 0\r\ntype\r\n")
     terminal.send(b"de\r")
     terminal.expect(rb"RT 1 code 1 band 41 fd 0 read 3\r\n")
+    terminal.expect(rb"what was written: 0\r\ntype three lines\r\n")
+    terminal.send(b"f\rgh\rijk\r")
+    terminal.expect(rb"RT 3 read 2 3 4\r\nno more: 0\r\n.*\r\ntype a key\r\n")
+    terminal.send(b"l")
+    terminal.expect(rb"RT 1\r\nno more: 0\r\n")
     assert terminal.wait() == 0
 
 

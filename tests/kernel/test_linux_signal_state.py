@@ -58,3 +58,33 @@ def test_against_model(actions: list[tuple[str, int]]) -> None:
         expected = {signo for signo, _ in queued} | marked
         assert pending.bits == sum(1 << (each - 1) for each in expected)
         assert pending.count == len(queued)
+
+
+@given(st.lists(st.sampled_from(["again", "take", "other", "drop"]), max_size=30))
+def test_an_entry_that_interrupts_send_again(actions: list[str]) -> None:
+    """It is taken as often as it was sent, and counted so."""
+    pending = state.PendingSignals()
+    own = state.make_queued(info(40, 1))
+    sent = others = 0
+    for action in actions:
+        if action == "again":
+            if own.waiting:
+                pending.repeat(own)
+            else:
+                pending.add(own)
+            sent += 1
+        elif action == "other":
+            pending.add(state.make_queued(info(40, 2)))
+            others += 1
+        elif action == "drop":
+            pending.drop(u64(1 << 39))
+            sent = others = 0
+        elif sent + others:
+            if pending.take(u32(40)).word0 == 1:
+                sent -= 1
+            else:
+                others -= 1
+        assert (sent >= 0, others >= 0) == (True, True)
+        assert (pending.bits != 0) == (sent + others > 0)
+        assert own.waiting == (sent > 0)
+        assert pending.count + own.repeats == sent + others

@@ -20,6 +20,7 @@
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
+#include <termios.h>
 #include <unistd.h>
 #include "show.h"
 
@@ -274,11 +275,12 @@ static void owners(void)
 
 static void others(void)
 {
-    int on = 1, made[5] = {
+    int on = 1, made[7] = {
         eventfd(0, 0), timerfd_create(CLOCK_MONOTONIC, 0), epoll_create1(0),
         open("/tmp/async-file", O_CREAT | O_RDWR, 0600), open("/dev/null", O_RDWR),
+        open("/dev/random", O_RDWR), open("/dev/urandom", O_RDWR),
     };
-    for (int i = 0; i < 5; i++) {
+    for (int i = 0; i < 7; i++) {
         VALUE(fcntl(made[i], F_SETFL, O_ASYNC | O_NONBLOCK));
         printf("flags %o\n", fcntl(made[i], F_GETFL) & (O_ASYNC | O_NONBLOCK));
         VALUE(ioctl(made[i], FIOASYNC, &on));
@@ -315,6 +317,32 @@ static void on_terminal(void)
             printf("IO %d read %zd\n", signo == SIGIO, count);
         VALUE(fcntl(0, F_SETSIG, SIGRTMIN + 1));
     }
+    struct timespec soon = { 10, 0 };
+    struct termios raw;
+    siginfo_t info;
+    printf("write\n");
+    fflush(stdout);
+    taken("what was written");
+    printf("type three lines\n");
+    fflush(stdout);
+    int right = 0;
+    ssize_t lengths[3];
+    for (int line = 0; line < 3; line++)
+        right += sigtimedwait(&all, &info, &soon) == SIGRTMIN + 1 && info.si_code == POLL_IN &&
+                 info.si_band == (POLLIN | POLLRDNORM) && info.si_fd == 0;
+    for (int line = 0; line < 3; line++)
+        lengths[line] = read(0, big, 100);
+    printf("RT %d read %zd %zd %zd\n", right, lengths[0], lengths[1], lengths[2]);
+    taken("no more");
+    tcgetattr(0, &raw);
+    cfmakeraw(&raw);
+    raw.c_oflag |= OPOST;
+    raw.c_cc[VMIN] = 10;
+    VALUE(tcsetattr(0, TCSANOW, &raw));
+    printf("type a key\n");
+    fflush(stdout);
+    printf("RT %d\n", sigtimedwait(&all, &info, &soon) == SIGRTMIN + 1);
+    taken("no more");
 }
 
 int main(int count, char **words)

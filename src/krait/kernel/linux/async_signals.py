@@ -16,7 +16,7 @@ from krait.kernel.fs.tty.terminal_file import TerminalFile
 from krait.kernel.lang import Errno, i32, u32, u64
 from krait.kernel.linux.file_owners import info_about, owner_of, plain_info, signal_owner
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import post_prepared
+from krait.kernel.linux.send_signal import post_once_more
 from krait.kernel.linux.signal_state import QueuedSignal, SignalInfo, make_queued
 from krait.kernel.linux.task import Task, current_process
 from krait.kernel.linux.threads import find_task
@@ -33,7 +33,7 @@ class SignalNotice(AsyncNotice):
     descriptor: u32
     """The one that O_ASYNC was set with, which `si_fd` shows."""
     prepared: QueuedSignal
-    """For interrupts. While it is pending, they tell nothing more."""
+    """For interrupts."""
 
     def tell(self, reason: Reason) -> None:
         """Send to the file's owner."""
@@ -53,7 +53,7 @@ class SignalNotice(AsyncNotice):
         info = plain_info() if owner.signo == 0 else info_about(owner, self.descriptor, reason)
         pending = process.pending if target is None else target.signals.pending
         if pending.wants(info.signo):
-            post_prepared(process, target, self.prepared, info)
+            post_once_more(process, target, self.prepared, info)
 
 
 def change_async(file: File, descriptor: u32, *, wanted: bool) -> None:

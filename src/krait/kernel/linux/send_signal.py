@@ -20,6 +20,7 @@ from krait.kernel.linux.signals import (
     SI_KERNEL,
     SI_USER,
     SIGCONT,
+    SIGIO,
     SIGKILL,
     SIGPIPE,
     SIGRTMIN,
@@ -110,6 +111,33 @@ def post_prepared(
             process.signal_arrival.wake_all()
             notice(task, process)
     return True
+
+
+@interrupt
+def post_once_more(
+    process: Process, target: Task | None, queued: QueuedSignal, info: SignalInfo
+) -> None:
+    """Send so even if the entry is pending: a real-time signal is taken as often as it is sent.
+
+    Where RLIMIT_SIGPENDING leaves no room it becomes SIGIO, as in `signal_owner`. A number that the
+    program has changed meanwhile is sent without its information.
+    """
+    if not queued.waiting:
+        post_prepared(process, target, queued, info)
+        return
+    task = target if target is not None else receiver(process, info.signo)
+    if task is None or task.work & WORK_EXIT != 0 or is_dropped(process, task, info.signo):
+        return
+    with process.signal_lock:
+        pending = process.pending if target is None else target.signals.pending
+        if queued.info.signo != info.signo:
+            pending.mark(info.signo)
+        elif queued_signals.count >= process.limits.soft(Resource.SIGPENDING):
+            pending.mark(SIGIO)
+        else:
+            pending.repeat(queued)
+        process.signal_arrival.wake_all()
+        notice(task, process)
 
 
 def stop_or_continue(process: Process, signo: u32) -> None:

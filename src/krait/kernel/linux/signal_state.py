@@ -41,11 +41,13 @@ class QueuedSignal(Counted):
     info: SignalInfo
     waiting: bool = False
     """It is in a queue; a timer's own entry is used again after it has been taken."""
+    repeats: u32 = 0
+    """So often it has been sent again while it waited, by interrupts, which allocate nothing."""
     next: QueuedSignal | None = None
 
     def __del__(self) -> None:
         """Give its place under RLIMIT_SIGPENDING back."""
-        queued_signals.count -= 1
+        queued_signals.count -= 1 + u64(self.repeats)
 
 
 class QueuedSignals(Struct):
@@ -92,8 +94,16 @@ class PendingSignals(Struct):
         self.count += 1
         self.bits |= signal_bit(queued.info.signo)
 
+    def repeat(self, queued: QueuedSignal) -> None:
+        """Send a waiting entry once more."""
+        queued.repeats += 1
+        queued_signals.count += 1
+
     def take(self, signo: u32) -> SignalInfo:
-        """Remove the oldest of these signals, which must be pending."""
+        """Remove the oldest of these signals, which must be pending.
+
+        One that was sent again meanwhile waits anew, behind the others.
+        """
         before: QueuedSignal | None = None
         here = self.first
         while here is not None and here.info.signo != signo:
@@ -104,7 +114,11 @@ class PendingSignals(Struct):
             return SignalInfo(signo, 0, SI_KERNEL, 0, 0, 0)
         info = here.info
         self._unlink(before, here)
-        if not self._holds(signo):
+        if here.repeats != 0:
+            here.repeats -= 1
+            queued_signals.count -= 1
+            self.add(here)
+        elif not self._holds(signo):
             self.bits &= ~signal_bit(signo)
         return info
 
@@ -117,6 +131,8 @@ class PendingSignals(Struct):
             after = here.next
             if mask & signal_bit(here.info.signo) != 0:
                 self._unlink(before, here)
+                queued_signals.count -= u64(here.repeats)
+                here.repeats = 0
             else:
                 before = here
             here = after

@@ -6,6 +6,7 @@ from typing import Final
 
 from krait.kernel.drivers import random
 from krait.kernel.errno import ENOSPC, ENOTTY, ENXIO
+from krait.kernel.fs.async_notices import AsyncNotices
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.file_system import minor
@@ -15,6 +16,7 @@ from krait.kernel.fs.zeros import zeros
 from krait.kernel.lang import (
     Array,
     Errno,
+    Struct,
     UserPointer,
     UserSlice,
     i32,
@@ -90,6 +92,18 @@ class FullFile(ZeroFile):
         raise Errno(ENOSPC)
 
 
+class SeedListeners(Struct):
+    """Who asked for a signal when the random pool is seeded (random_fasync of Linux).
+
+    It is before any program runs, so none is told.
+    """
+
+    notices: AsyncNotices | None = None
+
+
+seed_listeners = SeedListeners()
+
+
 class RandomFile(NullFile):
     """/dev/random and /dev/urandom, which do not differ."""
 
@@ -109,6 +123,14 @@ class RandomFile(NullFile):
                 break
             done += count
         return done
+
+    def async_notices(self, index: u32) -> AsyncNotices | None:
+        """Take O_ASYNC."""
+        if index != 0:
+            return None
+        if seed_listeners.notices is None:
+            seed_listeners.notices = AsyncNotices()
+        return seed_listeners.notices
 
     def control(self, command: u32, argument: u64) -> i64:
         """Tell how much entropy there is: enough."""

@@ -76,6 +76,7 @@ class LineDiscipline(Struct):
     echo_tail: u64 = 0
     echo_head: u64 = 0
     column: u64 = 0
+    lines: u64 = 0  # so many have ended, for who counts them
     literal_next: bool = False
     stopped: bool = False
     started: bool = False
@@ -198,6 +199,7 @@ class LineDiscipline(Struct):
         self.head += 1
         if ends_line:
             self.complete = self.head
+            self.lines += 1
         if self.has_local(Local.ECHO):
             if c == LINE_FEED:
                 self.put_echo(c)
@@ -211,6 +213,7 @@ class LineDiscipline(Struct):
             self.set_end(self.head, True)
             self.head += 1
             self.complete = self.head
+            self.lines += 1
 
     def erase_character(self) -> None:
         """Take back one character; with IUTF8 all of its bytes."""

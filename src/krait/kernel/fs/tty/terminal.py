@@ -64,7 +64,23 @@ class Terminal(Struct):
         control.send(MessageType.TERMINAL_MODE, payload)
 
     def pump(self) -> None:
-        """Feed what the host has sent to the line discipline; the lock is held."""
+        """Feed what the host has sent to the line discipline, and tell; the lock is held.
+
+        A program that asked for signals gets one a line, or one for all that came without lines, as
+        from n_tty.
+        """
+        lines = self.discipline.lines
+        head = self.discipline.head
+        self.feed()
+        if (notices := self.notices) is None:
+            return
+        if not self.discipline.is_canonical and self.discipline.head != head:
+            notices.tell_from_interrupt(Reason.IN)
+        for _line in range(self.discipline.lines - lines):
+            notices.tell_from_interrupt(Reason.IN)
+
+    def feed(self) -> None:
+        """Move bytes from the host's console into the line discipline."""
         chunk: Array[u8] = inline(INPUT_CHUNK)
         while self.has_room():
             count = standard_input.take(chunk)
@@ -138,8 +154,4 @@ terminal = Terminal()
 def on_arrival() -> None:
     """Take input in the interrupt, for the sake of Ctrl-C."""
     with terminal.lock:
-        before = terminal.discipline.head
         terminal.pump()
-        arrived = terminal.discipline.head != before and terminal.discipline.readable(u64(1))
-    if arrived and (notices := terminal.notices) is not None:
-        notices.tell_from_interrupt(Reason.IN)
