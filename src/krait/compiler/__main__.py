@@ -7,8 +7,10 @@ of the compiler for a kernel comes here, in a process of its own (`krait.kernel.
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 from krait.compiler.configurations import SWITCHES, configure
 
@@ -71,5 +73,13 @@ def _build(configuration: str, folder: Path, entry: str) -> int:
     return 0
 
 
+def run(arguments: list[str] | None = None) -> NoReturn:
+    """Be a compiler's process: it ends without freeing its millions of nodes one by one."""
+    status = main(arguments)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(status)
+
+
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

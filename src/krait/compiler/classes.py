@@ -323,6 +323,15 @@ class ClassInfo:
             return self, self.methods[name]
         return self.base.find_method(name) if self.base else None
 
+    @cached_property
+    def abstract_methods(self) -> list[str]:
+        """Methods without a body."""
+        return sorted(
+            name
+            for name in dir(self.cls)
+            if getattr(getattr(self.cls, name, None), "__isabstractmethod__", False)
+        )
+
     def overridden_below(self, name: str) -> bool:
         """Whether a subclass defines the method again."""
         return any(name in each.methods for each in self.family()[1:])

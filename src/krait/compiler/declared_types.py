@@ -20,9 +20,15 @@ class DeclaredTypes:
 
     def __init__(self, program: Program) -> None:
         self.program = program
+        self._known: dict[ast.expr, Type | None] = {}
 
     def of_annotation(self, module: SourceModule, annotation: ast.expr) -> Type | None:
         """The type that a module-level annotation gives, if it gives one."""
+        if annotation not in self._known:
+            self._known[annotation] = self._resolve(module, annotation)
+        return self._known[annotation]
+
+    def _resolve(self, module: SourceModule, annotation: ast.expr) -> Type | None:
         if ast.unparse(annotation) in ("Final", "typing.Final"):
             return None
         try:

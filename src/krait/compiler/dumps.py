@@ -6,6 +6,7 @@ import ast
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from krait.compiler.functions import Function
     from krait.compiler.program import Program
 
 
@@ -17,8 +18,7 @@ def dump(program: Program, stage: str, modules: list[str]) -> str:
         return "\n".join(program.units.get(each, "") for each in modules)
     chosen = [each for each in program.requested if each.module.name in modules]
     if stage == "linear":
-        linear: dict[str, str] = getattr(program, "linear", {})
-        return "\n\n".join(linear.get(each.place, "") for each in chosen)
+        return "\n\n".join(linear(program, each) for each in chosen)
     parts: list[str] = []
     for function in chosen:
         parameters = ", ".join(f"{each.name}: {each.type}" for each in function.parameters)
@@ -26,3 +26,9 @@ def dump(program: Program, stage: str, modules: list[str]) -> str:
         parts.append(f"{function.place}({parameters}) -> {function.result}{raises}")
         parts += [each.dump(1) for each in function.body]
     return "\n".join(parts)
+
+
+def linear(program: Program, function: Function) -> str:
+    """The linear form of one function."""
+    lines = program.linear.get(function, [])
+    return "\n".join([f"{function.place}:", *(f"  {each.line:5}  {each.text}" for each in lines)])

@@ -20,6 +20,9 @@ from krait.compiler.references import has_managed_fields, release_code, retain_c
 from krait.compiler.types import (
     NEVER,
     NONE,
+    BoolType,
+    EnumType,
+    IntType,
     OwnedType,
     Type,
     pointer_like,
@@ -102,7 +105,8 @@ class Lowerer:
 
     def need_type(self, kind: Type) -> str:
         """Record a use of a C type and give its spelling."""
-        self.need("type", kind)
+        if not isinstance(kind, IntType | EnumType | BoolType):  # C knows those by themselves
+            self.need("type", kind)
         return kind.c
 
     def use_label(self, label: str) -> str:
@@ -138,7 +142,7 @@ class Lowerer:
     def site(self, kind: str, syntax: ast.AST) -> str:
         """The macro call for a failed check."""
         line = getattr(syntax, "lineno", self.line)
-        shown = self.program.shown_path(self.path)
+        shown = self.function.module.shown_path
         text = kind.replace("\\", "\\\\").replace('"', "'")
         return f'KRAIT_FAIL("{shown}", "{line}", "{text}");'
 
@@ -176,12 +180,13 @@ class Lowerer:
 
     def held(self, node: Node) -> str:
         """Lower to an operand that stays alive across calls within this statement."""
+        managed = node.type.managed
         with self.at(node.syntax):
             saved = self.holding
-            self.holding = "statement" if node.unstable_base and not node.type.managed else ""
+            self.holding = "statement" if node.unstable_base and not managed else ""
             text = node.emit(self)
             self.holding = saved
-            if node.type.managed:
+            if managed:
                 if node.owned:
                     self.pend(text, node.type)
                 elif not node.stable:

@@ -9,9 +9,11 @@ needed, after all modules are loaded, so that type-only cycles do no harm.
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import importlib.util
 import sys
+from functools import cached_property
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -63,7 +65,15 @@ class SourceModule:
                         waiting += self.functions[name]
         return found
 
-    @property
+    @cached_property
+    def shown_path(self) -> str:
+        """The file's path as panics show it."""
+        for parent in self.path.parents:
+            if parent.name == "src":
+                return str(self.path.relative_to(parent))
+        return self.path.name
+
+    @cached_property
     def c_prefix(self) -> str:
         """The start of the C symbols that belong to this module."""
         name = self.name.removeprefix("krait.kernel.").removeprefix("krait.")
@@ -198,6 +208,7 @@ class ModuleTable:
             return False
 
 
+@functools.cache
 def is_lang(module_name: str) -> bool:
     """Whether a module belongs to the language package, whose names the compiler knows by heart."""
     return module_name == LANG or module_name.startswith(LANG + ".")

@@ -10,6 +10,7 @@ from krait.compiler.classes import ClassInfo, Field
 from krait.compiler.diagnostics import CompileError
 from krait.compiler.function_state import FunctionState, borrows
 from krait.compiler.nodes import NO_CONSTANT, Node, Place, marks_inside, within
+from krait.compiler.scope import RESERVED
 from krait.compiler.types import (
     BOOL,
     NONE,
@@ -55,8 +56,6 @@ class BoundMethod:
 
 def c_field(name: str) -> str:
     """The C name of a field; Python names that C or the prelude reserves get an underscore."""
-    from krait.compiler.scope import RESERVED
-
     return f"{name}_" if name in RESERVED or name in ("count", "vtable", "weak") else name
 
 
@@ -307,7 +306,7 @@ def construct(
     if cls.kind == "namedtuple":
         return construct_tuple(checker, node, cls, values)
     for each in cls.family()[0:1]:
-        missing = checker.program.abstract_methods(each)
+        missing = each.abstract_methods
         if missing:
             raise CompileError(node, f"{cls.display} is abstract: {missing[0]} has no body")
     if cls.counted:

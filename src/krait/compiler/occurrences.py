@@ -18,7 +18,7 @@ LEAVES = frozenset(
 )
 """Fields that hold no expression and no statement."""
 
-PARTS: dict[type[ast.AST], tuple[str, ...]] = {}
+PARTS: dict[type[ast.AST], tuple[str, ...]] = {ast.Constant: (), ast.Name: ()}
 
 
 def parts(node: ast.AST) -> list[ast.AST]:
@@ -76,9 +76,6 @@ class Occurrences:
     def _visit(
         self, node: ast.AST, statement: ast.stmt, loops: tuple[Loop, ...], tried: bool
     ) -> None:
-        if isinstance(node, ast.Name):
-            self._name(node, statement, loops)
-            return
         if isinstance(node, ast.stmt):
             statement = node
             if isinstance(node, Loop):
@@ -96,7 +93,10 @@ class Occurrences:
             if loops:
                 self.reassigned.add(node.name)
         for part in parts(node):
-            self._visit(part, statement, loops, tried)
+            if isinstance(part, ast.Name):
+                self._name(part, statement, loops)
+            elif not isinstance(part, ast.Constant):
+                self._visit(part, statement, loops, tried)
 
     def _name(self, node: ast.Name, statement: ast.stmt, loops: tuple[Loop, ...]) -> None:
         name = node.id

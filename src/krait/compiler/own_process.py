@@ -19,8 +19,8 @@ import sys
 sys.path[:0] = sys.argv[1].split(":")
 from krait.site_packages import add_site_packages
 add_site_packages()
-from krait.compiler.__main__ import main
-sys.exit(main(sys.argv[2:]))
+from krait.compiler.__main__ import run
+run(sys.argv[2:])
 """
 BUILD_LIMIT_S = 1800
 

@@ -13,7 +13,7 @@ import gc
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FunctionType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from krait.compiler.build_time import evaluate, import_failure
 from krait.compiler.checker import FunctionChecker
@@ -36,6 +36,9 @@ from krait.compiler.types import (
 from krait.compiler.values import Values
 from krait.compiler.virtual_calls import VirtualCalls
 from krait.kernel.lang import Panic
+
+if TYPE_CHECKING:
+    from krait.compiler.lowering import Instruction
 
 
 @dataclass(eq=False)
@@ -71,6 +74,7 @@ class Program:
         self.functions: dict[tuple[Any, ...], Function] = {}
         self._methods: dict[tuple[ClassInfo, str], Function] = {}
         self._signatures: dict[FunctionType, tuple[list[Parameter], Type]] = {}
+        self._generic: dict[FunctionType, bool] = {}
         self.requested: list[Function] = []
         self._requested: set[Function] = set()
         self.values = Values(self)
@@ -84,6 +88,7 @@ class Program:
         self.weak_roots: set[ClassInfo] = set()
         self.thunks: dict[Function, Thunk] = {}
         self.units: dict[str, str] = {}
+        self.linear: dict[Function, list[Instruction]] = {}
         self.known_modules: set[str] = set()
 
     # Loading and entries
@@ -169,13 +174,6 @@ class Program:
         """All errors, by place."""
         return sorted(self.found)
 
-    def shown_path(self, path: Path) -> str:
-        """A source path as panics show it."""
-        for parent in path.parents:
-            if parent.name == "src":
-                return str(path.relative_to(parent))
-        return path.name
-
     # Build-time evaluation
 
     def build_time(self, node: ast.expr, module: SourceModule, bindings: dict[str, Type]) -> Any:
@@ -208,7 +206,7 @@ class Program:
         if root.needs_identity:
             return True
         if len(family) == 1:
-            return bool(self.abstract_methods(root))
+            return bool(root.abstract_methods)
         if root.counted:
             return True
         return any(each.overridden_below(name) for each in family for name in each.methods)
@@ -246,14 +244,6 @@ class Program:
         function = self.method(found[0], name)
         if not self.is_abstract(function):
             self.request(function)
-
-    def abstract_methods(self, cls: ClassInfo) -> list[str]:
-        """Methods without a body."""
-        return sorted(
-            name
-            for name in dir(cls.cls)
-            if getattr(getattr(cls.cls, name, None), "__isabstractmethod__", False)
-        )
 
     def has_weak(self, cls: ClassInfo) -> bool:
         """Whether objects of the hierarchy carry a place for weak references."""
@@ -383,8 +373,11 @@ class Program:
         """Whether a function has type variables in its signature."""
         if "." in value.__qualname__:
             return False
-        parameters, result = self._generic_signature(value, None)
-        return has_variables(result) or any(has_variables(each.type) for each in parameters)
+        if value not in self._generic:
+            parameters, result = self._generic_signature(value, None)
+            kinds = [result, *(each.type for each in parameters)]
+            self._generic[value] = any(has_variables(each) for each in kinds)
+        return self._generic[value]
 
     @staticmethod
     def is_abstract(function: Function) -> bool:

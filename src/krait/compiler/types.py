@@ -550,7 +550,8 @@ def is_optional(kind: Type) -> bool:
 def as_owned_as(kind: Type, other: Type) -> Type:
     """The type with a part in the count exactly if the other one has."""
     if isinstance(kind, RefType) and isinstance(other, RefType):
-        return replace(kind, unowned=other.unowned)
+        if kind.unowned != other.unowned:
+            return replace(kind, unowned=other.unowned)
     return kind
 
 

@@ -30,10 +30,9 @@ SMALL = 6  # statements; such functions are inline in every unit that calls them
 class Lowered:
     """The C of one function and what it needs."""
 
-    def __init__(self, text: str, needs: list[Key], linear: str, lines: list[Instruction]) -> None:
+    def __init__(self, text: str, needs: list[Key], lines: list[Instruction]) -> None:
         self.text = text
         self.needs = needs
-        self.linear = linear
         self.lines = lines
 
 
@@ -161,8 +160,7 @@ class UnitWriter:
         declarator = f"{attributes}{inline}{declarations.signature(function)}"
         text = f"{line}\n{declarator}\n{{ {head}\n{body}{unreachable}\n}}"
         needs = [*declarations.signature_needs(function), *low.needs]
-        linear = "\n".join(f"  {each.line:5}  {each.text}" for each in low.lines)
-        return Lowered(text, needs, f"{function.place}:\n{linear}", low.lines)
+        return Lowered(text, needs, low.lines)
 
     @staticmethod
     def locals_text(low: Lowerer, function: Function) -> str:
@@ -303,13 +301,16 @@ class UnitWriter:
         later: list[Key] = []
 
         def visit(key: Key) -> None:
-            key = self.declarations.normal(key)
-            if key in seen:
-                return
             seen.add(key)
-            declaration = self.declarations.of(key)
+            normal = self.declarations.normal(key)
+            if normal is not key:
+                if normal in seen:
+                    return
+                seen.add(normal)
+            declaration = self.declarations.of(normal)
             for need in declaration.needs:
-                visit(need)
+                if need not in seen:
+                    visit(need)
             later.extend(declaration.later)
             if declaration.text:
                 sections[declaration.section].append(declaration.text)
@@ -319,9 +320,11 @@ class UnitWriter:
         )
         for _, _, needs in parts:
             for need in needs:
+                if need not in seen:
+                    visit(need)
+        for need in later:  # which grows
+            if need not in seen:
                 visit(need)
-        while later:
-            visit(later.pop(0))
         definitions = [text for _, text, _ in parts]
         bodies = "\n".join(sections[BODIES])
         head = "\n".join("\n".join(each) for each in sections[:BODIES])
@@ -349,7 +352,7 @@ def write_units(program: Program) -> dict[str, str]:
     """The C units of a program."""
     writer = UnitWriter(program)
     units = writer.write()
-    program.linear = {f.place: each.linear for f, each in writer.lowered.items()}  # type: ignore[attr-defined]
+    program.linear = {function: each.lines for function, each in writer.lowered.items()}
     return units
 
 

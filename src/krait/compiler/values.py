@@ -55,6 +55,7 @@ if TYPE_CHECKING:
     from krait.compiler.program import Program
 
 Need = Callable[[str, object], None]
+Number = IntType | EnumType
 
 
 @dataclass(eq=False)
@@ -71,6 +72,15 @@ class Data:
     syntax: ast.AST | None = field(default=None)
 
 
+def int_class(cls: type) -> IntType | None:
+    """The type of a class of fixed-width integers; None for others, such as int."""
+    for base in cls.__mro__:
+        if is_lang(base.__module__) and base.__name__ in INTS:
+            kind = INTS[base.__name__]
+            return kind if base is cls else IntType(kind.bits, kind.signed, cls.__name__)
+    return None
+
+
 class Values:
     """Gives types and C text to build-time values."""
 
@@ -80,6 +90,7 @@ class Values:
         self._names: dict[int, tuple[SourceModule, str]] = {}
         self._keep: list[Any] = []
         self._symbols: set[str] = set()
+        self._int_classes: dict[type, IntType | None] = {}
 
     def index_names(self, modules: list[SourceModule]) -> None:
         """Remember which module-level name an object was bound to first."""
@@ -143,12 +154,11 @@ class Values:
         return None
 
     def _int_type(self, value: int, declared: Type | None) -> Type:
-        for base in type(value).__mro__:
-            if is_lang(base.__module__) and base.__name__ in INTS:
-                kind = INTS[base.__name__]
-                if base is type(value):
-                    return kind
-                return IntType(kind.bits, kind.signed, type(value).__name__)
+        cls = type(value)
+        if cls not in self._int_classes:
+            self._int_classes[cls] = int_class(cls)
+        if (kind := self._int_classes[cls]) is not None:
+            return kind
         if isinstance(declared, IntType | EnumType):
             return declared
         return UNTYPED
@@ -248,7 +258,7 @@ class Values:
             if isinstance(value, bytes):
                 return []
             data, fresh = self._data(value, kind, hint, syntax)
-            if not fresh:
+            if not fresh or isinstance(kind.element, Number):
                 return []
             return [(each, kind.element, f"{data.symbol}_{i}") for i, each in enumerate(value)]
         if isinstance(kind, PerCpuType):
@@ -445,10 +455,19 @@ class Values:
         if embedded_element(element) and isinstance(element, RefType):
             parts = [self._object(each, element, need, syntax) for each in value]
         else:
-            parts = [self.text(each, element, need, syntax, static=True) for each in value]
+            parts = self._texts(value, element, need, syntax)
             while parts and parts[-1] in ("0", "((u8)0)", "0u", "0ull", "((u16)0)", "false"):
                 parts.pop()
         return "{ " + ", ".join(parts or ["0"]) + " }"
+
+    def _texts(self, value: Any, element: Type, need: Need, syntax: ast.AST | None) -> list[str]:
+        if not isinstance(element, Number):
+            return [self.text(each, element, need, syntax, static=True) for each in value]
+        known = {
+            each: self.text(each, element, need, syntax, static=True)
+            for each in dict.fromkeys(value)
+        }
+        return [known[each] for each in value]
 
     def _object(self, value: Any, kind: RefType, need: Need, syntax: ast.AST | None) -> str:
         from krait.compiler.objects import c_field
