@@ -40,7 +40,7 @@ class CoercionChecker(ComparisonChecker):
     def coerce(self, node: Node, kind: Type, what: str = "") -> Node:
         """Let a value stand where a type is declared, or refuse it."""
         source = node.type
-        if source == kind:
+        if source is kind or source == kind:
             return node
         if node.is_static and not node.is_constant:
             made = self._coerce_static(node, kind)

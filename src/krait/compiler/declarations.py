@@ -24,9 +24,11 @@ from krait.compiler.types import (
     AtomicType,
     BufferType,
     CallableType,
+    Embedded,
     OwnedType,
     PerCpuType,
     RefType,
+    Scalar,
     SliceType,
     TableType,
     TupleType,
@@ -34,7 +36,6 @@ from krait.compiler.types import (
     VolatileType,
     constant_c,
     element_c,
-    element_tag,
     embedded_element,
     pointer_like,
     returned_in_registers,
@@ -83,10 +84,8 @@ class Declarations:
         if kind == "type" and isinstance(subject, Type):
             if isinstance(subject, RefType):
                 return ("forward", subject.cls)
-            if isinstance(subject, ArrayType | TableType):
+            if isinstance(subject, Embedded):
                 return ("element", subject.element)
-            if isinstance(subject, SliceType):
-                return ("slice", element_tag(subject.element)) if False else key
         return key
 
     # Types
@@ -96,6 +95,8 @@ class Declarations:
 
     def value_needs(self, kind: Type) -> list[Key]:
         """What a variable or member of a type needs."""
+        if isinstance(kind, Scalar):
+            return []
         if isinstance(kind, RefType | OwnedType):
             return [("forward", kind.cls)]
         if isinstance(kind, TupleType):

@@ -35,6 +35,7 @@ from krait.compiler.types import (
     is_optional,
     present,
 )
+from krait.compiler.values import BuildTimeOnly
 
 if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
@@ -137,7 +138,8 @@ class ExpressionChecker(CoercionChecker):
         value = self.lookup(node.id)
         if value is MISSING:
             raise CompileError(node, f"the name {node.id} is not defined")
-        return self.build_value(value, node, self._declared(node.id))
+        declared = None if isinstance(value, BuildTimeOnly) else self._declared(node.id)
+        return self.build_value(value, node, declared)
 
     def lookup(self, name: str) -> Any:
         """The build-time value of a global name."""
@@ -159,9 +161,11 @@ class ExpressionChecker(CoercionChecker):
                 node, f"{node.id} may be unset here", f"give {node.id} a value on every path before"
             )
         kind = self.narrowing.get(node.id, local.type) if self.narrowing is not None else local.type
-        kind = as_owned_as(kind, local.type)
-        copies = node.id in self.walrus
-        cast = kind != local.type and present(local.type) != kind
+        cast = False
+        if kind is not local.type:
+            kind = as_owned_as(kind, local.type)
+            cast = kind != local.type and present(local.type) != kind
+        copies, managed = node.id in self.walrus, kind.managed
 
         def emit(low: Lowerer) -> str:
             text = local.c_name
@@ -175,8 +179,8 @@ class ExpressionChecker(CoercionChecker):
             emit,
             node,
             place=Place(lambda _: local.c_name, local.type),
-            last_use_of=local if kind.managed and node in self.final_uses and not copies else None,
-            loose_base=kind.managed and node.id in self.reassigned,
+            last_use_of=local if managed and node in self.final_uses and not copies else None,
+            loose_base=managed and node.id in self.reassigned,
             escapes=frozenset({f"local {node.id}"}),
         )
 

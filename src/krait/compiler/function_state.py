@@ -324,6 +324,6 @@ def borrows(kind: Type) -> bool:
     """Whether a value of this type may point into something that it does not keep."""
     if isinstance(kind, TupleType):
         return any(borrows(each.type) for each in kind.cls.fields.values())
-    if isinstance(kind, RefType) and kind.unowned:
-        return False
-    return isinstance(kind, SliceType | RefType) and not kind.managed
+    if isinstance(kind, RefType):
+        return not kind.unowned and not kind.managed
+    return isinstance(kind, SliceType)

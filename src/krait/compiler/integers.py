@@ -59,13 +59,13 @@ COMPARED = {
 def literal(value: int, kind: Type) -> str:
     """A C constant of a kernel type."""
     value = int(value)
-    if isinstance(kind, EnumType | BigEndian):
+    if isinstance(kind, IntType):
+        bits, signed = kind.bits, kind.signed
+    elif isinstance(kind, EnumType | BigEndian):
         bits, signed = kind.bits, False
         if isinstance(kind, BigEndian):
             value = int.from_bytes(value.to_bytes(bits // 8, "big"), "little")
         value &= (1 << bits) - 1
-    elif isinstance(kind, IntType):
-        bits, signed = kind.bits, kind.signed
     else:
         bits, signed = 64, value < 0
     if signed:

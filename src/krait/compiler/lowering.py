@@ -20,10 +20,8 @@ from krait.compiler.references import has_managed_fields, release_code, retain_c
 from krait.compiler.types import (
     NEVER,
     NONE,
-    BoolType,
-    EnumType,
-    IntType,
     OwnedType,
+    Scalar,
     Type,
     pointer_like,
     returned_in_registers,
@@ -105,7 +103,7 @@ class Lowerer:
 
     def need_type(self, kind: Type) -> str:
         """Record a use of a C type and give its spelling."""
-        if not isinstance(kind, IntType | EnumType | BoolType):  # C knows those by themselves
+        if not isinstance(kind, Scalar):  # those are in the prelude
             self.need("type", kind)
         return kind.c
 

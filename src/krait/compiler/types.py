@@ -8,6 +8,7 @@ value, integers are the C integers of their width.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -476,10 +477,24 @@ USIZE = U64
 TEXT = SliceType(U8)
 STATIC = StaticType("build-time value")
 
+# Unions that are asked for often: to write one out makes it anew each time.
+Scalar = IntType | EnumType | BigEndian
+Number = IntType | EnumType
+Nullable = RefType | OwnedType | BufferType | CallableType
+Pointer = Nullable | WeakType
+InRegisters = Scalar | BoolType | Pointer | UserPointerType
+Embedded = ArrayType | TableType
+
+
+@functools.cache
+def static_type(what: str) -> StaticType:
+    """The type of what exists only at build time, by its kind."""
+    return StaticType(what)
+
 
 def element_tag(element: Type) -> str:
     """The name of an element in `slice_…` and `buffer_…` types: by C representation."""
-    if isinstance(element, IntType | BigEndian | EnumType):
+    if isinstance(element, Scalar):
         return element.c
     if isinstance(element, RefType):
         return ("ref_" if not embedded_element(element) else "") + element.tag
@@ -530,21 +545,21 @@ def element_c(element: Type) -> str:
 
 def optional(kind: Type) -> Type | None:
     """`kind | None`, or None where a type has no such form."""
-    if isinstance(kind, RefType | OwnedType | BufferType | CallableType):
+    if isinstance(kind, Nullable):
         return replace(kind, optional=True)
     return None
 
 
 def present(kind: Type) -> Type:
     """The type after `is not None`."""
-    if isinstance(kind, RefType | OwnedType | BufferType | CallableType) and kind.optional:
+    if isinstance(kind, Nullable) and kind.optional:
         return replace(kind, optional=False)
     return kind
 
 
 def is_optional(kind: Type) -> bool:
     """Whether None is a value of this type."""
-    return isinstance(kind, RefType | OwnedType | BufferType | CallableType) and kind.optional
+    return isinstance(kind, Nullable) and kind.optional
 
 
 def as_owned_as(kind: Type, other: Type) -> Type:
@@ -557,21 +572,9 @@ def as_owned_as(kind: Type, other: Type) -> Type:
 
 def pointer_like(kind: Type) -> bool:
     """Whether a value is one C pointer."""
-    return isinstance(kind, RefType | OwnedType | BufferType | CallableType | WeakType)
+    return isinstance(kind, Pointer)
 
 
 def returned_in_registers(kind: Type) -> bool:
     """Whether {value, error} fits into rax:rdx."""
-    return isinstance(
-        kind,
-        IntType
-        | BoolType
-        | EnumType
-        | BigEndian
-        | RefType
-        | OwnedType
-        | BufferType
-        | CallableType
-        | WeakType
-        | UserPointerType,
-    )
+    return isinstance(kind, InRegisters)

@@ -34,10 +34,11 @@ from krait.compiler.types import (
     CallableType,
     EnumType,
     IntType,
+    Number,
     PerCpuType,
     RefType,
+    Scalar,
     SliceType,
-    StaticType,
     TableType,
     TupleType,
     Type,
@@ -48,14 +49,15 @@ from krait.compiler.types import (
     embedded_element,
     listed,
     present,
+    static_type,
 )
 
 if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
     from krait.compiler.program import Program
 
+BuildTimeOnly = type | FunctionType | ModuleType
 Need = Callable[[str, object], None]
-Number = IntType | EnumType
 
 
 @dataclass(eq=False)
@@ -106,12 +108,11 @@ class Values:
         """Type a build-time value where an expression names it."""
         kind = self.type_of(value, declared, syntax)
         if kind is None:
-            return Node(
-                "build-time", StaticType(type(value).__name__), lambda _: "0", syntax, static=value
-            )
+            what = static_type(type(value).__name__)
+            return Node("build-time", what, lambda _: "0", syntax, static=value)
         if kind == NONE:
             return Node("none", NONE, lambda _: "0", syntax, constant=None)
-        if isinstance(kind, IntType | EnumType | BigEndian) or kind in (BOOL, UNTYPED):
+        if isinstance(kind, Scalar) or kind in (BOOL, UNTYPED):
             number = value.host if isinstance(kind, BigEndian) else value
             if kind != UNTYPED and kind != BOOL and not fits(int(number), kind):
                 raise CompileError(syntax, f"{int(number)} does not fit {kind}")
@@ -125,6 +126,8 @@ class Values:
 
     def type_of(self, value: Any, declared: Type | None, syntax: ast.AST | None) -> Type | None:
         """The kernel type of a build-time value; None if it exists only at build time."""
+        if isinstance(value, BuildTimeOnly):
+            return None
         if value is None:
             return declared if declared is not None and declared != NONE else NONE
         if isinstance(value, enum.Enum):
@@ -138,7 +141,7 @@ class Values:
         name = lang_name(type(value))
         if name in ("be16", "be32", "be64"):
             return BigEndian(int(name[2:]))
-        if isinstance(value, type | FunctionType | ModuleType | str | dict | set | frozenset):
+        if isinstance(value, str | dict | set | frozenset):
             return None
         if isinstance(value, tuple) and hasattr(value, "_fields"):
             if lang_name(type(value)) not in (None, "SyscallEntry"):
@@ -355,7 +358,7 @@ class Values:
             return "true" if value else "false"
         if isinstance(kind, BigEndian):
             return literal(int(getattr(value, "host", value)), kind)
-        if isinstance(kind, IntType | EnumType) or kind == UNTYPED:
+        if isinstance(kind, Number) or kind == UNTYPED:
             if not fits(int(value), kind):
                 raise CompileError(syntax, f"{int(value)} does not fit {kind}")
             return literal(int(value), kind)
