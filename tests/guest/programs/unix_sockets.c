@@ -555,6 +555,67 @@ static void later(void)
     close(e);
 }
 
+static long wait_for(int e)
+{
+    struct epoll_event got[4];
+    return epoll_wait(e, got, 4, 0);
+}
+
+static void fill(int s)
+{
+    int sent = 0;
+    while (send(s, "full", 4, MSG_DONTWAIT) == 4)
+        sent++;
+    printf("sent %d\n", sent);
+}
+
+/* A watched datagram socket whose peer changes and ends: nobody stays on what is gone. */
+static void reconnected(void)
+{
+    int e = epoll_create1(0), s = socket(AF_UNIX, SOCK_DGRAM, 0), other = socket(AF_UNIX, SOCK_DGRAM, 0);
+    int one = bound(SOCK_DGRAM, "@first"), two = bound(SOCK_DGRAM, "@second"), pair[2];
+    struct epoll_event ev = { EPOLLOUT };
+    VALUE(to(other, "@first"));
+    VALUE(to(s, "@first"));
+    fill(other);
+    VALUE(epoll_ctl(e, EPOLL_CTL_ADD, s, &ev));
+    VALUE(wait_for(e));
+    VALUE(read(one, buffer, 10));
+    VALUE(wait_for(e));
+    fill(s);
+    VALUE(wait_for(e));
+    VALUE(to(s, "@second"));
+    VALUE(wait_for(e));
+    close(one);
+    for (int i = 0; i < 20; i++) {
+        socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+        close(pair[0]);
+        close(pair[1]);
+    }
+    VALUE(to(other, "@second"));
+    fill(other);
+    VALUE(wait_for(e));
+    VALUE(read(two, buffer, 10));
+    VALUE(wait_for(e));
+    fill(other);
+    VALUE(wait_for(e));
+    close(two);
+    VALUE(wait_for(e));
+    VALUE(send(s, "x", 1, MSG_DONTWAIT));
+    VALUE(wait_for(e));
+    VALUE(epoll_ctl(e, EPOLL_CTL_DEL, s, NULL));
+    two = bound(SOCK_DGRAM, "@second");
+    VALUE(to(s, "@second"));
+    VALUE(to(other, "@second"));
+    fill(other);
+    VALUE(send(s, "x", 1, MSG_DONTWAIT));
+    close(s);
+    VALUE(read(two, buffer, 10));
+    close(other);
+    close(two);
+    close(e);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -579,5 +640,6 @@ int main(void)
     options();
     bulk();
     later();
+    reconnected();
     return 0;
 }

@@ -4,6 +4,10 @@ An endpoint outlives its socket, so that the peer finds out that it is closed. W
 message into the queue of the other endpoint, where there is room for a number of bytes; a datagram
 socket that hears many also limits how many messages wait (unix(7), net.unix.max_dgram_qlen).
 
+Who polls stays on the queue of its own endpoint only: a datagram socket may change its peer, and
+the old one may end, while somebody waits. An end that found no room at its peer stands in a list
+there and is told when that has changed (Linux: `unix_dgram_peer_wake_me`).
+
 User memory is copied into a fresh message before any lock is taken, and out of one while the lock
 is held only by a copy that cannot fault.
 """
@@ -70,6 +74,10 @@ class UnixEndpoint(Counted):
     """A stream's reader sleeps, so that no signal says that there is something."""
     wanted_room: u64 = 0
     """Of the peer, what this end asked for in vain; a signal says when it is there."""
+    first_crowded: UnixEndpoint | None = None
+    next_crowded: UnixEndpoint | None = None
+    crowded_at: UnixEndpoint | None = None
+    """Whose list this end is in; while it is, neither socket is gone."""
 
     def tell(self, reason: Reason) -> None:
         """Tell who has set O_ASYNC."""
@@ -82,6 +90,36 @@ class UnixEndpoint(Counted):
             self.wanted_room = u64(0)
             if (notices := self.notices) is not None:
                 notices.tell(Reason.OUT)
+
+    def remember_crowded(self, sender: UnixEndpoint) -> None:
+        """Tell a sender that found no room when there may be some."""
+        if sender.crowded_at is not self:
+            sender.forget_crowded()
+            sender.crowded_at = self
+            sender.next_crowded = self.first_crowded
+            self.first_crowded = sender
+
+    def forget_crowded(self) -> None:
+        """Wait for no peer's room any more."""
+        if (peer := self.crowded_at) is None:
+            return
+        before: UnixEndpoint | None = None
+        each = peer.first_crowded
+        while each is not None and each is not self:
+            before = each
+            each = each.next_crowded
+        if before is None:
+            peer.first_crowded = self.next_crowded
+        else:
+            before.next_crowded = self.next_crowded
+        self.next_crowded = None
+        self.crowded_at = None
+
+    def wake_crowded(self) -> None:
+        """There may be room, or never again."""
+        while (sender := self.first_crowded) is not None:
+            sender.forget_crowded()
+            sender.changed.wake_all()
 
     def put(
         self, message: UnixMessage, sender: UnixEndpoint, room: u64, most: u64, deadline_ns: u64
@@ -103,6 +141,8 @@ class UnixEndpoint(Counted):
                     break
                 if self.bytes + size > room:
                     sender.wanted_room = room
+                if sender.peer_serial == self.serial:
+                    self.remember_crowded(sender)
                 wait_for_change(self.changed, self.lock, deadline_ns)
             if (last := self.last) is not None:
                 last.following = message
@@ -161,6 +201,7 @@ class UnixEndpoint(Counted):
         with self.lock:
             self.shut |= how
         self.changed.wake_all()
+        self.wake_crowded()
 
     def clear(self) -> bool:
         """Drop what waits, without the lock held; say whether there was anything."""
@@ -182,6 +223,8 @@ class UnixEndpoint(Counted):
             self.shut = CANNOT_RECEIVE | CANNOT_SEND
         unread = self.clear()
         self.changed.wake_all()
+        self.wake_crowded()
+        self.forget_crowded()
         return unread
 
 

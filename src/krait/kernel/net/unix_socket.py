@@ -199,8 +199,10 @@ class UnixSocket(PassableSocket):
             if self.own.clear() and peer.peer_serial == self.own.serial:
                 peer.error = ECONNRESET
                 peer.changed.wake_all()
+            self.own.forget_crowded()
             self.peer = None
             self.own.peer_serial = 0
+            self.own.changed.wake_all()
 
     def accept(self) -> Socket:
         """Wait for a connection and give its socket. Raises EINVAL, EAGAIN, EINTR."""
@@ -336,8 +338,6 @@ class UnixSocket(PassableSocket):
         peer = self.peer
         if table is not None:
             table.add(own.changed)
-            if peer is not None:
-                table.add(peer.changed)
         events: u32 = 0
         if own.error != 0:
             events |= POLLERR
@@ -357,6 +357,7 @@ class UnixSocket(PassableSocket):
             events |= WRITABLE
         else:
             own.wanted_room = self.common.send_room
+            peer.remember_crowded(own)
         return events
 
     def async_notices(self, index: u32) -> AsyncNotices | None:
@@ -407,6 +408,7 @@ class UnixSocket(PassableSocket):
         self.common.set(name, value)
         if (peer := self.peer) is not None:
             peer.changed.wake_all()
+            self.own.changed.wake_all()
 
     def control(self, command: u32, argument: u64) -> i64:
         """Answer FIONREAD and SIOCOUTQ."""

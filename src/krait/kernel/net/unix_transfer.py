@@ -233,6 +233,7 @@ def receive_message(
 def tell_senders(own: UnixEndpoint, peer: UnixEndpoint | None, taken: UnixMessage) -> None:
     """There is room again."""
     own.changed.wake_all()
+    own.wake_crowded()
     if (sender := taken.sender) is not None:
         sender.changed.wake_all()
         sender.tell_of_room(own)
