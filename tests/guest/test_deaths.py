@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -61,6 +63,24 @@ def test_halt(build_program: Callable[..., str], root: str) -> None:
     program = build_program("guest/programs/halts.c", "-static", "-no-pie")
     here = run_on_host([program], b"", ENVIRONMENT)
     there = run_in_guest([program], b"", ENVIRONMENT, ("--root", root))
+    assert there.output.decode() == here.output.decode()
+    assert there.status == here.status == 0
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize("root", ["initrd", "disk"])
+def test_written_code(build_program: Callable[..., str], tmp_path: Path, root: str) -> None:
+    """What is written to a file that is mapped to be executed is executed.
+
+    The program that is started has the `hlt` that are listed; it executes the other, which may
+    write to its file.
+    """
+    program = build_program("guest/programs/halts.c", "-static", "-no-pie")
+    copies = [str(tmp_path / name) for name in ("here", "there")]
+    for copy in copies:
+        shutil.copy(program, copy)
+    here = run_on_host([copies[0], program], b"", ENVIRONMENT)
+    there = run_in_guest([copies[1], program], b"", ENVIRONMENT, ("--root", root))
     assert there.output.decode() == here.output.decode()
     assert there.status == here.status == 0
 

@@ -140,7 +140,43 @@ static void map_again(const char *what, int file, long offset, int before, int a
     munmap(page, PAGE);
 }
 
-int main(void)
+/* A listed file that is mapped to be executed and written to in all ways: what was written is executed. */
+static void written_to(const char *path, long offset)
+{
+    int file = open(path, O_RDWR), executable = PROT_READ | PROT_EXEC;
+    char *private = mmap(NULL, 2 * PAGE, executable, MAP_PRIVATE, file, offset);
+    char *shared = mmap(NULL, 2 * PAGE, executable, MAP_SHARED, file, offset);
+    char *later = mmap(NULL, 2 * PAGE, PROT_READ, MAP_SHARED, file, offset);
+    char *own = mmap(NULL, 2 * PAGE, executable | PROT_WRITE, MAP_PRIVATE, file, offset);
+    volatile char *writable = mmap(NULL, 2 * PAGE, PROT_READ | PROT_WRITE, MAP_SHARED, file, offset);
+    char *both = mmap(NULL, 2 * PAGE, executable | PROT_WRITE, MAP_SHARED, file, offset);
+    printf("read before it is executable: %d\n", later[PAGE] + later[0]);
+    printf("mprotect: %d\n", mprotect(later, 2 * PAGE, executable));
+    char *mappings[] = { private, shared, later, both };
+    const char *names[] = { "private", "shared", "executable later", "writable and executable" };
+    for (int i = 0; i < 4; i++) {
+        execute(names[i], mappings[i]);
+        execute(names[i], mappings[i] + PAGE + 2);
+    }
+    own[PAGE - 1] = 1;
+    printf("hidden: %d\n", mprotect(private, 2 * PAGE, PROT_NONE));
+    printf("shown: %d\n", mprotect(private, 2 * PAGE, executable));
+    printf("write: %zd\n", pwrite(file, "\xc3", 1, offset));
+    for (int i = 0; i < 4; i++)
+        execute(names[i], mappings[i]);
+    execute("a program's own copy", own);
+    writable[PAGE + 2] = (char)0xc3;
+    printf("msync: %d\n", msync((void *)writable, 2 * PAGE, MS_SYNC));
+    for (int i = 0; i < 4; i++)
+        execute(names[i], mappings[i] + PAGE + 2);
+    both[0] = (char)0x90;
+    both[1] = (char)0xc3;
+    execute("written through the executable mapping", private);
+    printf("in the file: %zd\n", pread(file, own, 2, offset));
+    printf("%x %x\n", (unsigned char)own[0], (unsigned char)own[1]);
+}
+
+int main(int count, char **words)
 {
     struct sigaction fault = { .sa_sigaction = on_fault, .sa_flags = SA_SIGINFO | SA_NODEFER };
     struct sigaction tick = { .sa_handler = on_tick, .sa_flags = SA_RESTART };
@@ -148,6 +184,12 @@ int main(void)
     sigaction(SIGSEGV, &fault, NULL);
     sigaction(SIGALRM, &tick, NULL);
 
+    if (count == 2) /* the file that was started is free to be written to when this is another's */
+        return execl(words[1], words[1], "written", words[0], NULL);
+    if (count == 3) {
+        written_to(words[2], offset_of(halts));
+        return 0;
+    }
     for (int turn = 0; turn < 3; turn++)
         execute("executed", halts);
     execute("executed in the middle of a page", second);

@@ -182,7 +182,7 @@ class AddressSpace(PlacedSpace):
 
     def trap_halts(self, vma: Vma) -> None:
         """Let a mapping become executable; raises ENOMEM, EIO."""
-        if (pager := vma.pager) is not None and not vma.is_shared:
+        if (pager := vma.pager) is not None:
             halts.replace_mapped(self, vma, pager)
 
     def change_rights(self, vma: Vma, protection: Protection) -> None:

@@ -2,9 +2,11 @@
 
 In ring 0 `hlt` waits for an interrupt and goes on, where Linux's programs get a general protection
 fault: musl's way to crash is one. The image builder finds these instructions by disassembly and
-writes their places into the image. Where a file of the image is mapped privately to be executed, a
-page with one is a copy, in which an invalid instruction stands for each: it traps before anything
-has happened, and the trap is told as the fault that `hlt` would have been (linux/traps.py).
+writes their places into the image. Where a file of the image is mapped to be executed, a page with
+one is a copy, in which an invalid instruction stands for each: it traps before anything has
+happened, and the trap is told as the fault that `hlt` would have been (linux/traps.py). The entry
+of such a copy is marked, so that it goes when the file's page is written to; a written page has no
+places any more.
 
 To look instead whether an interrupt returns to just behind a `hlt` was not enough: a program that
 has jumped to that place, over a check's `hlt` say, looks the same.
@@ -17,13 +19,13 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE
+from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE, TRAPS_HALTS
 from krait.kernel.arch.x86_64.layout import PAGE_SHIFT, PAGE_SIZE
 from krait.kernel.lang import Errno, Slice, u8, u64
 from krait.kernel.mm import frames
 from krait.kernel.mm.frames import Frame
 from krait.kernel.mm.mapped_pages import MappingSpace
-from krait.kernel.mm.page_range import entry_for
+from krait.kernel.mm.page_range import entry_for, is_of_file
 from krait.kernel.mm.pager import Pager
 from krait.kernel.mm.protection import Protection
 from krait.kernel.mm.translations import forget
@@ -36,7 +38,7 @@ INVALID: Final = u8(0xD6)
 
 def traps_halts(vma: Vma) -> bool:
     """Say whether a mapping is one whose `hlt` instructions are to trap."""
-    return Protection.EXECUTE in vma.protection and not vma.is_shared
+    return Protection.EXECUTE in vma.protection
 
 
 def has_halts(pager: Pager, index: u64) -> bool:
@@ -55,7 +57,7 @@ def replace_halts(pager: Pager, index: u64, page: Slice[u8]) -> None:
 
 
 def replace_mapped(space: MappingSpace, vma: Vma, pager: Pager) -> None:
-    """Do so in the pages of a private mapping that becomes executable; raises EIO, ENOMEM.
+    """Do so in the pages of a mapping that becomes executable; raises EIO, ENOMEM.
 
     The lock of the space is held; no page is executable yet.
     """
@@ -90,7 +92,8 @@ def replace_in_entry(space: MappingSpace, vma: Vma, pager: Pager, address: u64) 
     except Errno:
         frames.release(copy)
         raise
-    entries[place] = entry_for(copy, vma.protection, False)
+    kept = u64(TRAPS_HALTS) if is_of_file(entry) else u64(0)
+    entries[place] = entry_for(copy, vma.protection, False) | kept
     forget(space, address, address + PAGE_SIZE)
     frames.release(Frame(entry & ADDRESS))
 
@@ -102,6 +105,6 @@ def is_halt(vma: Vma, address: u64) -> bool:
         return False
     place = (vma.page_at(address) << PAGE_SHIFT) + (address & (PAGE_SIZE - 1))
     try:
-        return pager.next_halt(place) == place
+        return pager.had_halt(place)
     except Errno:
         return False

@@ -19,7 +19,13 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.arch.x86_64 import page_table
-from krait.kernel.arch.x86_64.entry_bits import ADDRESS, LARGE, PRESENT, WRITE
+from krait.kernel.arch.x86_64.entry_bits import (
+    ADDRESS,
+    LARGE,
+    PRESENT,
+    TRAPS_HALTS,
+    WRITE,
+)
 from krait.kernel.arch.x86_64.image_layout import zero_page
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
 from krait.kernel.lang import Errno, Slice, u64
@@ -90,7 +96,8 @@ def bring_in(space: MappingSpace, vma: Vma, address: u64, access: Access) -> Non
         if place != 0 and entries[place - 1] & WRITE != 0:
             space.resident_pages += go_on(vma, entries, place, address)
     elif entry & PRESENT == 0:
-        entries[place] = entry_for(Frame(entry & ADDRESS), vma.protection, False)
+        shown = entry_for(Frame(entry & ADDRESS), vma.protection, False)
+        entries[place] = shown | entry & TRAPS_HALTS
     page_table.flush(address)
 
 
@@ -135,7 +142,7 @@ def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
     halts = traps_halts(vma) and has_halts(pager, index)
     if access != Access.WRITE and not halts:
         return entry_for(pager.page(index), vma.protection, False)
-    if vma.is_shared:
+    if vma.is_shared and access == Access.WRITE:
         return entry_for(pager.page_for_write(index), vma.protection, True)
     if vma.length >= TAKEN_BYTES and not halts:
         taken = pager.take_page(index)
@@ -153,6 +160,8 @@ def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
         except Errno:
             frames.release(copy)
             raise
+        if access != Access.WRITE:
+            return entry_for(copy, vma.protection, False) | TRAPS_HALTS
     return entry_for(copy, vma.protection, access == Access.WRITE)
 
 

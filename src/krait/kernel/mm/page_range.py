@@ -18,6 +18,7 @@ from krait.kernel.arch.x86_64.entry_bits import (
     LARGE,
     NO_EXECUTE,
     PRESENT,
+    TRAPS_HALTS,
     WRITE,
 )
 from krait.kernel.arch.x86_64.image_layout import zero_page
@@ -50,7 +51,7 @@ def drop(space: MappingSpace, start: u64, end: u64) -> None:
 
 
 def drop_some(space: MappingSpace, start: u64, end: u64, copies: Copies) -> None:
-    """Forget the pages of a range, or only those that have other owners besides the mapping."""
+    """Forget the pages of a range, or only those that are not the program's own copies."""
     found = page_table.next_span(space.root, start, end)
     while found.address < end:
         stop = min(end, page_table.leaf_end(found.address))
@@ -71,7 +72,7 @@ def drop_entries(
     while address < stop:
         place = page_table.index(address)
         entry = entries[place]
-        if entry != 0 and (copies == Copies.DROP or is_shared(entry)):
+        if entry != 0 and (copies == Copies.DROP or is_of_file(entry)):
             entries[place] = u64(0)
             first = min(first, address)
             last = address + PAGE_SIZE
@@ -83,9 +84,9 @@ def drop_entries(
         forget(space, first, last)
 
 
-def is_shared(entry: u64) -> bool:
-    """Say whether an entry's frame has owners besides it."""
-    return frames.count(Frame(entry & ADDRESS)) != 1
+def is_of_file(entry: u64) -> bool:
+    """Say whether an entry shows what its file has: another owner's frame, or one of halts.py."""
+    return frames.count(Frame(entry & ADDRESS)) != 1 or entry & TRAPS_HALTS != 0
 
 
 def protect(space: MappingSpace, start: u64, end: u64, protection: Protection) -> None:
@@ -124,7 +125,7 @@ def protect_entries(entries: Slice[u64], address: u64, stop: u64, protection: Pr
 def with_rights(entry: u64, protection: Protection) -> u64:
     """Return an entry for the same frame with other rights."""
     writable = entry & WRITE != 0 and Protection.WRITE in protection
-    return entry_for(Frame(entry & ADDRESS), protection, writable)
+    return entry_for(Frame(entry & ADDRESS), protection, writable) | entry & TRAPS_HALTS
 
 
 def move(space: MappingSpace, start: u64, end: u64, target: u64) -> None:

@@ -54,6 +54,13 @@ class Pager(Counted):
         """
         return u64(NO_HALT)
 
+    def had_halt(self, place: u64) -> bool:
+        """Say whether there is or was a `hlt` at a place, which the program may have a copy of.
+
+        Raises EIO.
+        """
+        return self.next_halt(place) == place
+
     def remove_pages(self, first: u64, end: u64) -> None:
         """Turn pages into a hole, which reads as zeros (MADV_REMOVE); raises EINVAL."""
         raise Errno(EINVAL)

@@ -14,6 +14,8 @@ LARGE: Final = 1 << 7
 GLOBAL: Final = 1 << 8
 HIDDEN: Final = 1 << 9
 """Ours: the entry holds a frame that the protection keeps from the program (PROT_NONE)."""
+TRAPS_HALTS: Final = 1 << 10
+"""Ours: the frame is a copy of a file's page in which `hlt` traps, not the program's own copy."""
 NO_EXECUTE: Final = 1 << 63
 
 ADDRESS: Final = 0x000F_FFFF_FFFF_F000

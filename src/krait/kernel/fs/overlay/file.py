@@ -64,6 +64,10 @@ class OverlayFile(RamFile):
             place = self.lower.next_halt(((place >> PAGE_SHIFT) + 1) << PAGE_SHIFT)
         return u64(NO_HALT)
 
+    def had_halt(self, place: u64) -> bool:
+        """Ask the image, whatever was written since."""
+        return self.lower.had_halt(place)
+
     def heeds_set_id(self) -> bool:
         """Ask the image: a file stays on the mount where the host had it."""
         return self.lower.heeds_set_id()
