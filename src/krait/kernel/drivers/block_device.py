@@ -1,6 +1,6 @@
 """The contract of disks: pages in and out.
 
-A disk is read and written in pages of 4 KiB, up to 32 at a time, straight into the frames of the
+A disk is read and written in pages of 4 KiB, up to 64 at a time, straight into the frames of the
 caller. Requests are asynchronous and many may be under way. A completion runs in an interrupt: it
 may wake and note, and must not sleep, allocate or free.
 """
@@ -17,7 +17,7 @@ from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
 
 PAGE_BYTES: Final = 4096
-REQUEST_PAGES: Final = 32
+REQUEST_PAGES: Final = 64
 """The longest request."""
 
 

@@ -91,7 +91,7 @@ class VirtioDisk(BlockDevice):
             raise Errno(EINVAL)
         if request.writes and self.read_only:
             raise Errno(EROFS)
-        needed = u16(request.count) + 2
+        needed = run_count(request) + 2
         with self.starting, self.lock:
             while self.requests.free_count < needed and not self.requests.broken:
                 self.room.wait_spin(self.lock)
@@ -148,6 +148,16 @@ class VirtioDisk(BlockDevice):
             if request is not None:
                 self.under_way[index] = None
                 request.complete(EIO)
+
+
+def run_count(request: BlockRequest) -> u16:
+    """Count the pieces of a request."""
+    index: u64 = 0
+    count: u16 = 0
+    while index < request.count:
+        index += run_length(request, index)
+        count += 1
+    return count
 
 
 def run_length(request: BlockRequest, first: u64) -> u64:

@@ -2,9 +2,11 @@
 
 Pages that were read stay in a tree until memory is short; then those go that nobody else holds, in
 the order of a hand that goes round. A miss reads the missing pages of its 128 KiB at once, as Linux
-reads around a fault. While misses follow each other, as when a file is read from end to end, the
-next window is requested before it is needed, so that the disk works while the program does. When
-memory is short, nothing is read in advance: it would push out what is in use.
+reads around a fault, and of its 256 KiB once the program has turned out to be a large one: a JVM
+waits half as often for its 18 MiB of code, and a small program reads nothing for nothing. While
+misses follow each other, as when a file is read from end to end, the next window is requested
+before it is needed, so that the disk works while the program does. When memory is short, nothing is
+read in advance: it would push out what is in use.
 
 The last few MiB are kept when others want memory: a program whose code has to be read anew at every
 turn would get no further, and never reach the end that an error or its death would be. (Linux on
@@ -32,6 +34,9 @@ SECTORS_PER_PAGE: Final = 8
 CACHE_AND_CALLER: Final = 2
 SCARCE_SHARE: Final = 16
 """Memory is short when less than one part in so many is free."""
+FIRST_WINDOW: Final = 32
+LARGE_PROGRAM: Final = 512
+"""Pages read after which the longest requests are made."""
 KEPT_SHARE: Final = 8
 KEPT_MAX: Final = 1024
 """Pages that stay: one part in so many of all memory, at most 4 MiB."""
@@ -44,7 +49,7 @@ class DiskSource(ImageSource):
     lock: Mutex = inline()
     cache: PageTree = inline()
     requests: Array[BlockRequest | None] = inline(REQUESTS)
-    window: u64 = REQUEST_PAGES
+    window: u64 = FIRST_WINDOW
     expected: u64 = 0  # where the next miss is if reading goes on
     hand: u64 = 0
     reading: bool = False  # the memory that is wanted is for pages of this cache
@@ -81,11 +86,15 @@ class DiskSource(ImageSource):
         if slot == REQUESTS:
             scarce = frames.free() < frames.total() // SCARCE_SHARE
             following = index == self.expected and not scarce
-            self.window = u64(1 if scarce else REQUEST_PAGES)
+            self.window = u64(1) if scarce else self.usual_window()
             slot = self.start(index)
             if following and self.expected < self.page_count:
                 self.start_ahead(self.expected)
         self.finish(slot)
+
+    def usual_window(self) -> u64:
+        """Return how many pages to read at once while there is memory."""
+        return u64(REQUEST_PAGES if self.pages_read >= LARGE_PROGRAM else FIRST_WINDOW)
 
     def find_request(self, index: u64) -> u64:
         """Return the slot of the request that brings a page, `REQUESTS` if none does."""
