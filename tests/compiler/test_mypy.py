@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 from mypy import api
+from mypy.fscache import FileSystemCache
+from mypy.main import process_options
 
 ROOT = Path(__file__).parents[2]
 SAMPLES = Path(__file__).parent / "samples"
@@ -35,3 +37,15 @@ def test_refuses(report: str) -> None:
     }
     found = re.findall(r"mypy_refused\.py:(\d+): error: .*\[(\S+)\]", report)
     assert {(int(number), code) for number, code in found} == expected
+
+
+def test_sees_every_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What `python -m mypy` checks: Krait's own kernel, and those of the tests."""
+    monkeypatch.chdir(ROOT)
+    found, _ = process_options([], fscache=FileSystemCache())
+    seen = {Path(each.path).resolve() for each in found if each.path is not None}
+    kernels = {
+        *(ROOT / "src/krait/kernel").rglob("*.py"),
+        *(ROOT / "tests/guest/kernels").glob("*"),
+    }
+    assert {each for each in kernels if each.suffix == ".py"} <= seen
