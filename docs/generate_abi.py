@@ -105,7 +105,6 @@ REASONS = {
     "for tracers and profilers of the system": (
         "bpf fanotify_init fanotify_mark perf_event_open userfaultfd"
     ),
-    "files are not named by handles": "name_to_handle_at open_by_handle_at",
     "restarting needs no call of its own here": "restart_syscall",
     "16-bit and 32-bit segments": "modify_ldt",
     "memory that the kernel itself cannot reach": "memfd_secret",

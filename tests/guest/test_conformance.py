@@ -53,6 +53,18 @@ def test_same_answers(build_program: Callable[..., str], name: str) -> None:
     assert there.status == here.status == 0
 
 
+def test_handles(build_program: Callable[..., str]) -> None:
+    """Files by handle, on a tmpfs: bad input, and names that come and go."""
+    program = build_program("guest/programs/handles.c", "-static")
+    shutil.rmtree("/dev/shm/krait-handles", ignore_errors=True)
+    here = run_on_host([program], b"", ENVIRONMENT)
+    if b"opened: -1 1 " in here.output:
+        pytest.skip("root without CAP_DAC_READ_SEARCH, or another user")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "64M"))
+    assert there.output.decode().splitlines() == here.output.decode().splitlines()
+    assert there.status == here.status == 0
+
+
 def test_hostile_arguments(build_program: Callable[..., str]) -> None:
     """Every call of the table survives pointers, lengths and descriptors that lie."""
     program = build_program("guest/programs/hostile.c", "-static")

@@ -69,7 +69,7 @@ def test_an_entry_that_interrupts_send_again(actions: list[str]) -> None:
     for action in actions:
         if action == "again":
             if own.waiting:
-                pending.repeat(own)
+                own.repeats += u32(1)
             else:
                 pending.add(own)
             sent += 1

@@ -32,6 +32,7 @@ _SPECIAL = {
     "pwritev2": (LAST_ARGUMENT, 0),
     "open": (1, 0o3),
     "openat": (2, 0o3),
+    "open_by_handle_at": (2, 0o3),
     "clone": (NO_FLAGS, 0),
     "clone3": (NO_FLAGS, 0),
 }

@@ -52,10 +52,12 @@ CLONE = {
 }  # fmt: skip
 FLAGS: dict[str, dict[int, str]] = {
     "newfstatat": AT, "statx": AT, "faccessat2": AT, "fchownat": AT, "utimensat": AT,
-    "fchmodat2": AT, "linkat": AT, "execveat": AT, "unlinkat": {0x200: "AT_REMOVEDIR"},
+    "fchmodat2": AT, "linkat": AT, "execveat": AT, "name_to_handle_at": AT,
+    "unlinkat": {0x200: "AT_REMOVEDIR"},
     "close_range": {0x2: "CLOSE_RANGE_UNSHARE", 0x4: "CLOSE_RANGE_CLOEXEC"},
     "clone": CLONE, "clone3": CLONE,
     "dup3": OPEN, "open": OPEN, "openat": OPEN, "openat2": OPEN, "pipe2": OPEN,
+    "open_by_handle_at": OPEN,
     "renameat2": {0x1: "RENAME_NOREPLACE", 0x2: "RENAME_EXCHANGE", 0x4: "RENAME_WHITEOUT"},
     "epoll_create1": {0o2000000: "EPOLL_CLOEXEC"},
     "eventfd2": {0x1: "EFD_SEMAPHORE", 0o4000: "EFD_NONBLOCK", 0o2000000: "EFD_CLOEXEC"},

@@ -34,7 +34,6 @@ _COPES = {
     "cachestat": "only asked for statistics",
     "fanotify_init": "file watchers fall back to inotify or polling",
     "inotify_init1": "file watchers fall back to polling",
-    "name_to_handle_at": "falls back to paths",
     "ptrace": "debuggers only",
     "mseal": _GOES_ON,
     "map_shadow_stack": "glibc goes on without",

@@ -486,6 +486,18 @@ static void mounts(void)
          strstr(table, "/tmp/calls/mnt tmpfs rw,nosuid,noexec,relatime"));
     close(fd);
     CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0);
+    struct { unsigned bytes; int type; char rest[128]; } handle = { 128 };
+    int id;
+    CALL(mount, S(mount, "x", "/tmp/calls/mnt", "tmpfs", 0, NULL) == 0);
+    CALL(name_to_handle_at, S(name_to_handle_at, AT_FDCWD, "/tmp/calls/mnt", &handle, &id, 0) == 0);
+    CALL(open_by_handle_at, REFUSED(S(open_by_handle_at, AT_FDCWD, &handle, 0), ESTALE));
+    fd = open("/tmp/calls/mnt", O_RDONLY);
+    int other = S(open_by_handle_at, fd, &handle, O_RDONLY);
+    CALL(open_by_handle_at, other >= 0);
+    CALL(umount2, REFUSED(S(umount2, "/tmp/calls/mnt", 0), EBUSY));
+    close(fd);
+    close(other);
+    CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0);
 }
 
 static void *end_thread(void *unused)

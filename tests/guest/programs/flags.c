@@ -106,6 +106,16 @@ static long resolve_how(bits flags)
     return made(S(openat2, AT_FDCWD, "f", &how, sizeof how));
 }
 
+static struct { unsigned length; int type; char rest[128]; } handle = { 128 };
+static int mount;
+
+static long by_handle(bits flags)
+{
+    handle.length = 128;
+    return S(name_to_handle_at, AT_FDCWD, "f", &handle, &mount, 0) ? -1
+        : made(S(open_by_handle_at, AT_FDCWD, &handle, flags));
+}
+
 static long map(bits protection, bits flags)
 {
     char *at = mmap(page + 65536, 4096, protection, flags, flags & MAP_ANONYMOUS ? -1 : file, 0);
@@ -359,6 +369,8 @@ CALL(open_directory, made(S(open, ".", b | O_DIRECTORY, 0600)))
 CALL(open_unnamed, made(S(open, ".", b | O_TMPFILE | O_RDWR, 0600)))
 CALL(openat, made(S(openat, AT_FDCWD, "f", b, 0600)))
 CALL(openat2, open_how(b))
+CALL(name_to_handle_at, (handle.length = 128, S(name_to_handle_at, AT_FDCWD, "f", &handle, &mount, b)))
+CALL(open_by_handle_at, by_handle(b))
 CALL(openat2_resolve, resolve_how(b))
 CALL(memfd_create, made(S(memfd_create, "x", b)))
 CALL(getrandom, S(getrandom, room, 4, b))
@@ -433,7 +445,7 @@ static const struct { const char *name; long (*call)(bits); int count; } calls[]
     ROW(futex_waitv), ROW(futex_waitv_size), ROW(futex_waitv_flags), ROW(fallocate), ROW(fallocate_keep),
     ROW(preadv2), ROW(pwritev2), ROW(pipe_preadv2), ROW(msync), ROW(mlockall), ROW(mlock2), ROW(mremap),
     ROW(mmap_private), ROW(mmap_shared), ROW(mmap_validate), ROW(mmap_protection), ROW(mprotect), ROW(open),
-    ROW(open_directory), ROW(open_unnamed), ROW(openat), { "openat2", do_openat2, 64 },
+    ROW(name_to_handle_at), ROW(open_by_handle_at), ROW(open_directory), ROW(open_unnamed), ROW(openat), { "openat2", do_openat2, 64 },
     { "openat2_resolve", do_openat2_resolve, 64 }, ROW(memfd_create), ROW(getrandom),
     { "sched_setattr", do_sched_setattr, 64 }, ROW(clone), { "clone3", do_clone3, 64 }, ROW(clock_nanosleep),
     ROW(timer_settime), ROW(timerfd_create), ROW(timerfd_settime), ROW(signalfd4), ROW(sendto), ROW(recvfrom),

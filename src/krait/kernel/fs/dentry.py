@@ -61,6 +61,7 @@ class Dentry(Counted):
     unlinked: bool = False
     linkable: bool = False  # has no name yet (O_TMPFILE), but link(2) may give it one
     recent: bool = False
+    has_handle: bool = False  # its file system's table of handles refers to it
     cached_children: u32 = 0
     stored_name: Name = inline()
     next_in_bucket: Dentry | None = None
@@ -199,6 +200,8 @@ class DentryCache(Struct):
         if entry.unlinked:
             return
         entry.unlinked = True
+        if entry.has_handle:
+            forget_handle(entry)
         if entry.cached_children != 0:
             self.orphans += u64(entry.cached_children)
             most = max((self.mask + 1) >> ORPHANS_SHARE, u64(ORPHANS_LEAST))
@@ -313,6 +316,12 @@ class DentryCache(Struct):
 
 
 dentries = DentryCache()
+
+
+def forget_handle(entry: Dentry) -> None:
+    """Let the table of handles go of a name that is removed."""
+    if (vnode := entry.vnode) is not None and (table := vnode.filesystem.handles) is not None:
+        table.forget_name(vnode, entry)
 
 
 def is_orphan(entry: Dentry) -> bool:

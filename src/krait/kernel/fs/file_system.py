@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from krait.kernel.errno import EROFS
+from krait.kernel.fs.file_handles import HandleTable
 from krait.kernel.lang import Counted, Errno, Struct, Text, text, u32, u64
 
 BLOCK_SIZE = u64(4096)
@@ -50,6 +51,11 @@ class FileSystem(Counted):
     no_set_id: bool = False  # set-id bits do not count (MS_NOSUID)
     generated: bool = False  # files come into being when they are looked at
     last_inode: u64 = 0
+    handles: HandleTable | None = None  # made for the first handle (file_handles.py)
+
+    def gives_handles(self) -> bool:
+        """Say whether files here may be named by handles (name_to_handle_at(2))."""
+        return False
 
     def kind(self) -> Text:
         """Return the name that /proc/mounts shows."""

@@ -80,6 +80,7 @@ class MountTable(Struct):
         if place == self.count:
             raise Errno(EINVAL)
         if not detaches:
+            forget_names_of_handles(root)
             while dentries.shrink(u64(1 << 32)) != 0:
                 pass
             if reference_count(root) > ROOT_AND_WALK:
@@ -134,6 +135,27 @@ def attach(point: Dentry, source: Callable[[], Vnode]) -> Dentry:
         point.mounted = root
         point.mount_source = None
         return root
+
+
+def forget_names_of_handles(root: Dentry) -> None:
+    """Let go of the names that handles keep, which would look like uses.
+
+    If it is in use nevertheless, its files are found without their paths, its directories not.
+    """
+    if (vnode := root.vnode) is not None and (handles := vnode.filesystem.handles) is not None:
+        handles.forget_all_names()
+
+
+def number_of(dentry: Dentry) -> u32:
+    """Return the mount id of what a file is on, as mountinfo shows it; 1 is the root's."""
+    top = dentry
+    while (parent := top.parent) is not None:
+        top = parent
+    if (point := top.covered) is not None:
+        for index in range(table.count):
+            if (mounted := table.mounts[index]) is not None and mounted.point is point:
+                return mounted.number
+    return u32(1)
 
 
 def is_mount_point(dentry: Dentry) -> bool:

@@ -132,10 +132,10 @@ def post_once_more(
         pending = process.pending if target is None else target.signals.pending
         if queued.info.signo != info.signo:
             pending.mark(info.signo)
-        elif queued_signals.count >= process.limits.soft(Resource.SIGPENDING):
+        elif queued_signals.count + u64(queued.repeats) >= process.limits.soft(Resource.SIGPENDING):
             pending.mark(SIGIO)
         else:
-            pending.repeat(queued)
+            queued.repeats += 1
         process.signal_arrival.wake_all()
         notice(task, process)
 

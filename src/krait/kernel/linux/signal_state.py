@@ -47,7 +47,7 @@ class QueuedSignal(Counted):
 
     def __del__(self) -> None:
         """Give its place under RLIMIT_SIGPENDING back."""
-        queued_signals.count -= 1 + u64(self.repeats)
+        queued_signals.count -= 1
 
 
 class QueuedSignals(Struct):
@@ -94,11 +94,6 @@ class PendingSignals(Struct):
         self.count += 1
         self.bits |= signal_bit(queued.info.signo)
 
-    def repeat(self, queued: QueuedSignal) -> None:
-        """Send a waiting entry once more."""
-        queued.repeats += 1
-        queued_signals.count += 1
-
     def take(self, signo: u32) -> SignalInfo:
         """Remove the oldest of these signals, which must be pending.
 
@@ -116,7 +111,6 @@ class PendingSignals(Struct):
         self._unlink(before, here)
         if here.repeats != 0:
             here.repeats -= 1
-            queued_signals.count -= 1
             self.add(here)
         elif not self._holds(signo):
             self.bits &= ~signal_bit(signo)
@@ -131,7 +125,6 @@ class PendingSignals(Struct):
             after = here.next
             if mask & signal_bit(here.info.signo) != 0:
                 self._unlink(before, here)
-                queued_signals.count -= u64(here.repeats)
                 here.repeats = 0
             else:
                 before = here

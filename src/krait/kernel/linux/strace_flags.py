@@ -209,6 +209,8 @@ ARGUMENT_TABLES: Final[dict[tuple[str, int], list[FlagName]]] = {
     ("fchownat", 4): AT,
     ("linkat", 4): AT,
     ("statx", 2): AT,
+    ("name_to_handle_at", 4): AT,
+    ("open_by_handle_at", 2): OPEN,
     ("utimensat", 3): AT,
     ("faccessat2", 3): AT,
     ("getrandom", 2): RANDOM,

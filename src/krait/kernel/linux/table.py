@@ -53,6 +53,7 @@ FAMILIES: Final = (
 )
 IPC_FAMILIES: Final = (
     "aio_calls",
+    "handle_calls",
     "message_calls",
     "mount_calls",
     "posix_queue_calls",

@@ -34,6 +34,10 @@ class RamFileSystem(FileSystem):
     files_used: u64 = 0
     files_max: u64 = 0
 
+    def gives_handles(self) -> bool:
+        """Return True, as for Linux's tmpfs."""
+        return True
+
     def kind(self) -> Text:
         """Return tmpfs's name, since that is what programs know."""
         return text(b"tmpfs")
