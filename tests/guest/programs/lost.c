@@ -232,6 +232,7 @@ static void waits(void)
     epoll_ctl(poller, EPOLL_CTL_ADD, timer, &wanted);
     epoll_ctl(poller, EPOLL_CTL_ADD, signals, &wanted);
     epoll_ctl(nested, EPOLL_CTL_ADD, poller, &wanted);
+    epoll_ctl(nested, EPOLL_CTL_ADD, event, &wanted);
     epoll_wait(nested, found, 4, 0);
     epoll_ctl(poller, EPOLL_CTL_DEL, timer, &wanted);
     struct itimerspec soon = { .it_value = { 0, 1 } };
@@ -242,7 +243,8 @@ static void waits(void)
     int file = open("/tmp/lost-watched", O_CREAT | O_RDWR, 0600);
     close(file), unlink("/tmp/lost-watched");
     read(watch, bytes, 4096);
-    close(poller), close(event), close(timer), close(nested), close(signals), close(watch);
+    close(event); /* while two watch it */
+    close(poller), close(timer), close(nested), close(signals), close(watch);
 }
 
 /* Take what is pending of the signals that are sent here. */

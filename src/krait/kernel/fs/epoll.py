@@ -14,7 +14,7 @@ An interest refers weakly to its file: closing the last descriptor frees the fil
 which can never report again, is dropped when it is next met. Wakers may run in interrupts, so the
 ready list is under a spin lock.
 
-Waiters leave the queues of a file (`watching.py`) only while the weak reference still gives it.
+Waiters leave the queues of a file (`watching.py`) when the interest or the file ends.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class Epoll(File):
                 file=Weak(file), epoll=Weak(self), descriptor=descriptor, events=events, data=data
             )
             watched.interests += 1
-            table = WatchTable(watcher=interest)
+            table = WatchTable(watcher=interest, file=file)
             self._insert(interest)
             if file.poll(table) & (events | ALWAYS) != 0:
                 self.make_ready(interest)
@@ -348,7 +348,7 @@ class Epoll(File):
             interest.is_ready = False
 
     def __del__(self) -> None:
-        self.release_vnode()
+        self.release()
         if (buckets := self.buckets) is not None:
             for index in range(buckets.length):
                 interest = buckets[index]
@@ -364,9 +364,9 @@ class Epoll(File):
 
 
 def _leave_queues(interest: Interest) -> None:
-    """Take the waiters off; the queues of a file that is gone went with it."""
-    if interest.file.get() is not None:
-        interest.leave_queues()
+    """Take the waiters off; a file that is gone has done so."""
+    if (file := interest.file.get()) is not None:
+        interest.leave_queues(file)
     interest.watches = None
 
 

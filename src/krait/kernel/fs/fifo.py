@@ -54,7 +54,7 @@ class FifoFile(PipeReader):
 
     def __del__(self) -> None:
         """Close both ends."""
-        self.release_vnode()
+        self.release()
         self.pipe.close_ends(readers=1, writers=1)
 
 

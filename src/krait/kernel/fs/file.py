@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
-from krait.kernel.fs import file_locks, notify
+from krait.kernel.fs import file_locks, notify, watching
 from krait.kernel.fs.caller import Owner, owner_of_new
 from krait.kernel.fs.file_owner import FileOwner
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from krait.kernel.fs.async_notices import AsyncNotices
     from krait.kernel.fs.dentry import Dentry
     from krait.kernel.fs.poll import PollTable
+    from krait.kernel.fs.watching import Watch
 
 READABLE = u32(0x1 | 0x40)  # POLLIN | POLLRDNORM
 WRITABLE = u32(0x4 | 0x100)  # POLLOUT | POLLWRNORM
@@ -37,12 +38,13 @@ class File(Counted):
     """An open file description."""
 
     flags: u32  # status flags and access mode, as F_GETFL shows them
+    counted_writer: bool = False  # holds `vnode.begin_write`
+    holds_lock: bool = False  # of flock(2)
     offset: u64 = 0
     dentry: Dentry | None = None
     vnode: Vnode | None = None
     signal_owner: FileOwner | None = None
-    counted_writer: bool = False  # holds `vnode.begin_write`
-    holds_lock: bool = False  # of flock(2)
+    watched_by: Watch | None = None  # the waiters that stay on its queues (watching.py)
 
     @property
     def is_readable(self) -> bool:
@@ -185,8 +187,10 @@ class File(Counted):
         `owner` identifies the process: POSIX drops its record locks at this moment.
         """
 
-    def release_vnode(self) -> None:
-        """Give back what the file holds of its vnode; a kind's `__del__` calls it."""
+    def release(self) -> None:
+        """Give back what every kind of file holds; a kind's `__del__` calls it."""
+        if self.watched_by is not None:
+            watching.end_all(self)
         vnode = self.vnode
         if (owner := self.signal_owner) is not None:
             owner.leave()
@@ -200,4 +204,4 @@ class File(Counted):
 
     def __del__(self) -> None:
         """Give back what the file holds."""
-        self.release_vnode()
+        self.release()

@@ -294,7 +294,7 @@ class Inotify(File):
     def __del__(self) -> None:
         """Leave all vnodes."""
         watched.instances -= 1
-        self.release_vnode()
+        self.release()
         while (watch := self.watches) is not None:
             remove_watch(watch)
             self.watches = watch.next_of_file

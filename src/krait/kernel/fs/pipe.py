@@ -439,7 +439,7 @@ class PipeReader(PipeEnd):
         return self.pipe.notices_of(writers=False) if index == 0 else None
 
     def __del__(self) -> None:
-        self.release_vnode()
+        self.release()
         self.pipe.close_ends(readers=1, writers=0)
 
 
@@ -466,7 +466,7 @@ class PipeWriter(PipeEnd):
         return self.pipe.notices_of(writers=True) if index == 0 else None
 
     def __del__(self) -> None:
-        self.release_vnode()
+        self.release()
         self.pipe.close_ends(readers=0, writers=1)
 
 

@@ -126,4 +126,4 @@ class TimerFile(File):
     def __del__(self) -> None:
         """Stop the timer."""
         timer.cancel(self.timer)
-        self.release_vnode()
+        self.release()

@@ -166,7 +166,7 @@ class AioContext(Counted):
 
     def unlink(self, gone: PollRequest, before: PollRequest | None) -> None:
         """Take a request off its queues and out of the list."""
-        gone.leave_queues()
+        gone.leave_queues(gone.file)
         if before is None:
             self.waiting = gone.following
         else:
@@ -365,7 +365,7 @@ def submit_poll(
     made.following = context.waiting
     context.waiting = made
     context.waiting_count += 1
-    table = WatchTable(watcher=made)
+    table = WatchTable(watcher=made, file=file)
     try:
         file.poll(table)
     except Errno:

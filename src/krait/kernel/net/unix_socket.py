@@ -453,7 +453,7 @@ class UnixSocket(PassableSocket):
 
     def __del__(self) -> None:
         """Tell the peer, and those who wait to be accepted."""
-        self.release_vnode()
+        self.release()
         own = self.own
         unread = own.close()
         while (waiting := self.take_pending()) is not None:

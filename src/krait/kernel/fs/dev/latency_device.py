@@ -126,7 +126,7 @@ class LatencyFile(File):
     def __del__(self) -> None:
         """Take the request back."""
         requests.drop(self.request)
-        self.release_vnode()
+        self.release()
 
 
 def open_misc_device(vnode: Vnode, flags: u32, dentry: Dentry) -> File:
