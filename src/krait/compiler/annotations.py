@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 import collections.abc
 import enum
+import types
 import typing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -137,6 +138,8 @@ class AnnotationResolver:
             return BOOL
         if value is bytes:
             return TEXT
+        if isinstance(value, type) and not isinstance(value, types.GenericAlias):
+            return self._class(value, node, arguments)
         if isinstance(value, typing.TypeVar):
             bound = self.bindings.get(value.__name__)
             return bound if bound is not None else VariableType(value.__name__)
@@ -145,8 +148,6 @@ class AnnotationResolver:
         origin = typing.get_origin(value)
         if origin is not None:
             return self._alias(value, origin, node)
-        if isinstance(value, type):
-            return self._class(value, node, arguments)
         raise CompileError(node, f"{value!r} is not a type of kernel Python")
 
     def _alias(self, value: Any, origin: Any, node: ast.AST | None) -> Type:

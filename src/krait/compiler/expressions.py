@@ -38,6 +38,7 @@ from krait.compiler.types import (
 from krait.compiler.values import BuildTimeOnly
 
 if TYPE_CHECKING:
+    from krait.compiler.functions import Local
     from krait.compiler.lowering import Lowerer
 
 REFUSED: dict[type[ast.expr], tuple[str, str]] = {
@@ -129,7 +130,7 @@ class ExpressionChecker(CoercionChecker):
         """Type a name: a local, a type variable, or a module-level value."""
         local = self.function.locals.get(node.id)
         if local is not None:
-            return self._local(node)
+            return self._local(node, local)
         if node.id in self.local_names:
             raise CompileError(node, f"{node.id} is used before it is assigned")
         if node.id in self.function.bindings:
@@ -154,14 +155,16 @@ class ExpressionChecker(CoercionChecker):
             return self.program.declared_types.of_annotation(self.function.module, annotation)
         return self.program.declared_types.of_import(self.function.module, name)
 
-    def _local(self, node: ast.Name) -> Node:
-        local = self.function.locals[node.id]
-        if self.narrowing is not None and assigned_key(node.id) not in self.narrowing:
-            raise CompileError(
-                node, f"{node.id} may be unset here", f"give {node.id} a value on every path before"
-            )
-        kind = self.narrowing.get(node.id, local.type) if self.narrowing is not None else local.type
-        cast = False
+    def _local(self, node: ast.Name, local: Local) -> Node:
+        kind, cast = local.type, False
+        if self.narrowing is not None:
+            if assigned_key(node.id) not in self.narrowing:
+                raise CompileError(
+                    node,
+                    f"{node.id} may be unset here",
+                    f"give {node.id} a value on every path before",
+                )
+            kind = self.narrowing.get(node.id, kind)
         if kind is not local.type:
             kind = as_owned_as(kind, local.type)
             cast = kind != local.type and present(local.type) != kind

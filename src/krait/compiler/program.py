@@ -73,7 +73,9 @@ class Program:
         self.classes: dict[tuple[type, tuple[Type, ...]], ClassInfo] = {}
         self.functions: dict[tuple[Any, ...], Function] = {}
         self._methods: dict[tuple[ClassInfo, str], Function] = {}
+        self._plain: dict[FunctionType, Function] = {}
         self._signatures: dict[FunctionType, tuple[list[Parameter], Type]] = {}
+        self._unbound: dict[ast.FunctionDef, tuple[list[Parameter], Type]] = {}
         self._generic: dict[FunctionType, bool] = {}
         self.requested: list[Function] = []
         self._requested: set[Function] = set()
@@ -264,6 +266,15 @@ class Program:
     ) -> Function:
         """The instance of a top-level function or static method."""
         value = getattr(value, "__wrapped__", value)
+        if bindings:
+            return self._find_function(value, node, bindings)
+        if value not in self._plain:
+            self._plain[value] = self._find_function(value, node, bindings)
+        return self._plain[value]
+
+    def _find_function(
+        self, value: FunctionType, node: ast.AST | None, bindings: dict[str, Type]
+    ) -> Function:
         module = self.modules.load(value.__module__)
         qualname = value.__qualname__
         if "<locals>" in qualname:
@@ -310,9 +321,12 @@ class Program:
             return self.functions[key]
         decorators = decorators_of(node)
         is_method = owner is not None and "staticmethod" not in decorators
-        parameters, result = signature_of(
-            self, module, node, owner if is_method else None, bindings
-        )
+        if is_method or bindings:
+            parameters, result = signature_of(
+                self, module, node, owner if is_method else None, bindings
+            )
+        else:
+            parameters, result = self._unbound_signature(module, node)
         tail = (
             ""
             if owner is not None
@@ -366,7 +380,15 @@ class Program:
             syntax = module.function_node(value.__qualname__, value)
             if syntax is None:
                 raise CompileError(node, f"function {value.__qualname__} has no source")
-            found = self._signatures[value] = signature_of(self, module, syntax, None, {})
+            found = self._signatures[value] = self._unbound_signature(module, syntax)
+        return found
+
+    def _unbound_signature(
+        self, module: SourceModule, syntax: ast.FunctionDef
+    ) -> tuple[list[Parameter], Type]:
+        found = self._unbound.get(syntax)
+        if found is None:
+            found = self._unbound[syntax] = signature_of(self, module, syntax, None, {})
         return found
 
     def is_generic(self, value: FunctionType) -> bool:
