@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64.boot_info import boot_info
-from krait.kernel.drivers import outcome
-from krait.kernel.lang import Errno, Struct, Text, export, inline, log, text, u32, u64
+from krait.kernel.lang import Struct, Text, export, inline, log, text, u64
 from krait.kernel.protocol.word_reader import WordReader
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.spin_lock import SpinLock
@@ -65,16 +63,19 @@ def run(how: Text) -> None:
         through_a_third(second)
 
 
+class Locks(starting.Work):
+    """Taking locks."""
+
+    def obey(self, word: WordReader) -> None:
+        """Take them in this order."""
+        if word.key().equals(text(b"order")):
+            run(word.value())
+
+
+locks = Locks()
+
+
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start what threads need, take the locks, end."""
-    try:
-        starting.start(start_info)
-    except Errno as error:
-        log("the start raised {}", error.code)
-        outcome.exit(u32(1))
-    reader = WordReader(line=boot_info.command_line)
-    while reader.next():
-        if reader.key().equals(text(b"order")):
-            run(reader.value())
-    outcome.exit(u32(0))
+    starting.run(locks, start_info)

@@ -10,17 +10,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64 import boot_info
 from krait.kernel.arch.x86_64.cpu import interrupts_off, pause
-from krait.kernel.drivers import outcome
 from krait.kernel.lang import (
     Atomic,
-    Errno,
     Struct,
     address_of,
     at,
     export,
-    extern,
     inline,
     load,
     log,
@@ -31,8 +27,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import kernel_stack
 from krait.kernel.mm.heap_checks import POISON
-from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, entitlement, rcu, thread_life
+from krait.kernel.sched import clock, entitlement, kernel_lock, rcu, thread_life
 from krait.kernel.sched.cpu import bit_of
 from krait.kernel.sched.grace_periods import BATCH, Retirable
 from krait.kernel.sched.sleep import sleep_until
@@ -71,71 +66,52 @@ class Shared(Struct):
 shared = Shared()
 
 
-@extern("krait_take_kernel_lock")
-def take_kernel_lock() -> None:
-    """Take the lock, which this CPU does not hold; interrupts are off."""
+class Check(starting.Work):
+    """The one check."""
+
+    def check(self) -> None:
+        """Take the thing out under one reader; it goes under the next, who cannot have found it.
+
+        From where the first has begun to where the second has, this CPU does not sleep: idle, it
+        would look after what is retired by itself.
+        """
+        shared.thing = Thing(number=u64(42))
+        shared.neighbour = Thing()
+        place = address_of(shared.thing)
+        shared.place.store(place)
+        thread = thread_life.spawn(read_twice, u64(0), text(b"reader"), kernel_stack.allocate())
+        entitlement.set_affinity(thread, bit_of(u32(READER)))
+        while shared.reading.load() != 1:
+            sleep_until(clock.monotonic_ns() + MILLISECOND)
+        shared.place.store(u64(0))
+        take_out()
+        for _ in range(2 * BATCH):
+            rcu.retire(Thing())
+            rcu.advance()
+        shared.to_end.store(1)
+        while shared.reading.load() != 2:
+            pause()
+        assert shared.seen.load() == 42, "an object went under its reader"
+        log("the reader's object stayed")
+
+        rcu.advance()
+        assert load(u64, place) == POISON, "an object stays for a reader that came later"
+        shared.to_end.store(2)
+        while not shared.ended.load():
+            sleep_until(clock.monotonic_ns() + MILLISECOND)
+        rcu.advance()
+        rcu.advance()
+        assert rcu.grace_periods.is_empty(), "objects stay for nobody"
+        log("it went for the next")
 
 
-@extern("krait_drop_kernel_lock")
-def drop_kernel_lock() -> None:
-    """Let other CPUs into the kernel while this one stays; interrupts are off."""
+the_check = Check()
 
 
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start the second CPU, and take out what it reads."""
-    try:
-        starting.start(start_info)
-        check_words()
-    except Errno as error:
-        log("the start raised {}", error.code)
-        outcome.exit(u32(1))
-    outcome.exit(u32(0))
-
-
-def check_words() -> None:
-    """Check with as many CPUs as the command line asks for."""
-    reader = WordReader(line=boot_info.boot_info.command_line)
-    while reader.next():
-        if reader.key().equals(text(b"cpus")):
-            starting.start_others(u32(reader.number()))
-            check()
-
-
-def check() -> None:
-    """Take the thing out under one reader; it goes under the next, who cannot have found it.
-
-    From where the first has begun to where the second has, this CPU does not sleep: idle, it would
-    look after what is retired by itself.
-    """
-    shared.thing = Thing(number=u64(42))
-    shared.neighbour = Thing()
-    place = address_of(shared.thing)
-    shared.place.store(place)
-    thread = thread_life.spawn(read_twice, u64(0), text(b"reader"), kernel_stack.allocate())
-    entitlement.set_affinity(thread, bit_of(u32(READER)))
-    while shared.reading.load() != 1:
-        sleep_until(clock.monotonic_ns() + MILLISECOND)
-    shared.place.store(u64(0))
-    take_out()
-    for _ in range(2 * BATCH):
-        rcu.retire(Thing())
-        rcu.advance()
-    shared.to_end.store(1)
-    while shared.reading.load() != 2:
-        pause()
-    assert shared.seen.load() == 42, "an object went under its reader"
-    log("the reader's object stayed")
-
-    rcu.advance()
-    assert load(u64, place) == POISON, "an object stays for a reader that came later"
-    shared.to_end.store(2)
-    while not shared.ended.load():
-        sleep_until(clock.monotonic_ns() + MILLISECOND)
-    rcu.advance()
-    rcu.advance()
-    assert rcu.grace_periods.is_empty(), "objects stay for nobody"
-    log("it went for the next")
+    starting.run(the_check, start_info)
 
 
 def take_out() -> None:
@@ -148,10 +124,10 @@ def take_out() -> None:
 def read_twice(_argument: u64) -> None:
     """Read without the kernel lock."""
     with interrupts_off():
-        drop_kernel_lock()
+        kernel_lock.drop()
         look(u32(1))
         look(u32(2))
-        take_kernel_lock()
+        kernel_lock.take()
     shared.ended.store(True)
 
 

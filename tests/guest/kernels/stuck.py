@@ -8,18 +8,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from krait.kernel.arch.x86_64 import boot_info, per_cpu
+from krait.kernel.arch.x86_64 import per_cpu
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, interrupts_off, pause
-from krait.kernel.drivers import outcome, watchdog
+from krait.kernel.drivers import watchdog
 from krait.kernel.lang import (
     Atomic,
-    Errno,
     Struct,
     Text,
     export,
-    extern,
     inline,
-    log,
     panic,
     text,
     u32,
@@ -27,7 +24,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, entitlement, thread_life
+from krait.kernel.sched import clock, entitlement, kernel_lock, thread_life
 from krait.kernel.sched.cpu import bit_of, cpus
 from krait.kernel.sched.sleep import sleep_until
 from tests.guest.kernels import no_programs, starting
@@ -47,32 +44,24 @@ class Shared(Struct):
 shared = Shared()
 
 
+class Obedience(starting.Work):
+    """Doing what the words say, in their order."""
+
+    def obey(self, word: WordReader) -> None:
+        """Start the watchdog, or stand still."""
+        if word.key().equals(text(b"watchdog")):
+            watchdog.start(word.number())
+        elif word.key().equals(text(b"how")):
+            stand_still(word.value())
+
+
+obedience = Obedience()
+
+
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start the CPUs that the command line asks for, and stand still."""
-    try:
-        starting.start(start_info)
-        obey()
-    except Errno as error:
-        log("the start raised {}", error.code)
-    outcome.exit(u32(0))
-
-
-def obey() -> None:
-    """Do what the words say, in their order."""
-    reader = WordReader(line=boot_info.boot_info.command_line)
-    while reader.next():
-        if reader.key().equals(text(b"cpus")):
-            starting.start_others(u32(reader.number()))
-        elif reader.key().equals(text(b"watchdog")):
-            watchdog.start(reader.number())
-        elif reader.key().equals(text(b"how")):
-            stand_still(reader.value())
-
-
-@extern("krait_drop_kernel_lock")
-def drop_kernel_lock() -> None:
-    """Let other CPUs into the kernel while this one stays; interrupts are off."""
+    starting.run(obedience, start_info)
 
 
 def stand_still(how: Text) -> None:
@@ -133,7 +122,7 @@ def deaf_spin(argument: u64) -> None:
 def panic_together(argument: u64) -> None:
     """Panic when all CPUs but the first are about to, without the kernel lock."""
     disable_interrupts()
-    drop_kernel_lock()
+    kernel_lock.drop()
     shared.ready.add(1)
     while shared.ready.load() < cpus.count - 1:
         pause()

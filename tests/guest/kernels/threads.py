@@ -11,7 +11,6 @@ from typing import Final
 
 from krait.kernel.arch.x86_64 import apic
 from krait.kernel.arch.x86_64.cpu import interrupts_off
-from krait.kernel.drivers import outcome
 from krait.kernel.errno import EINTR, EIO
 from krait.kernel.lang import (
     Array,
@@ -22,7 +21,6 @@ from krait.kernel.lang import (
     inline,
     log,
     text,
-    u32,
     u64,
 )
 from krait.kernel.mm import frames, kernel_stack
@@ -71,31 +69,31 @@ shared = Shared()
 timers: Final = [Timer() for _ in range(TIMERS)]
 
 
+class Checks(starting.Work):
+    """All checks."""
+
+    def check(self) -> None:
+        """Run every check."""
+        check_exclusion()
+        check_turns()
+        check_deadline()
+        check_interruption()
+        check_wake_order()
+        check_callback()
+        check_timers()
+        check_short_countdowns()
+        check_shares()
+        check_idle()
+        check_stacks()
+
+
+checks = Checks()
+
+
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start what threads need, run the checks, end."""
-    try:
-        starting.start(start_info)
-        run_checks()
-    except Errno as error:
-        log("a check raised {}", error.code)
-        outcome.exit(u32(1))
-    outcome.exit(u32(0))
-
-
-def run_checks() -> None:
-    """Run every check."""
-    check_exclusion()
-    check_turns()
-    check_deadline()
-    check_interruption()
-    check_wake_order()
-    check_callback()
-    check_timers()
-    check_short_countdowns()
-    check_shares()
-    check_idle()
-    check_stacks()
+    starting.run(checks, start_info)
 
 
 def join(count: u64) -> None:

@@ -8,16 +8,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64 import boot_info, page_table
+from krait.kernel.arch.x86_64 import page_table
 from krait.kernel.arch.x86_64.cpu import interrupts_off, pause
 from krait.kernel.arch.x86_64.layout import PAGE_SIZE
-from krait.kernel.drivers import outcome
 from krait.kernel.lang import (
     Atomic,
-    Errno,
     Struct,
     export,
-    extern,
     inline,
     load,
     log,
@@ -28,8 +25,7 @@ from krait.kernel.lang import (
 from krait.kernel.mm import frames, kernel_stack, translations
 from krait.kernel.mm.page_range import entry_for
 from krait.kernel.mm.protection import Protection
-from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, entitlement, scheduler, thread_life
+from krait.kernel.sched import clock, entitlement, kernel_lock, scheduler, thread_life
 from krait.kernel.sched.cpu import bit_of, this_cpu
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.space import Space
@@ -58,54 +54,40 @@ class Shared(Struct):
 shared = Shared()
 
 
-@extern("krait_take_kernel_lock")
-def take_kernel_lock() -> None:
-    """Take the lock, which this CPU does not hold; interrupts are off."""
+class Check(starting.Work):
+    """The one check."""
+
+    def check(self) -> None:
+        """Let the reader see one page, and after it was replaced no other than the next."""
+        space = Space(root=page_table.make_root())
+        shared.space = space
+        entries = page_table.make_leaf(space.root, ADDRESS)
+        place = page_table.index(ADDRESS)
+        entries[place] = page_of(u64(1))
+        thread = thread_life.spawn(read, u64(0), text(b"reader"), kernel_stack.allocate())
+        entitlement.set_affinity(thread, bit_of(u32(READER)))
+        while shared.seen.load() != 1:
+            sleep_until(clock.monotonic_ns() + MILLISECOND)
+        assert this_cpu().space is None, "this CPU is to have no space"
+        entries[place] = page_of(u64(2))
+        translations.forget(space, ADDRESS, ADDRESS + PAGE_SIZE)
+        rounds = shared.rounds.load()
+        while shared.rounds.load() < rounds + 2:
+            pause()
+        assert shared.seen.load() == 2, "a CPU reads by an old translation"
+        shared.to_end.store(True)
+        while not shared.ended.load():
+            sleep_until(clock.monotonic_ns() + MILLISECOND)
+        log("the other CPU has forgotten")
 
 
-@extern("krait_drop_kernel_lock")
-def drop_kernel_lock() -> None:
-    """Let other CPUs into the kernel while this one stays; interrupts are off."""
+the_check = Check()
 
 
 @export("krait_main")
 def main(start_info: u64) -> None:
     """Start the second CPU, and replace what it reads."""
-    try:
-        starting.start(start_info)
-        reader = WordReader(line=boot_info.boot_info.command_line)
-        while reader.next():
-            if reader.key().equals(text(b"cpus")):
-                starting.start_others(u32(reader.number()))
-                check()
-    except Errno as error:
-        log("the start raised {}", error.code)
-        outcome.exit(u32(1))
-    outcome.exit(u32(0))
-
-
-def check() -> None:
-    """Let the reader see one page, and after it was replaced no other than the next."""
-    space = Space(root=page_table.make_root())
-    shared.space = space
-    entries = page_table.make_leaf(space.root, ADDRESS)
-    place = page_table.index(ADDRESS)
-    entries[place] = page_of(u64(1))
-    thread = thread_life.spawn(read, u64(0), text(b"reader"), kernel_stack.allocate())
-    entitlement.set_affinity(thread, bit_of(u32(READER)))
-    while shared.seen.load() != 1:
-        sleep_until(clock.monotonic_ns() + MILLISECOND)
-    assert this_cpu().space is None, "this CPU is to have no space"
-    entries[place] = page_of(u64(2))
-    translations.forget(space, ADDRESS, ADDRESS + PAGE_SIZE)
-    rounds = shared.rounds.load()
-    while shared.rounds.load() < rounds + 2:
-        pause()
-    assert shared.seen.load() == 2, "a CPU reads by an old translation"
-    shared.to_end.store(True)
-    while not shared.ended.load():
-        sleep_until(clock.monotonic_ns() + MILLISECOND)
-    log("the other CPU has forgotten")
+    starting.run(the_check, start_info)
 
 
 def page_of(number: u64) -> u64:
@@ -119,10 +101,10 @@ def read(_argument: u64) -> None:
     """Read again and again, with the space loaded and without the kernel lock."""
     scheduler.use_space(shared.space)
     with interrupts_off():
-        drop_kernel_lock()
+        kernel_lock.drop()
     while not shared.to_end.load():
         shared.seen.store(load(u64, ADDRESS))
         shared.rounds.store(shared.rounds.load() + 1)
     with interrupts_off():
-        take_kernel_lock()
+        kernel_lock.take()
     shared.ended.store(True)
