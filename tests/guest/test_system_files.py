@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
+from tests.conftest import Run
 
 PROGRAM = str(Path(__file__).parent / "programs" / "read_system_files.py")
 PYTHON = "/usr/bin/python3"
@@ -258,3 +259,35 @@ def test_names_that_are_looked_up_again() -> None:
     """Each is kept once, in directories too that no walk finds again: /proc's own are not kept."""
     there = run_in_guest(["/usr/bin/python3", "-c", NAMES_AGAIN], b"", ENVIRONMENT, ("-m", "128M"))
     assert there.output.startswith(b"True"), there.output + there.errors
+
+
+NAMES = """
+import os
+def sizes():
+    with open("/proc/meminfo") as file:
+        found = dict(line.split(":") for line in file)
+    print(*(int(found[name].split()[0]) for name in ("MemAvailable", "Slab", "SReclaimable")))
+def forget():
+    with open("/proc/sys/vm/drop_caches", "w") as file:
+        file.write("3")
+forget()
+sizes()
+for number in range(3000):
+    os.path.exists("/tmp/" + "x" * 200 + str(number))
+for folder, _, names in os.walk("/usr"):
+    for name in names:
+        os.lstat(f"{folder}/{name}")
+sizes()
+forget()
+sizes()
+"""
+
+
+@pytest.mark.guest
+def test_names_and_files_that_can_go_are_available(run_krait: Run) -> None:
+    """What the caches of names take comes back, and MemAvailable has said so."""
+    done = run_krait("run", "-m", "128M", "--", "/usr/bin/python3", "-S", "-E", "-c", NAMES)
+    before, full, after = (list(map(int, line.split())) for line in done.stdout.splitlines())
+    assert full[1] - before[1] > 1000, "nothing was cached"
+    assert full[2] > 0.7 * (full[1] - before[1])
+    assert abs(full[0] - after[0]) < 250

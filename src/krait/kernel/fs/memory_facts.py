@@ -6,12 +6,15 @@ from typing import Final, NamedTuple
 
 from krait.kernel.arch.x86_64.table_source import table_source
 from krait.kernel.fs.dentry import Dentry, dentries
+from krait.kernel.fs.overlay.file import OverlayFile
 from krait.kernel.fs.proc.source import processes
 from krait.kernel.fs.ramfs.file_system import ram_pages
 from krait.kernel.fs.rofs.disk import cached_pages
+from krait.kernel.fs.rofs.vnode import RofsVnode
+from krait.kernel.fs.shrinking import shrinking
 from krait.kernel.lang import Struct, size_of, u64
 from krait.kernel.mm import frames
-from krait.kernel.mm.heap import heap
+from krait.kernel.mm.heap import CLASS_OF, GRAIN, heap
 from krait.kernel.mm.kernel_stack import STACK_PAGES
 
 PAGE_KIB: Final = 4
@@ -31,7 +34,7 @@ class MemoryFacts(NamedTuple):
     anonymous: u64
     slabs: u64
     names: u64
-    """Of those, what names that were looked up take, which go when memory is short."""
+    """Of those, what names and files that were looked up take, which go when memory is short."""
     stacks: u64
     tables: u64
     kernel: u64
@@ -55,7 +58,7 @@ def read() -> MemoryFacts:
     slabs = heap.slab_frames + heap.large_frames
     threads = processes.thread_count
     stacks = u64(threads()) * STACK_PAGES if threads is not None else u64(0)
-    names = min(dentries.count * size_of(Dentry) // (PAGE_KIB << 10), slabs)
+    names = min(pages_of_names(), slabs)
     tables = table_source.in_use
     anonymous = processes.anonymous_pages
     return MemoryFacts(
@@ -71,6 +74,25 @@ def read() -> MemoryFacts:
         tables=tables,
         kernel=slabs + stacks + tables,
     )
+
+
+def pages_of_names() -> u64:
+    """Return what the shrinker of names works on, in whole slabs, as Linux counts SReclaimable.
+
+    Some of it is in use and stays.
+    """
+    pages = pages_of(size_of(Dentry), dentries.count) + dentries.long_names // (PAGE_KIB << 10)
+    if (overlay := shrinking.overlay) is not None:
+        pages += pages_of(size_of(OverlayFile), overlay.stand_ins)
+        pages += pages_of(size_of(RofsVnode), overlay.stand_ins)
+    return pages
+
+
+def pages_of(size: u64, count: u64) -> u64:
+    """Return so many objects' share of the slabs of their class, those with room included."""
+    kind = u64(CLASS_OF[(size + (GRAIN - 1)) // GRAIN])
+    objects = heap.objects[kind]
+    return heap.slabs_made[kind] * min(count, objects) // max(objects, u64(1))
 
 
 def peak() -> u64:

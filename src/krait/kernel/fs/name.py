@@ -22,6 +22,10 @@ class Name(Struct):
             return long.slice
         return self.short.part(u64(0), u64(self.length))
 
+    def long_bytes(self) -> u64:
+        """Return how much memory of its own the name has; 0 for a short one."""
+        return u64(self.length) if self.length > SHORT_NAME else u64(0)
+
     def set(self, name: Text) -> None:
         """Take a copy; raises ENOMEM before anything has changed."""
         if name.length <= SHORT_NAME:

@@ -36,6 +36,7 @@ class OverlayFileSystem(RamFileSystem):
     known: Buffer[InodeChunk | None]
     image_pages: u64
     hand: u64 = 0  # where `shrink` goes on
+    stand_ins: u64 = 0  # how many vnodes `known` has
 
     def kind(self) -> Text:
         """Return Linux's name for a file system of this kind."""
@@ -69,6 +70,7 @@ class OverlayFileSystem(RamFileSystem):
             self.known[inode // CHUNK] = chunk
         chunk.vnodes[inode % CHUNK] = vnode
         self.files_used += 1
+        self.stand_ins += 1
 
     def forget(self, vnode: Vnode) -> None:
         """Drop a vnode that has lost its last name."""
@@ -77,6 +79,7 @@ class OverlayFileSystem(RamFileSystem):
             chunk = self.known[inode // CHUNK]
             if chunk is not None and chunk.vnodes[inode % CHUNK] is vnode:
                 chunk.vnodes[inode % CHUNK] = None
+                self.stand_ins -= 1
 
     def shrink(self, wanted: u64) -> u64:
         """Drop up to `wanted` vnodes that can be made again; return how many were dropped."""
@@ -88,6 +91,7 @@ class OverlayFileSystem(RamFileSystem):
             visits += 1
             if chunk is not None:
                 dropped += shrink_chunk(chunk)
+        self.stand_ins -= dropped
         return dropped
 
 
