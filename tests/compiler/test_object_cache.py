@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,19 @@ def test_a_change_of_any_input_makes_another(tmp_path: Path, changed: tuple[byte
     assert cache.made == 2
     assert get(cache, *INPUTS) == b"|".join(INPUTS)
     assert cache.made == 2
+
+
+def test_the_object_unused_for_longest_is_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("krait.compiler.object_cache.KEPT", 2)
+    cache = ObjectCache(tmp_path)
+    for age, name in enumerate((b"newest", b"middle", b"oldest")):
+        path = cache.get([name], lambda path: path.touch())
+        path.with_suffix(".ci").touch()
+        os.utime(path, (1000 - age, 1000 - age))
+    cache.prune()
+    assert len(list(tmp_path.glob("*.o"))) == len(list(tmp_path.glob("*.ci"))) == 2
+    get(cache, b"newest")
+    get(cache, b"middle")
+    assert cache.made == 3

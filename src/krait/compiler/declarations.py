@@ -17,6 +17,7 @@ from krait.compiler.lowering import result_struct
 from krait.compiler.objects import c_field
 from krait.compiler.program import Thunk
 from krait.compiler.references import has_managed_fields
+from krait.compiler.scope import c_local
 from krait.compiler.types import (
     NEVER,
     NONE,
@@ -263,8 +264,6 @@ class Declarations:
 
     def signature(self, function: Function) -> str:
         """The C declarator of a function."""
-        from krait.compiler.scope import c_local
-
         result, out = c_result(function.result, function.returns_error)
         parameters = [f"{each.type.c} {c_local(each.name)}" for each in function.parameters]
         if out:

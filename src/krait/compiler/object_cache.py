@@ -47,8 +47,11 @@ class ObjectCache:
 
         Other builds add and drop objects at the same time.
         """
+        objects = [self.folder / name for name in os.listdir(self.folder) if name.endswith(".o")]
+        if len(objects) <= KEPT:
+            return
         used: list[tuple[float, Path]] = []
-        for path in self.folder.glob("*.o"):
+        for path in objects:
             with contextlib.suppress(FileNotFoundError):
                 used.append((path.stat().st_mtime, path))
         for _, path in sorted(used)[:-KEPT]:
