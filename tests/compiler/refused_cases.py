@@ -367,6 +367,39 @@ CASES: dict[str, str] = {
         + "class Pointer(Struct):\n    item: Item | None = None\n\n\npointer = Pointer()\n\n\n"
         "def f(item: Owned[Item]) -> None:\n    pointer.item = item  # <-\n    put(item)"
     ),
+    "part_stored_in_an_owned_object": (
+        KEEPER + "def f(n: Node) -> Owned[Keeper]:\n"
+        "    made: Owned[Keeper] = Keeper(part=n.part)  # <-\n    return made"
+    ),
+    "stack_struct_stored_in_an_owned_object": (
+        KEEPER + "def f() -> Owned[Keeper]:\n    p = Part()\n"
+        "    made: Owned[Keeper] = Keeper(part=p)  # <-\n    return made"
+    ),
+    "part_of_a_temporary_in_a_stack_struct": (
+        KEEPER + "def f() -> u32:\n    k = Keeper(part=Node().part)  # <-\n"
+        "    return part.count if (part := k.part) is not None else 0"
+    ),
+    "part_of_a_changed_local_in_a_stack_struct": (
+        KEEPER + "def f(n: Node) -> u32:\n    m = Node()\n    k = Keeper(part=m.part)  # <-\n"
+        "    m = n\n    return part.count if (part := k.part) is not None else 0"
+    ),
+    "part_of_a_changed_local_in_a_tuple": (
+        "class Found(NamedTuple):\n    part: Part\n\n\n"
+        "def f(n: Node) -> u32:\n    m = Node()\n    found = Found(m.part)  # <-\n"
+        "    m = n\n    return found.part.count"
+    ),
+    "part_of_a_changed_local_chosen": (
+        "def f(n: Node, c: bool) -> u32:\n    m = Node()\n    p = m.part if c else clock  # <-\n"
+        "    m = n\n    return p.count"
+    ),
+    "part_of_an_owned_parameter_returned": (
+        "class Item(Struct):\n    part: Part = inline()\n\n\n"
+        "def f(item: Owned[Item]) -> Part:\n    return item.part  # <-"
+    ),
+    "part_of_an_owned_local_returned": (
+        "class Item(Struct):\n    part: Part = inline()\n\n\n"
+        "def f() -> Part:\n    item: Owned[Item] = Item()\n    return item.part  # <-"
+    ),
     "part_of_unowned_stored": (
         "from krait.kernel.sched.thread import SavedStack, current\n\n\n"
         "class Saved(Struct):\n    stack: SavedStack | None = None\n\n\nsaved = Saved()\n\n\n"

@@ -23,6 +23,7 @@ from krait.compiler.types import (
     BufferType,
     EnumType,
     IntType,
+    OwnedType,
     RefType,
     SliceType,
     TableType,
@@ -155,7 +156,7 @@ class AssignmentChecker(LoopChecker):
             if is_optional(local.type) and not is_optional(inner) and inner != NONE:
                 self.narrowing[name] = as_owned_as(inner, local.type)
         self.note_places(name, value.escapes)
-        if value.owned and isinstance(local.type, RefType | BufferType):
+        if value.owned and isinstance(local.type, RefType | BufferType | OwnedType):
             self.note_places(name, frozenset({f"kept {name}"}))
         return self.local_code(local, value)
 

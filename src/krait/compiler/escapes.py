@@ -36,6 +36,7 @@ from krait.compiler.diagnostics import CompileError
 from krait.compiler.effects import Target, targets
 from krait.compiler.functions import Function
 from krait.compiler.nodes import INSIDE, within
+from krait.compiler.types import OwnedType
 
 if TYPE_CHECKING:
     from krait.compiler.program import Program
@@ -156,6 +157,8 @@ class Places:
         local = function.locals.get(name)
         if local is None or not local.parameter or not local.type.managed:
             return marks
+        if isinstance(local.type, OwnedType):  # moved here, so that it ends here
+            return marks | {f"kept {name}"}
         indices = [i for i, each in enumerate(function.parameters) if each.name == name]
         return marks | {f"holder {index}" for index in indices}
 

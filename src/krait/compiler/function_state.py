@@ -286,7 +286,8 @@ class FunctionState:
     def refuse_unkept(self, value: Node, how: str, remedy: str) -> None:
         """A slice or embedded part of an object that nothing else keeps can go only so far."""
         borrowed = isinstance(value.type, SliceType | RefType) and not value.type.managed
-        if borrowed and value.unstable_base and not self.function.module.unsafe:
+        loose = value.unstable_base or value.loose_base
+        if borrowed and loose and not self.function.module.unsafe:
             raise CompileError(
                 value.syntax, f"what this {value.type} lies in may end while it is {how}", remedy
             )

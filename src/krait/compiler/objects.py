@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from krait.compiler.lowering import Lowerer
 
 ENOMEM = 12  # Linux include/uapi/asm-generic/errno-base.h
+KEEP_IN_LOCAL = "keep its object in a local first, which is assigned once"
 
 
 @dataclass(frozen=True)
@@ -301,7 +302,7 @@ def construct(
     cls: ClassInfo,
 ) -> Node:
     """`Class(field=value, …)`."""
-    values = construction_arguments(checker, node, cls)
+    values = construction_arguments(checker, node, cls, on_stack=not cls.counted)
     checker.program.instantiate(cls)
     if cls.kind == "namedtuple":
         return construct_tuple(checker, node, cls, values)
@@ -315,9 +316,9 @@ def construct(
 
 
 def construction_arguments(
-    checker: ExpressionChecker, node: ast.Call, cls: ClassInfo
+    checker: ExpressionChecker, node: ast.Call, cls: ClassInfo, *, on_stack: bool
 ) -> dict[str, Node]:
-    """Match arguments with fields."""
+    """Match arguments with fields of an object that ends with the function, or may stay."""
     names = list(cls.fields)
     pairs: list[tuple[str, ast.expr]] = []
     if node.args and cls.kind != "namedtuple":
@@ -341,7 +342,7 @@ def construction_arguments(
         given[name] = checker.typed(expression, found.type, f"field {name}")
         if cls.kind != "namedtuple":
             checker.check_text(found, given[name])
-            checker.note_store(expression, found.type, given[name], on_stack=not cls.counted)
+            checker.note_store(expression, found.type, given[name], on_stack=on_stack)
     missing = [
         each.name for each in cls.fields.values() if each.required and each.name not in given
     ]
@@ -359,7 +360,7 @@ def construct_tuple(
     kind = TupleType(cls)
     managed = kind.managed
     for value in values.values():
-        checker.refuse_unkept(value, f"part of a {cls.display}", "keep its object in a local first")
+        checker.refuse_unkept(value, f"part of a {cls.display}", KEEP_IN_LOCAL)
 
     def emit(low: Lowerer) -> str:
         low.need_type(kind)
@@ -417,7 +418,7 @@ def construct_counted(
 
 def construct_owned(checker: ExpressionChecker, node: ast.Call, cls: ClassInfo, kind: Type) -> Node:
     """A Struct on the kernel heap, for its one owner; raises ENOMEM."""
-    values = construction_arguments(checker, node, cls)
+    values = construction_arguments(checker, node, cls, on_stack=False)
     checker.program.instantiate(cls)
     checker.note_raise(node)
     checker.note_owned(kind)
@@ -446,6 +447,8 @@ def construct_on_stack(
     from krait.compiler.references import has_managed_fields
 
     name = checker.new_stack_object(cls)
+    for value in values.values():
+        checker.refuse_unkept(value, f"in a field of a {cls.display}", KEEP_IN_LOCAL)
     borrowed = [value for value in values.values() if borrows(value.type)]
     marks = frozenset(each for value in borrowed for each in value.escapes)
     checker.note_places(f"within {name}", marks)

@@ -9,9 +9,10 @@ never ask for more than this mask.
 
 A waker may run in an interrupt: `on_wake` only sets a word and wakes a queue.
 
-Invariant that makes this module sound: a file names only queues that are embedded in itself or in
-an object that it refers to as long as it lives, and the `PollEntry` which remembers a queue holds a
-counted reference to the file in `owner`, taken before the file is asked.
+Invariant that makes this module sound: a file names only queues that are embedded in itself, in an
+object that it refers to as long as it lives, or in one that never ends (the console, the process),
+and the `PollEntry` which remembers a queue holds a counted reference to the file in `owner`, taken
+before the file is asked.
 """
 
 from __future__ import annotations

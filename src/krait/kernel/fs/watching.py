@@ -4,9 +4,8 @@ A file names its queues once, when the watcher comes; a waiter stays on each of 
 watcher when the queue is woken, from interrupts too. The file lists these waiters, and takes them
 off its queues when it ends: a queue may be older than the file (a pipe's, which has two ends).
 
-Invariant that makes this module sound: `Watch.queue` is embedded in the watched file or in an
-object that the file refers to as long as it lives, and a `Watch` is in its queue only while it is
-in the list of that file.
+Invariant that makes this module sound: `Watch.queue` is as `fs/poll.py` says, there as long as the
+watched file, and a `Watch` is in its queue only while it is in the list of that file.
 """
 
 from __future__ import annotations

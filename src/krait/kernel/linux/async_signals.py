@@ -51,7 +51,9 @@ class SignalNotice(AsyncNotice):
         elif not owner.is_of(process.pid, process.group_id):
             return
         info = plain_info() if owner.signo == 0 else info_about(owner, self.descriptor, reason)
-        pending = process.pending if target is None else target.signals.pending
+        pending = process.pending
+        if target is not None:
+            pending = target.signals.pending
         if pending.wants(info.signo):
             post_once_more(process, target, self.prepared, info)
 
