@@ -25,7 +25,7 @@ from typing import Final
 
 from krait.kernel.errno import ENOENT
 from krait.kernel.fs import notify
-from krait.kernel.fs.name import SHORT_NAME, Name
+from krait.kernel.fs.name import Name
 from krait.kernel.fs.rofs.layout import FNV_PRIME, FNV_START
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -71,8 +71,6 @@ class Dentry(Counted):
 
     def __del__(self) -> None:
         """Tell who watches a file without names that its last user has gone."""
-        if self.stored_name.length > SHORT_NAME:
-            dentries.long_names -= self.stored_name.long_bytes()
         if notify.notifications.count != 0 and self.unlinked:
             vnode = self.vnode
             if vnode is not None and (vnode.nlink == 0 or vnode.is_directory):
@@ -107,7 +105,6 @@ class DentryCache(Struct):
     limit: u64 = 0
     hand: u64 = 0
     last_serial: u32 = 0
-    long_names: u64 = 0  # bytes that names take for themselves
     orphans: u64 = 0  # cached names in directories that have been removed
     orphans_kept: u64 = 0  # how many of them somebody held at the last round
 
@@ -142,8 +139,6 @@ class DentryCache(Struct):
         self.last_serial = self.last_serial.wrapping_add(1)
         entry = Dentry(vnode=vnode, serial=self.last_serial)
         entry.stored_name.set(name)
-        if name.length > SHORT_NAME:
-            self.long_names += entry.stored_name.long_bytes()
         return entry
 
     def insert(self, entry: Dentry) -> None:
@@ -225,10 +220,7 @@ class DentryCache(Struct):
     def move(self, entry: Dentry, parent: Dentry, name: Text, hash: u32) -> None:
         """Give a dentry a new place, after its file has been renamed."""
         self.remove(entry)
-        before = entry.stored_name.long_bytes()
         entry.stored_name.set(name)
-        self.long_names += entry.stored_name.long_bytes()
-        self.long_names -= before
         entry.parent = parent
         entry.hash = hash
         self.insert(entry)
@@ -286,6 +278,17 @@ class DentryCache(Struct):
             entry = follower
         buckets[index] = kept
         return dropped
+
+    def long_names(self) -> u64:
+        """Add up the memory that names take for themselves; looks at all of them."""
+        total: u64 = 0
+        if (buckets := self.buckets) is not None:
+            for index in range(buckets.length):
+                entry = buckets[index]
+                while entry is not None:
+                    total += entry.stored_name.long_bytes()
+                    entry = entry.next_in_bucket
+        return total
 
     def grow(self) -> Buffer[Dentry | None]:
         """Double the table, or make the first."""

@@ -81,10 +81,10 @@ def pages_of_names() -> u64:
 
     Some of it is in use and stays.
     """
-    pages = pages_of(size_of(Dentry), dentries.count) + dentries.long_names // (PAGE_KIB << 10)
+    pages = pages_of(size_of(Dentry), dentries.count) + dentries.long_names() // (PAGE_KIB << 10)
     if (overlay := shrinking.overlay) is not None:
-        pages += pages_of(size_of(OverlayFile), overlay.stand_ins)
-        pages += pages_of(size_of(RofsVnode), overlay.stand_ins)
+        files = overlay.stand_ins()
+        pages += pages_of(size_of(OverlayFile), files) + pages_of(size_of(RofsVnode), files)
     return pages
 
 

@@ -36,7 +36,6 @@ class OverlayFileSystem(RamFileSystem):
     known: Buffer[InodeChunk | None]
     image_pages: u64
     hand: u64 = 0  # where `shrink` goes on
-    stand_ins: u64 = 0  # how many vnodes `known` has
 
     def kind(self) -> Text:
         """Return Linux's name for a file system of this kind."""
@@ -70,7 +69,6 @@ class OverlayFileSystem(RamFileSystem):
             self.known[inode // CHUNK] = chunk
         chunk.vnodes[inode % CHUNK] = vnode
         self.files_used += 1
-        self.stand_ins += 1
 
     def forget(self, vnode: Vnode) -> None:
         """Drop a vnode that has lost its last name."""
@@ -79,7 +77,16 @@ class OverlayFileSystem(RamFileSystem):
             chunk = self.known[inode // CHUNK]
             if chunk is not None and chunk.vnodes[inode % CHUNK] is vnode:
                 chunk.vnodes[inode % CHUNK] = None
-                self.stand_ins -= 1
+
+    def stand_ins(self) -> u64:
+        """Count the vnodes that stand for lower ones; looks at all of them."""
+        total: u64 = 0
+        for index in range(self.known.length):
+            if (chunk := self.known[index]) is not None:
+                for place in range(u64(CHUNK)):
+                    if chunk.vnodes[place] is not None:
+                        total += 1
+        return total
 
     def shrink(self, wanted: u64) -> u64:
         """Drop up to `wanted` vnodes that can be made again; return how many were dropped."""
@@ -91,7 +98,6 @@ class OverlayFileSystem(RamFileSystem):
             visits += 1
             if chunk is not None:
                 dropped += shrink_chunk(chunk)
-        self.stand_ins -= dropped
         return dropped
 
 
