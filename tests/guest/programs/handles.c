@@ -60,6 +60,21 @@ static int opened(const char *what, int mount, int flags)
     return fd;
 }
 
+/* The mount of a file as statx and fdinfo say it. */
+static void mounts(int fd, int expected, const char *what)
+{
+    struct statx facts;
+    char path[64], line[64];
+    int id = -1;
+    VALUE(statx(fd, "", AT_EMPTY_PATH, STATX_MNT_ID, &facts));
+    snprintf(path, sizeof path, "/proc/self/fdinfo/%d", fd);
+    FILE *info = fopen(path, "r");
+    while (fgets(line, sizeof line, info))
+        sscanf(line, "mnt_id: %d", &id);
+    fclose(info);
+    printf("%s: statx %d, fdinfo %d\n", what, facts.stx_mnt_id == expected, id == expected);
+}
+
 static void naming(void)
 {
     int file = open("file", O_CREAT | O_RDWR, 0600), ends[2];
@@ -86,6 +101,11 @@ static void naming(void)
     named("proc", AT_FDCWD, "/proc/self/status", 128, 0);
     pipe(ends);
     named("pipe", ends[0], "", 128, AT_EMPTY_PATH);
+    int status = open("/proc/self/status", O_RDONLY);
+    mounts(file, mount_of(FOLDER), "tmpfs");
+    mounts(status, mount_of("/proc/self/status"), "proc");
+    mounts(ends[0], mount_of("/"), "pipe is on no other's");
+    close(status);
     int mount;
     VALUE(syscall(SYS_name_to_handle_at, AT_FDCWD, 8, &room, &mount, 0));
     VALUE(syscall(SYS_name_to_handle_at, AT_FDCWD, "file", 8, &mount, 0));

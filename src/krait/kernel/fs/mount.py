@@ -147,7 +147,10 @@ def forget_names_of_handles(root: Dentry) -> None:
 
 
 def number_of(dentry: Dentry) -> u32:
-    """Return the mount id of what a file is on, as mountinfo shows it; 1 is the root's."""
+    """Return the mount id of what a file is on, as mountinfo shows it.
+
+    A file that is in no directory has one that is not shown, as a pipe on Linux.
+    """
     top = dentry
     while (parent := top.parent) is not None:
         top = parent
@@ -155,7 +158,12 @@ def number_of(dentry: Dentry) -> u32:
         for index in range(table.count):
             if (mounted := table.mounts[index]) is not None and mounted.point is point:
                 return mounted.number
-    return u32(1)
+    return u32(1) if top is table.root else hidden_number()
+
+
+def hidden_number() -> u32:
+    """Return a mount id that no line of mountinfo has; the control group has the last there."""
+    return table.last_number + 2
 
 
 def is_mount_point(dentry: Dentry) -> bool:

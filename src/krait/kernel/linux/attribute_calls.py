@@ -13,6 +13,7 @@ from krait.kernel.fs import attributes, notify, permission
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext
+from krait.kernel.fs.mount import hidden_number, number_of
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.size_limit import check_new_size
@@ -162,7 +163,9 @@ def statx(
     if u32(flags) & ~u32(0x7900) != 0 or u32(flags) & 0x6000 == 0x6000 or mask >> 31 != 0:
         raise Errno(EINVAL)
     result = Statx()
-    fill_statx(named(directory, path, flags), result)
+    found = place(directory, path, flags)
+    mount = hidden_number() if (dentry := found.dentry) is None else number_of(dentry)
+    fill_statx(found.vnode, mount, result)
     into.copy_out(result)
 
 

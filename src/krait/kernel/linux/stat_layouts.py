@@ -133,7 +133,7 @@ def fill_stat(vnode: Vnode, into: Stat) -> None:
     into.change_nanoseconds = u64(vnode.ctime_ns % SECOND_NS)
 
 
-def fill_statx(vnode: Vnode, into: Statx) -> None:
+def fill_statx(vnode: Vnode, mount: u32, into: Statx) -> None:
     """Describe a file as statx(2) does: the basic fields, whatever was asked for."""
     vnode.refresh()
     into.mask = STATX_BASIC | STATX_MNT_ID
@@ -152,7 +152,7 @@ def fill_statx(vnode: Vnode, into: Statx) -> None:
     into.special_minor = minor(vnode.rdev)
     into.device_major = major(vnode.filesystem.device)
     into.device_minor = minor(vnode.filesystem.device)
-    into.mount_id = vnode.filesystem.device
+    into.mount_id = u64(mount)
 
 
 def fill_statfs(vnode: Vnode, into: StatFs) -> None:

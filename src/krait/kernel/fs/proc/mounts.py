@@ -58,7 +58,7 @@ def write_mountinfo(out: TextBuffer) -> None:
         out.put(text(b" "))
         out.put(mount.kind)
         out.put(text(b" rw\n"))
-    out.put_decimal(table.count + 1)
+    out.put_decimal(u64(table.last_number) + 1)
     put_parent_and_device(u64(system), control_group.device, out)
     out.put(text(b"/sys/fs/cgroup "))
     out.put(text(GROUP_OPTIONS))
