@@ -396,6 +396,13 @@ static void mounts(void)
     if (!mount("none", "/tmp/lost-mount", "tmpfs", 0, "size=1m")) {
         int file = open("/tmp/lost-mount/file", O_CREAT | O_RDWR, 0600);
         write(file, bytes, 9000);
+        struct { unsigned length; int type; char rest[128]; } handle = { 128 };
+        int id, folder = open("/tmp/lost-mount", O_RDONLY);
+        if (!syscall(SYS_name_to_handle_at, AT_FDCWD, "/tmp/lost-mount/file", &handle, &id, 0))
+            close(syscall(SYS_open_by_handle_at, folder, &handle, O_RDONLY));
+        handle.length = 128;
+        syscall(SYS_name_to_handle_at, AT_FDCWD, "/tmp/lost-mount", &handle, &id, 0);
+        close(folder);
         close(file);
         if (umount("/tmp/lost-mount"))
             puts("umount fails");

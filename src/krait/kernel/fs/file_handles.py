@@ -76,6 +76,7 @@ class HandleTable(Counted):
                 entry = entry.following
 
     def forget_name(self, vnode: Vnode, name: Dentry) -> None:
-        """Let go of a name that is being removed."""
+        """Let go of a name that is being removed, and of files that went before."""
+        self.drop_gone(vnode.ino % BUCKETS)
         if (entry := self.find(vnode.ino)) is not None and entry.name is name:
             entry.name = None
