@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -41,3 +42,15 @@ def test_memory_of_the_old_program(build_program: Build, cpus: str) -> None:
     program = build_program("guest/programs/exec_memory.c", "-static", "-pthread")
     there = run_in_guest([program], b"", ENVIRONMENT, ("-m", "256M", "-c", cpus))
     assert there.output == b"free again\n", there.errors
+
+
+@pytest.mark.guest
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts, there as well")
+@pytest.mark.parametrize(("flags", "effective"), [("0", 65534), ("2", 0)], ids=["suid", "nosuid"])
+def test_set_id_bits_on_a_mount_of_the_guest(
+    build_program: Build, flags: str, effective: int
+) -> None:
+    """MS_NOSUID, which is 2, counts; nothing is mounted on the host."""
+    program = build_program("guest/programs/set_id_mount.c", "-static")
+    there = run_in_guest([program, flags], b"", ENVIRONMENT)
+    assert (there.output.decode(), there.errors) == (f"0 {effective}\n", b"")
