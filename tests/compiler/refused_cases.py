@@ -477,7 +477,7 @@ CASES: dict[str, str] = {
         "    own = n.part\n    own.count = 1  # <-"
     ),
     "no_kernel_lock_calls_assembly": (
-        "@extern('routine')\ndef routine() -> None: ...\n\n\n"
+        "unsafe: Final = True\n\n\n@extern('routine')\ndef routine() -> None: ...\n\n\n"
         "@no_kernel_lock\ndef f() -> None:\n    routine()  # <-"
     ),
     "reads_shared_waits": (
@@ -486,6 +486,10 @@ CASES: dict[str, str] = {
     # Unsafe
     "address_in_safe_module": "def f() -> Part:\n    return at(Part, u64(4096))  # <-",
     "assembly_in_safe_module": "def f() -> None:\n    asm_do('nop')  # <-",
+    "routine_in_safe_module": (
+        "@extern('routine')\ndef routine() -> None: ...  # <-\n\n\n"
+        "def f() -> None:\n    routine()\n\n\ndef g() -> None:\n    routine()"
+    ),
     "user_memory_indexed": "def f(u: UserSlice[u8]) -> u8:\n    return u[0]  # <-",
     "padding_shown_to_the_program": (
         "class Gap(NamedTuple):\n    a: u8\n    b: u64\n\n\n"

@@ -10,8 +10,25 @@ import pytest
 
 from krait.compiler.program import Options, compile_program
 
+ROUTINES = """
+from __future__ import annotations
+
+from typing import Final
+
+from krait.kernel.lang import *
+
+unsafe: Final = True
+
+
+@no_kernel_lock
+@extern("routine")
+def routine() -> None: ...
+"""
+
 ALLOWED = """
 from __future__ import annotations
+
+from allowed_routines import routine
 
 from krait.kernel.lang import *
 
@@ -31,11 +48,6 @@ class Shared(Struct):
 
 
 shared = Shared()
-
-
-@no_kernel_lock
-@extern("routine")
-def routine() -> None: ...
 
 
 def fill(part: Part) -> u32:
@@ -85,6 +97,7 @@ def change(size: u32) -> None:
 @pytest.mark.parametrize("more", ["", GUARDED], ids=["own objects", "guarded by the module"])
 def test_what_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: str) -> None:
     """Own objects, atomics; and all where the module says that a lock of its own guards it."""
+    (tmp_path / "allowed_routines.py").write_text(ROUTINES, encoding="utf-8")
     (tmp_path / "allowed_without_lock.py").write_text(ALLOWED + more, encoding="utf-8")
     monkeypatch.syspath_prepend(tmp_path)
     importlib.invalidate_caches()
@@ -92,4 +105,5 @@ def test_what_may_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: 
         program = compile_program(["allowed_without_lock"], Options(all_functions=True))
     finally:
         sys.modules.pop("allowed_without_lock", None)
+        sys.modules.pop("allowed_routines", None)
     assert [str(each) for each in program.diagnostics] == []

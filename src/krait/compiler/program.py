@@ -357,6 +357,14 @@ class Program:
                 else:
                     function.c_name = symbol
                     function.external = True
+                    if not module.unsafe:
+                        refused = CompileError(
+                            node,
+                            f"{qualname} is an assembly routine, declared in a safe module",
+                            "let an unsafe module declare it, which states what the routine does",
+                        )
+                        refused.module = module
+                        raise refused
         if "section" in decorators and isinstance(decorators["section"], ast.Call):
             function.section = str(self.build_time(decorators["section"].args[0], module, {}))
         self.functions[key] = function
