@@ -390,7 +390,7 @@ static void proc_files(void)
     getcwd(bytes, 100);
 }
 
-static void mounts(void)
+static void mount_and_unmount(int flags)
 {
     mkdir("/tmp/lost-mount", 0700);
     if (!mount("none", "/tmp/lost-mount", "tmpfs", 0, "size=1m")) {
@@ -404,10 +404,16 @@ static void mounts(void)
         syscall(SYS_name_to_handle_at, AT_FDCWD, "/tmp/lost-mount", &handle, &id, 0);
         close(folder);
         close(file);
-        if (umount("/tmp/lost-mount"))
+        if (umount2("/tmp/lost-mount", flags))
             puts("umount fails");
     }
     rmdir("/tmp/lost-mount");
+}
+
+static void mounts(void)
+{
+    mount_and_unmount(0);
+    mount_and_unmount(MNT_DETACH);
 }
 
 static int word, several;

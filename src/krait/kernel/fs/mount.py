@@ -79,8 +79,8 @@ class MountTable(Struct):
             place += 1
         if place == self.count:
             raise Errno(EINVAL)
+        forget_names_of_handles(root)
         if not detaches:
-            forget_names_of_handles(root)
             while dentries.shrink(u64(1 << 32)) != 0:
                 pass
             if reference_count(root) > ROOT_AND_WALK:
@@ -138,7 +138,7 @@ def attach(point: Dentry, source: Callable[[], Vnode]) -> Dentry:
 
 
 def forget_names_of_handles(root: Dentry) -> None:
-    """Let go of the names that handles keep, which would look like uses.
+    """Let go of the names that handles keep, which would look like uses, or keep it for ever.
 
     If it is in use nevertheless, its files are found without their paths, its directories not.
     """

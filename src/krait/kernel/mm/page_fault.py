@@ -139,30 +139,41 @@ def go_on(vma: Vma, entries: Slice[u64], place: u64, address: u64) -> u64:
 def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:
     """Return the entry of a page that a pager has."""
     index = vma.page_at(address)
-    halts = traps_halts(vma) and has_halts(pager, index)
-    if access != Access.WRITE and not halts:
-        return entry_for(pager.page(index), vma.protection, False)
-    if vma.is_shared and access == Access.WRITE:
+    writes = access == Access.WRITE
+    if vma.is_shared and writes:
         return entry_for(pager.page_for_write(index), vma.protection, True)
-    if vma.length >= TAKEN_BYTES and not halts:
-        taken = pager.take_page(index)
-        if u64(taken) != 0:
-            return entry_for(taken, vma.protection, True)
-    source = pager.page(index)
-    try:
-        copy = frames.allocate()
-    finally:
-        frames.release(source)
-    frames.words_of(copy).copy_from(frames.words_of(source))
-    if halts:
+    while traps_halts(vma) and has_halts(pager, index):
+        copy = copy_of_page(pager, index)
         try:
             replace_halts(pager, index, frames.bytes_of(copy))
+            if writes:
+                return entry_for(copy, vma.protection, True)
+            if has_halts(pager, index):  # not written to while the table of `hlt` was read
+                return entry_for(copy, vma.protection, False) | TRAPS_HALTS
         except Errno:
             frames.release(copy)
             raise
-        if access != Access.WRITE:
-            return entry_for(copy, vma.protection, False) | TRAPS_HALTS
-    return entry_for(copy, vma.protection, access == Access.WRITE)
+        frames.release(copy)
+    if not writes:
+        return entry_for(pager.page(index), vma.protection, False)
+    if vma.length >= TAKEN_BYTES:
+        taken = pager.take_page(index)
+        if u64(taken) != 0:
+            return entry_for(taken, vma.protection, True)
+    return entry_for(copy_of_page(pager, index), vma.protection, True)
+
+
+def copy_of_page(pager: Pager, index: u64) -> Frame:
+    """Return a copy of a page as it is now; raises ENOMEM, EIO, ENXIO."""
+    copy = frames.allocate()
+    try:
+        source = pager.page(index)
+    except Errno:
+        frames.release(copy)
+        raise
+    frames.words_of(copy).copy_from(frames.words_of(source))
+    frames.release(source)
+    return copy
 
 
 def make_writable(space: MappingSpace, vma: Vma, entries: Slice[u64], address: u64) -> None:
