@@ -616,6 +616,67 @@ static void reconnected(void)
     close(e);
 }
 
+static struct sockaddr_un goal;
+static socklen_t goal_size;
+
+static void *connect_and_wait(void *unused)
+{
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+    return (void *)(long)(connect(s, (void *)&goal, goal_size) != 0 ? errno : 0);
+}
+
+static void *send_until_refused(void *unused)
+{
+    int s = socket(AF_UNIX, SOCK_DGRAM, 0);
+    while (sendto(s, "x", 1, 0, (void *)&goal, goal_size) == 1)
+        ;
+    return (void *)(long)errno;
+}
+
+/* Who waits for room at a name hears that its socket is closed. */
+static void closed_meanwhile(void)
+{
+    pthread_t t[3];
+    void *error;
+    int s = bound(SOCK_STREAM, "@waited");
+    goal_size = named(&goal, "@waited");
+    listen(s, 0);
+    for (int i = 0; i < 3; i++) {
+        pthread_create(&t[i], NULL, connect_and_wait, NULL);
+        usleep(30000);
+    }
+    close(s);
+    for (int i = 0; i < 3; i++) {
+        pthread_join(t[i], &error);
+        VALUE((long)error);
+    }
+    s = bound(SOCK_DGRAM, "@waited");
+    pthread_create(t, NULL, send_until_refused, NULL);
+    usleep(50000);
+    close(s);
+    pthread_join(t[0], &error);
+    VALUE((long)error);
+}
+
+/* Each socket lies in the queue of the one before. */
+static void chain(void)
+{
+    int first[2], next[2];
+    socketpair(AF_UNIX, SOCK_STREAM, 0, first);
+    int last = first[0];
+    for (int i = 0; i < 400; i++) {
+        socketpair(AF_UNIX, SOCK_STREAM, 0, next);
+        if (send_with(last, SOL_SOCKET, SCM_RIGHTS, &next[1], sizeof(int)) != 1)
+            VALUE(-1);
+        close(next[1]);
+        close(last);
+        last = next[0];
+    }
+    VALUE(close(first[1]));
+    VALUE(send(last, "x", 1, 0));
+    close(last);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -641,5 +702,7 @@ int main(void)
     bulk();
     later();
     reconnected();
+    closed_meanwhile();
+    chain();
     return 0;
 }

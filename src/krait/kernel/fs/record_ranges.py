@@ -133,7 +133,7 @@ class RangeLocks(Struct):
                 self._unlink(lock, before)
             elif mine and lock.overlaps(range.start, range.end):
                 if self._shrink(lock, range, spare):
-                    before = lock
+                    before = spare if lock.following is spare else lock
                 else:
                     self._unlink(lock, before)
             else:

@@ -8,6 +8,9 @@ those of messages; suspects that lie in the queue of one which is not garbage ar
 left is garbage, and its queues are emptied. This is cycle collection by trial deletion (Christopher
 1984); Linux did the same until 6.10.
 
+Files of a message that is lost may be sockets in whose queues lie messages with files, and so on
+without end: `LostFiles` closes one after the other, not one within the other (Linux: `delayed_fput`).
+
 Invariant: `in_flight` of a socket is the number of times that it appears in `PassedFiles`; it is in
 the list exactly while that is not 0.
 """
@@ -31,6 +34,7 @@ class PassableSocket(Socket):
     unexplained: u32 = 0  # while collecting: carried by a message that is not a suspect's
     suspect: bool = False
     next_in_flight: PassableSocket | None = None
+    next_cleared: PassableSocket | None = None  # while collecting
 
     @abstractmethod
     def visit(self, action: Callable[[PassedFiles], None]) -> None:
@@ -45,23 +49,34 @@ class PassableSocket(Socket):
         """Say how deep sockets in messages lie in here: 0 when there are none."""
 
 
+class Bundle(Counted):
+    """Files, which may wait until they are closed."""
+
+    files: Buffer[File | None]
+    following: Bundle | None = None
+
+    def close(self) -> None:
+        """Refer to none of them any more."""
+        for index in range(self.files.length):
+            self.files[index] = None
+
+
 class PassedFiles(Counted):
     """The files that one message carries."""
 
     files: Buffer[File | None]
+    bundle: Bundle
     nesting: u32 = 0
 
     def __del__(self) -> None:
         """The files have arrived, or are lost."""
-        for index in range(self.files.length):
-            file = self.files[index]
-            if file is not None and isinstance(file, PassableSocket):
-                sockets_in_flight.leave(file)
+        end_flight(self.files)
+        lost_files.close(self.bundle)
 
 
 def pass_files(files: Buffer[File | None]) -> PassedFiles:
     """Send files on their way. Raises ENOMEM."""
-    made = PassedFiles(files=files)
+    made = PassedFiles(files=files, bundle=Bundle(files=files))
     for index in range(files.length):
         file = files[index]
         if file is not None and isinstance(file, PassableSocket):
@@ -70,12 +85,21 @@ def pass_files(files: Buffer[File | None]) -> PassedFiles:
     return made
 
 
+def end_flight(files: Buffer[File | None]) -> None:
+    """A message does not carry these any more."""
+    for index in range(files.length):
+        file = files[index]
+        if file is not None and isinstance(file, PassableSocket):
+            sockets_in_flight.leave(file)
+
+
 class SocketsInFlight(Struct):
     """Every socket that some message carries."""
 
     first: PassableSocket | None = None
     count: u64 = 0
     collecting: bool = False
+    first_cleared: PassableSocket | None = None  # suspects that turned out to be none
 
     def enter(self, socket: PassableSocket) -> None:
         """A message carries a socket."""
@@ -111,6 +135,9 @@ class SocketsInFlight(Struct):
         """Free what nobody can receive any more; called when a socket goes."""
         if self.collecting or self.first is None:
             return
+        if lost_files.is_closing:  # what is still to be closed looks as if somebody had it
+            lost_files.collect_after = True
+            return
         self.collecting = True
         self._suspect()
         self._clear()
@@ -133,16 +160,21 @@ class SocketsInFlight(Struct):
 
     def _clear(self) -> None:
         """Clear suspects that lie in a queue which somebody can read, and what they carry."""
-        changed = True
-        while changed:
-            changed = False
-            each = self.first
-            while each is not None:
-                if each.suspect and each.unexplained != 0:
-                    each.suspect = False
-                    each.visit(take_back)
-                    changed = True
-                each = each.next_in_flight
+        each = self.first
+        while each is not None:
+            self.clear_if_reachable(each)
+            each = each.next_in_flight
+        while (cleared := self.first_cleared) is not None:
+            self.first_cleared = cleared.next_cleared
+            cleared.next_cleared = None
+            cleared.visit(take_back)
+
+    def clear_if_reachable(self, socket: PassableSocket) -> None:
+        """A suspect that somebody can receive is none; what it carries is looked at later."""
+        if socket.suspect and socket.unexplained != 0:
+            socket.suspect = False
+            socket.next_cleared = self.first_cleared
+            self.first_cleared = socket
 
     def _next_suspect(self) -> PassableSocket | None:
         each = self.first
@@ -153,6 +185,31 @@ class SocketsInFlight(Struct):
         return None
 
 
+class LostFiles(Struct):
+    """Files that nobody will receive, each closed after the one before."""
+
+    first: Bundle | None = None
+    is_closing: bool = False
+    collect_after: bool = False
+
+    def close(self, bundle: Bundle) -> None:
+        """Close files, now or when those that are being closed are."""
+        bundle.following = self.first
+        self.first = bundle
+        if self.is_closing:
+            return
+        self.is_closing = True
+        while (each := self.first) is not None:
+            self.first = each.following
+            each.following = None
+            each.close()
+        self.is_closing = False
+        if self.collect_after:
+            self.collect_after = False
+            sockets_in_flight.collect()
+
+
+lost_files = LostFiles()
 sockets_in_flight = SocketsInFlight()
 
 
@@ -170,3 +227,4 @@ def take_back(carried: PassedFiles) -> None:
         file = carried.files[index]
         if file is not None and isinstance(file, PassableSocket):
             file.unexplained += 1
+            sockets_in_flight.clear_if_reachable(file)

@@ -136,21 +136,29 @@ class UnixSocket(PassableSocket):
             raise Errno(EINVAL)
         caller = callers.get()
         made = UnixSocket(flags=u32(READ_WRITE), type=self.type, own=make_endpoint())
-        while True:
-            found = find_socket(address, self.type, caller)
-            if found.type != self.type:
-                raise Errno(EPROTOTYPE)
-            if not isinstance(found, UnixSocket):
-                raise Errno(ECONNREFUSED)
-            if not found.listening or found.own.shut & CANNOT_RECEIVE != 0:
-                raise Errno(ECONNREFUSED)
-            if self.peer is not None:
-                raise Errno(EISCONN)
-            if self.listening:
-                raise Errno(EINVAL)
-            if found.pending_count <= found.backlog:
-                break
-            self.wait_for_backlog(found)
+        while (full := self.connect_if_room(address, made, caller)) is not None:
+            self.wait_for_backlog(full)
+
+    def connect_if_room(
+        self, address: Slice[u8], made: UnixSocket, caller: Caller
+    ) -> UnixEndpoint | None:
+        """Connect to `made`, which a listener will accept; give the end of one that has no room.
+
+        Who waits for room holds that end only: a listener that somebody refers to stays open.
+        """
+        found = find_socket(address, self.type, caller)
+        if found.type != self.type:
+            raise Errno(EPROTOTYPE)
+        if not isinstance(found, UnixSocket):
+            raise Errno(ECONNREFUSED)
+        if not found.listening or found.own.shut & CANNOT_RECEIVE != 0:
+            raise Errno(ECONNREFUSED)
+        if self.peer is not None:
+            raise Errno(EISCONN)
+        if self.listening:
+            raise Errno(EINVAL)
+        if found.pending_count > found.backlog:
+            return found.own
         join(self, made)
         made.own.name = found.own.name
         made.remember_peer(caller)
@@ -165,12 +173,14 @@ class UnixSocket(PassableSocket):
         found.pending_count += 1
         found.own.changed.wake_all()
         found.own.tell(Reason.IN)
+        return None
 
-    def wait_for_backlog(self, listener: UnixSocket) -> None:
-        """Wait until the listener may have room; EAGAIN, EINTR."""
+    def wait_for_backlog(self, listener: UnixEndpoint) -> None:
+        """Wait until the listener may have room, or is gone; EAGAIN, EINTR."""
         deadline_ns = self.common.send_deadline_ns(self.flags)
-        with listener.own.lock:
-            wait_for_change(listener.own.changed, listener.own.lock, deadline_ns)
+        with listener.lock:
+            if not listener.closed:
+                wait_for_change(listener.changed, listener.lock, deadline_ns)
 
     def connect_datagram(self, address: Slice[u8]) -> None:
         """Choose whom to send to and hear from."""
@@ -281,11 +291,7 @@ class UnixSocket(PassableSocket):
             raise Errno(EPIPE)
         target = self.peer
         if to.length != 0:
-            check_address(to)
-            found = find_socket(to, self.type, callers.get())
-            if found.type != self.type or not isinstance(found, UnixSocket):
-                raise Errno(EPROTOTYPE)
-            target = found.own
+            target = self.find_receiver(to)
         if target is None:
             raise Errno(ENOTCONN)
         if target.peer_serial not in (u64(0), self.own.serial):
@@ -302,6 +308,14 @@ class UnixSocket(PassableSocket):
                 self.peer = None
                 self.own.peer_serial = 0
             raise
+
+    def find_receiver(self, to: Slice[u8]) -> UnixEndpoint:
+        """Give the end of who has a name, and no more: who is referred to is not closed."""
+        check_address(to)
+        found = find_socket(to, self.type, callers.get())
+        if found.type != self.type or not isinstance(found, UnixSocket):
+            raise Errno(EPROTOTYPE)
+        return found.own
 
     def bind_to_any(self) -> None:
         """Choose a name, so that the receiver can answer."""
