@@ -5,6 +5,7 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/select.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -225,12 +226,55 @@ static void attributes(void)
     VALUE(read(p[0], buffer, 100));
 }
 
+/* An instance that is watched for edges shows one each time that something happens in it. */
+static void nested_edges(void)
+{
+    int inner = epoll_create1(0), outer = epoll_create1(0), p[2];
+    struct epoll_event e = { .events = EPOLLIN };
+    pipe(p);
+    epoll_ctl(inner, EPOLL_CTL_ADD, p[0], &e);
+    e.events = EPOLLIN | EPOLLET;
+    epoll_ctl(outer, EPOLL_CTL_ADD, inner, &e);
+    for (int i = 0; i < 3; i++) {
+        write(p[1], "a", 1);
+        VALUE(epoll_wait(outer, &e, 1, 0));
+        VALUE(epoll_wait(outer, &e, 1, 0));
+        if (i == 1)
+            continue;
+        VALUE(epoll_wait(inner, &e, 1, 0));
+        VALUE(epoll_wait(outer, &e, 1, 0));
+    }
+    close(outer);
+    close(inner);
+}
+
+/* Events that were written before memory ends are reported, the others later. */
+static void half_an_array(void)
+{
+    int e = epoll_create1(0), p[2];
+    for (int i = 0; i < 3; i++) {
+        struct epoll_event wanted = { .events = EPOLLIN | EPOLLET };
+        pipe(p);
+        epoll_ctl(e, EPOLL_CTL_ADD, p[0], &wanted);
+        write(p[1], "x", 1);
+    }
+    char *m = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    munmap(m + 4096, 4096);
+    VALUE(epoll_wait(e, (void *)(m + 4096), 3, 0));
+    VALUE(epoll_wait(e, (void *)(m + 4096 - 24), 3, 0));
+    VALUE(epoll_wait(e, (void *)m, 3, 0));
+    VALUE(epoll_wait(e, (void *)m, 3, 0));
+    close(e);
+}
+
 int main(void)
 {
     attributes();
     pipes();
     polls();
     epolls();
+    nested_edges();
+    half_an_array();
     counters();
     sockets();
     return 0;

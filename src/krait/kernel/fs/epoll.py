@@ -109,7 +109,8 @@ class Epoll(File):
     ready_lock: SpinLock = inline()
     first_ready: Interest | None = None
     last_ready: Interest | None = None
-    sleepers: WaitQueue = inline()
+    sleepers: WaitQueue = inline()  # in epoll_wait
+    watchers: WaitQueue = inline()  # poll and other instances
 
     def anonymous_name(self) -> Text:
         """Return what /proc/self/fd shows."""
@@ -158,17 +159,13 @@ class Epoll(File):
             self._drop(interest)
 
     def make_ready(self, interest: Interest) -> None:
-        """Put an interest at the end of the ready list, unless it is there, and wake a sleeper."""
-        with self.ready_lock:
-            if interest.is_ready:
-                return
-            interest.is_ready = True
-            if (last := self.last_ready) is not None:
-                last.next_ready = interest
-            else:
-                self.first_ready = interest
-            self.last_ready = interest
+        """Put an interest into the ready list, and wake a sleeper and all who watch the instance.
+
+        They hear of it each time: who watches edges has not seen this one.
+        """
+        self._append_ready(interest)
         self.sleepers.wake_one()
+        self.watchers.wake_all()
 
     def wait(self, into: UserPointer[EpollEvent], most: u32, deadline_ns: u64) -> u32:
         """Report up to `most` events; 0 when `deadline_ns` comes first. Raises EINTR, EFAULT."""
@@ -191,7 +188,7 @@ class Epoll(File):
     def poll(self, table: PollTable | None) -> u32:
         """Readable when some watched file is."""
         if table is not None:
-            table.add(self.sleepers)
+            table.add(self.watchers)
         with self.lock:
             return READABLE if self._any_ready() else u32(0)
 
@@ -203,7 +200,12 @@ class Epoll(File):
             if (interest := self._take_ready()) is None:
                 break
             is_last = until is not None and interest is until
-            count += self._report(interest, into, count)
+            try:
+                count += self._report(interest, into, count)
+            except Errno:
+                if count == 0:
+                    raise
+                break
             if is_last:
                 break
         return count
@@ -221,12 +223,12 @@ class Epoll(File):
             place = UserPointer[EpollEvent](into.address.checked_add(u64(index) * 12, EFAULT))
             place.copy_out(EpollEvent(events=events, data=interest.data))
         except Errno:
-            self.make_ready(interest)
+            self._put_back(interest)
             raise
         if wanted & EPOLLONESHOT != 0:
             interest.events = wanted & MODES
         elif wanted & EPOLLET == 0:
-            self.make_ready(interest)
+            self._append_ready(interest)
         return 1
 
     def _any_ready(self) -> bool:
@@ -238,6 +240,18 @@ class Epoll(File):
                 self._put_back(interest)
                 return True
         return False
+
+    def _append_ready(self, interest: Interest) -> None:
+        """Put an interest at the end of the ready list, unless it is there."""
+        with self.ready_lock:
+            if interest.is_ready:
+                return
+            interest.is_ready = True
+            if (last := self.last_ready) is not None:
+                last.next_ready = interest
+            else:
+                self.first_ready = interest
+            self.last_ready = interest
 
     def _take_ready(self) -> Interest | None:
         with self.ready_lock:
@@ -400,7 +414,7 @@ def _depth(epoll: Epoll) -> u32:
 def _height(epoll: Epoll) -> u32:
     """Give how many levels of epoll instances watch this one."""
     highest: u32 = 0
-    waiter = epoll.sleepers.first
+    waiter = epoll.watchers.first
     while waiter is not None:
         highest = max(highest, _height_through(waiter))
         waiter = waiter.next
