@@ -9,7 +9,7 @@ left is garbage, and its queues are emptied. This is cycle collection by trial d
 1984); Linux did the same until 6.10.
 
 Files of a message that is lost may be sockets in whose queues lie messages with files, and so on
-without end: `LostFiles` closes one after the other, not one within the other (Linux: `delayed_fput`).
+without end: `LostFiles` closes one after the other, not one within the other (`delayed_fput`).
 
 Invariant: `in_flight` of a socket is the number of times that it appears in `PassedFiles`; it is in
 the list exactly while that is not 0.
