@@ -114,6 +114,38 @@ def test_lost_reader_ends_the_machine() -> None:
     assert process.wait(LIMIT_S) == 141
 
 
+LOSES_READER = """
+import errno, os, select, sys
+lost = int(sys.argv[1])
+os.write(lost, b"ready\\n")
+poll = select.poll()
+poll.register(lost, 0)  # goes on without a reader, until it writes
+events = poll.poll(20_000)
+try:
+    os.write(lost, b"nobody")
+except BrokenPipeError as error:  # CPython ignores SIGPIPE
+    os.write(3 - lost, b"%s, poll %d\\n" % (errno.errorcode[error.errno].encode(), events[0][1]))
+    sys.exit(5)
+"""
+
+
+@pytest.mark.parametrize("prefix", [[], KRAIT], ids=["host", "krait"])
+@pytest.mark.parametrize("lost", [1, 2])
+def test_program_that_ignores_sigpipe(prefix: list[str], lost: int) -> None:
+    with subprocess.Popen(
+        [*prefix, *PYTHON, "-c", LOSES_READER, str(lost)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    ) as process:  # fmt: skip
+        streams = (
+            [process.stdout, process.stderr] if lost == 1 else [process.stderr, process.stdout]
+        )
+        gone, kept = (stream for stream in streams if stream is not None)
+        assert gone.readline() == b"ready\n"
+        gone.close()
+        assert kept.read() == b"EPIPE, poll 8\n"
+        assert process.wait(LIMIT_S) == 5
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_signal_reaches_the_program(number: signal.Signals) -> None:
     script = (

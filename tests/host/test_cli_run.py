@@ -300,17 +300,6 @@ def test_machine_ends_with_krait(trial_kernel: Callable[[bytes], str], empty_ima
         time.sleep(0.02)
 
 
-def test_lost_reader(trial_kernel: Callable[[bytes], str], empty_image: str) -> None:
-    reader, writer = os.pipe()
-    process = _start(
-        trial_kernel(trial.spin()), empty_image, stdin=subprocess.DEVNULL, stdout=writer
-    )
-    os.close(writer)
-    _wait_for_child(process)
-    os.close(reader)
-    assert process.wait(10) == 141
-
-
 def test_insistent_interrupts(trial_kernel: Callable[[bytes], str], empty_image: str) -> None:
     process = _start(trial_kernel(trial.spin()), empty_image, stdin=subprocess.DEVNULL)
     _wait_for_child(process)

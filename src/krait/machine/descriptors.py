@@ -48,10 +48,10 @@ class Standard:
             return not _is_foreground(self.input)
         return self.input in self.closed or _is_null(self.kinds[self.input])
 
-    def has_reader_to_lose(self) -> bool:
-        """Whether standard output can lose its reader, which on Linux is a SIGPIPE."""
-        mode = self.kinds[self.output].st_mode
-        return self.output not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
+    def has_reader_to_lose(self, number: int) -> bool:
+        """Whether standard output or errors can lose its reader: writing is a SIGPIPE then."""
+        mode = self.kinds[number].st_mode
+        return number not in self.closed and (stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode))
 
     def channel(self, number: int) -> tuple[Channel, int]:
         """A channel to standard output or errors, and the descriptor to inherit (-1: none)."""

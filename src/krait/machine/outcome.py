@@ -108,6 +108,8 @@ def _signal(result: Outcome, payload: bytes, program: str) -> None:
     message = f"{program}: ended by {name} at {rip:#x}"
     if number in (signal.SIGSEGV, signal.SIGBUS):
         message += f", address {address:#x}"
+    if number == signal.SIGPIPE:
+        message = ""  # the end of a pipeline's part, of which shells do not speak either
     _end(result, (STATUS_SIGNAL + number) & 0xFF, "signal", message)
     result.signal = number
 

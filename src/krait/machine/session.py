@@ -19,8 +19,10 @@ import signal
 import socket
 import struct
 import time
+from functools import partial
 
 from krait.kernel.protocol import boot_words
+from krait.kernel.protocol.console_frames import Console
 from krait.kernel.protocol.control import MessageType
 from krait.machine import outcome
 from krait.machine.boot_line import boot_line
@@ -214,8 +216,12 @@ class Session:
         self._control.listen(loop)
         if self._registration is not None:
             QuestionServer(loop, self._registration.listener, self._control)
-        if self._standard.has_reader_to_lose():
-            loop.on(self._standard.output, 0, self._lose_reader)
+        for number, console in (
+            (self._standard.output, Console.OUTPUT),
+            (self._standard.errors, Console.ERRORS),
+        ):
+            if self._standard.has_reader_to_lose(number):
+                loop.on(number, 0, partial(self._lose_reader, number, console))
         if self._input_sink >= 0:
             source = self._standard.input
             escape = Escape() if source in self._standard.terminals else None
@@ -286,10 +292,10 @@ class Session:
                 self._stop(Outcome(STATUS_SIGNAL + number, "stopped", message))
         return max(0, int(min(left) * 1000) + 1) if left else None
 
-    def _lose_reader(self, events: int) -> None:
+    def _lose_reader(self, number: int, console: Console, events: int) -> None:
         if events & BROKEN:
-            self._loop.off(self._standard.output)
-            self._stop(Outcome(STATUS_SIGNAL + signal.SIGPIPE, "stopped"))
+            self._loop.off(number)
+            self._control.send(MessageType.READER_LOST, struct.pack("<I", console))
 
     def _take_log(self, events: int) -> None:
         if data := os.read(self._log, _READ_BYTES):

@@ -6,7 +6,8 @@ device has a second port. Which console is which is a matter of order
 
 Output is copied into pages of the driver's and offered; QEMU mostly takes it within the
 notification, so that nothing is waited for. When the host is slow, all pages are on their way and
-the writer sleeps. What is still on its way at the end of the run is waited for by `flush`.
+the writer sleeps. What is still on its way at the end of the run is waited for by `flush`. When the
+host says that its reader has gone, nobody waits any more, and the program's writes give EPIPE.
 
 Input stays in the pages that the device filled until somebody takes it: only then does the device
 get the page back, so that a program that does not read holds the host back, as a pipe does.
@@ -24,6 +25,7 @@ from krait.kernel.drivers.outcome import ending
 from krait.kernel.drivers.serial import serial_port
 from krait.kernel.drivers.virtio import bus, queue
 from krait.kernel.drivers.virtio.queue import Queue
+from krait.kernel.errno import EPIPE
 from krait.kernel.lang import (
     Array,
     Counted,
@@ -74,6 +76,7 @@ class ConsoleDevice(Counted):
     transmit_pages: Array[u64] = inline(TRANSMIT_PAGES)
     """The page of each descriptor, by physical address; 0 until it is needed."""
     drained: WaitQueue = inline()
+    has_no_reader: bool = False
 
     receive_pages: Array[u64] = inline(RECEIVE_PAGES)
     """The page of each descriptor that the device has."""
@@ -96,7 +99,10 @@ class ConsoleDevice(Counted):
 
     @sleeps
     def write_user(self, data: UserSlice[u8]) -> usize:
-        """Send bytes of the program's; raises EFAULT if none could be read, else gives how many."""
+        """Send bytes of the program's; gives how many.
+
+        Raises EFAULT if none could be read, EPIPE if nobody reads.
+        """
         with self.writing:
             return self._write_user(data)
 
@@ -118,7 +124,7 @@ class ConsoleDevice(Counted):
         while done < data.length:
             room = self._next_page()
             if room.length == 0:
-                return data.length
+                return self._unsent(done, data.length)
             count = min(data.length - done, usize(PAGE_BYTES))
             try:
                 data.part(done, done + count).copy_in(room.part(0, count))
@@ -131,9 +137,22 @@ class ConsoleDevice(Counted):
             self._send(u32(count), done == data.length)
         return done
 
+    def _unsent(self, done: usize, length: usize) -> usize:
+        """Give the result of a write that got no page: a broken device swallows all."""
+        if not self.has_no_reader:
+            return length
+        if done == 0:
+            raise Errno(EPIPE)
+        return done
+
+    def lose_reader(self) -> None:
+        """Let nobody wait for the host; runs in the interrupt."""
+        self.has_no_reader = True
+        self.drained.wake_all()
+
     @sleeps
     def flush(self) -> None:
-        """Sleep until the host has taken everything."""
+        """Sleep until the host has taken everything, or does not read any more."""
         with self.writing:
             self._wait_until_free(self.transmit.size)
 
@@ -224,11 +243,11 @@ class ConsoleDevice(Counted):
         self.receive_pages[receive.add(page, u32(PAGE_BYTES), True)] = page
 
     def _next_page(self) -> Slice[u8]:
-        """Give the page that the next piece goes into, empty if the device is broken."""
+        """Give the page that the next piece goes into, empty if it would not be read."""
         self._wait_until_free(u16(1))
-        number = self.transmit.free_first
-        if self.transmit.broken:
+        if self.takes_nothing():
             return direct_map.bytes_at(u64(0), u64(0))
+        number = self.transmit.free_first
         page = self.transmit_pages[number]
         if page == 0:
             page = u64(frames.allocate())
@@ -249,16 +268,20 @@ class ConsoleDevice(Counted):
     def _wait_until_free(self, count: u16) -> None:
         """Sleep until that many pages are back."""
         self._reap()
-        if self.transmit.free_count >= count or self.transmit.broken:
+        if self.transmit.free_count >= count or self.takes_nothing():
             return
         self._want_interrupts()
         with self.lock:
             self.transmit.interrupt_wanted(True)
             self._reap()
-            while self.transmit.free_count < count and not self.transmit.broken:
+            while self.transmit.free_count < count and not self.takes_nothing():
                 self._wait_for_device()
                 self._reap()
             self.transmit.interrupt_wanted(False)
+
+    def takes_nothing(self) -> bool:
+        """Say whether there is no sense in waiting: the device is broken, or its reader gone."""
+        return self.transmit.broken or self.has_no_reader
 
     def _want_interrupts(self) -> None:
         """Ask for interrupts, once; without any, waiting is looking again and again."""
@@ -284,6 +307,8 @@ class Slot(Struct):
 
     state: DeviceState = DeviceState.UNKNOWN
     device: ConsoleDevice | None = None
+    has_no_reader: bool = False
+    """The device may not have been started when the host says so."""
 
 
 class Consoles(Struct):
@@ -304,9 +329,19 @@ def get(console: Console) -> ConsoleDevice | None:
             slot.device = _start(u64(u32(console)))
         except Errno:
             return None
-        if slot.device is not None:
+        if (device := slot.device) is not None:
             slot.state = DeviceState.READY
+            device.has_no_reader = slot.has_no_reader
     return slot.device
+
+
+def lose_reader(console: u32) -> None:
+    """Note that nobody reads a console any more; runs in the interrupt."""
+    if console < CONSOLES:
+        slot = consoles.slots[console]
+        slot.has_no_reader = True
+        if (device := slot.device) is not None:
+            device.lose_reader()
 
 
 @sleeps

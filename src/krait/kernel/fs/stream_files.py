@@ -8,7 +8,7 @@ from krait.kernel.drivers import console
 from krait.kernel.drivers.standard_input import standard_input
 from krait.kernel.errno import EAGAIN, EBADF, ENOTTY
 from krait.kernel.fs.file import READABLE, WRITABLE, File
-from krait.kernel.fs.poll import POLLHUP, PollTable
+from krait.kernel.fs.poll import POLLERR, POLLHUP, PollTable
 from krait.kernel.lang import (
     Array,
     Buffer,
@@ -52,8 +52,13 @@ class OutputFile(File):
         raise Errno(EBADF)
 
     def poll(self, table: PollTable | None) -> u32:
-        """Writing is always possible, if not always at once."""
-        return WRITABLE
+        """Writing is always possible, if not always at once; an error where nobody reads."""
+        device = console.get(self.console)
+        if device is None:
+            return WRITABLE
+        if table is not None:
+            table.add(device.drained)
+        return WRITABLE | POLLERR if device.has_no_reader else WRITABLE
 
     def control(self, command: u32, argument: u64) -> i64:
         """Refuse: this is no terminal."""

@@ -1,11 +1,11 @@
-"""What the host says while the program runs: signals, the size of its window, the wish to end.
+"""What the host says while the program runs: signals, its window's size, lost readers, the end.
 
 Messages come in interrupts (drivers/control.py), so nothing here allocates or sleeps.
 """
 
 from __future__ import annotations
 
-from krait.kernel.drivers import control
+from krait.kernel.drivers import console, control
 from krait.kernel.fs.tty.terminal import terminal
 from krait.kernel.lang import Slice, Struct, u8, u16, u32, u64
 from krait.kernel.linux.process_table import process_table
@@ -46,6 +46,8 @@ def receive(kind: u32, payload: Slice[u8]) -> None:
             u16.truncate(number_at(payload, 0)), u16.truncate(number_at(payload, 2))
         )
         send_signal(SIGWINCH)
+    elif kind == u32(MessageType.READER_LOST) and payload.length >= 4:
+        console.lose_reader(number_at(payload, 0))
     elif kind == u32(MessageType.STOP):
         send_signal(u32(SIGKILL) if host_messages.asked_to_stop else u32(SIGTERM))
         host_messages.asked_to_stop = True

@@ -30,6 +30,9 @@ class MessageType(IntEnum):
     LOOK = 4
     """`LookRequest`: a question about the running machine (`look.py`)."""
 
+    READER_LOST = 5
+    """console u32: nobody reads what the program writes to it, as a pipe without a reader."""
+
     TERMINAL_MODE = 0x100
     """`TerminalMode` u32: what the program made of its terminal."""
     LOOK_REPLY = 0x101
