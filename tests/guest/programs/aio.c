@@ -3,6 +3,7 @@
 #include <linux/aio_abi.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
@@ -42,8 +43,72 @@ static void *write_later(void *unused)
     return NULL;
 }
 
-int main(void)
+/* The eventfd counts completions, not what might have been one. */
+static void counted(void)
 {
+    int e = eventfd(0, EFD_NONBLOCK), q[2];
+    uint64_t n = 0;
+    struct timespec none = { 0, 0 };
+    pipe(q);
+    VALUE(submit(IOCB_CMD_POLL, q[0], (void *)POLLIN, 0, 0, e));
+    write(q[1], "x", 1);
+    take(1, 5, &none);
+    VALUE(read(e, &n, 8));
+    VALUE(n);
+    VALUE(submit(IOCB_CMD_POLL, q[0], (void *)POLLPRI, 0, 0, e));
+    write(q[1], "x", 1);
+    struct pollfd f = { e, POLLIN, 0 };
+    VALUE(poll(&f, 1, 10));
+    VALUE(read(e, &n, 8));
+    close(q[1]);
+    VALUE(poll(&f, 1, 10));
+    VALUE(read(e, &n, 8));
+    VALUE(n);
+    take(1, 5, &none);
+    close(q[0]);
+    close(e);
+}
+
+static void *read_one(void *from)
+{
+    struct iocb r = { .aio_data = 1000, .aio_lio_opcode = IOCB_CMD_PREAD, .aio_fildes = *(int *)from, .aio_buf = (long)buffer,
+                      .aio_nbytes = 1 }, *list = &r;
+    return (void *)syscall(SYS_io_submit, context, 1L, &list);
+}
+
+/* A context has room for each completion, and one for a program that follows ends what waits. */
+static void several(char *self)
+{
+    int q[2];
+    pthread_t t[8];
+    void *done;
+    struct timespec none = { 0, 0 };
+    pipe(q);
+    for (int i = 0; i < 8; i++)
+        pthread_create(&t[i], NULL, read_one, &q[0]);
+    usleep(30000);
+    write(q[1], buffer, 8);
+    for (int i = 0; i < 8; i++)
+        pthread_join(t[i], &done);
+    take(8, 20, &none);
+    char number[10];
+    sprintf(number, "%d", q[1]);
+    fcntl(q[0], F_SETFD, FD_CLOEXEC);
+    VALUE(submit(IOCB_CMD_POLL, q[0], (void *)POLLIN, 0, 0, -1));
+    execl(self, "again", number, NULL);
+}
+
+static int second(int end)
+{
+    signal(SIGPIPE, SIG_IGN);
+    VALUE(write(end, "x", 1));
+    return 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count == 2)
+        return second(atoi(arguments[1]));
     setvbuf(stdout, NULL, _IOLBF, 0);
     struct timespec none = { 0, 0 }, brief = { 0, 20000000 };
     int fd = open("/tmp/krait-aio", O_RDWR | O_CREAT | O_TRUNC, 0600), e = eventfd(0, EFD_NONBLOCK);
@@ -104,8 +169,12 @@ int main(void)
     VALUE(syscall(SYS_io_cancel, context, c, &event));
     struct { void *mask; long size; } with = { NULL, 8 };
     VALUE(syscall(SYS_io_pgetevents, context, 0L, 1L, &event, &none, &with));
+    counted();
     VALUE(syscall(SYS_io_destroy, context));
     VALUE(syscall(SYS_io_destroy, context));
     unlink("/tmp/krait-aio");
-    return 0;
+    context = 0;
+    VALUE(syscall(SYS_io_setup, 2, &context));
+    several(arguments[0]);
+    return 1;
 }

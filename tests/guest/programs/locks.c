@@ -35,6 +35,54 @@ static void *close_later(void *unused)
     return NULL;
 }
 
+static void *lock_alone(void *fd)
+{
+    return (void *)(long)flock(*(int *)fd, LOCK_EX);
+}
+
+/* Who wants a shared lock for itself gives it up first. */
+static void upgrades(void)
+{
+    pthread_t t;
+    void *result;
+    one = open("/tmp/krait-locks", O_RDWR | O_CREAT, 0600);
+    other = open("/tmp/krait-locks", O_RDWR);
+    VALUE(flock(one, LOCK_SH));
+    VALUE(flock(other, LOCK_SH));
+    VALUE(flock(one, LOCK_EX | LOCK_NB));
+    VALUE(flock(other, LOCK_EX | LOCK_NB));
+    VALUE(flock(other, LOCK_SH));
+    VALUE(flock(one, LOCK_SH));
+    pthread_create(&t, NULL, lock_alone, &one);
+    usleep(30000);
+    VALUE(flock(other, LOCK_EX));
+    VALUE(flock(other, LOCK_UN));
+    pthread_join(t, &result);
+    VALUE((long)result);
+    close(one);
+    close(other);
+}
+
+/* A lock that is split keeps its rear part, whatever closed files held; and so do those of files with other locks. */
+static void splits(void)
+{
+    pthread_t t;
+    one = open("/tmp/krait-locks", O_RDWR);
+    other = open("/tmp/krait-locks", O_RDWR);
+    int closed = open("/tmp/krait-locks", O_RDWR);
+    VALUE(set(closed, F_OFD_SETLK, F_WRLCK, 200, 10));
+    VALUE(set(one, F_OFD_SETLK, F_WRLCK, 0, 100));
+    close(closed);
+    VALUE(set(one, F_OFD_SETLK, F_UNLCK, 40, 10));
+    ask(other, F_OFD_GETLK, F_WRLCK, 45, 100);
+    VALUE(flock(one, LOCK_UN));
+    pthread_create(&t, NULL, close_later, NULL);
+    VALUE(set(other, F_OFD_SETLKW, F_WRLCK, 0, 0));
+    pthread_join(t, NULL);
+    close(other);
+    unlink("/tmp/krait-locks");
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -93,6 +141,8 @@ int main(void)
     VALUE(flock(other, 16));
     VALUE(flock(other, LOCK_UN));
     unlink(name);
+    upgrades();
+    splits();
     int m = memfd_create("sealed", MFD_ALLOW_SEALING);
     VALUE(ftruncate(m, 8192));
     VALUE(fcntl(m, F_GET_SEALS));

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -204,6 +205,89 @@ static void again(void)
     close(writer);
 }
 
+/* What comes into a pipe of packets by other ways than write(2) is no packet. */
+static void no_packets(void)
+{
+    int p[2], q[2];
+    char text[10];
+    struct iovec v = { "abcdef", 6 };
+    pipe(p);
+    pipe2(q, O_DIRECT | O_NONBLOCK);
+    write(p[1], "hello", 5);
+    show_value("tee", tee(p[0], q[1], 5, 0));
+    show_value("read", read(q[0], text, 3));
+    show_value("read", read(q[0], text, 9));
+    show_value("splice", splice(p[0], NULL, q[1], NULL, 5, 0));
+    show_value("read", read(q[0], text, 3));
+    show_value("read", read(q[0], text, 9));
+    show_value("vmsplice", vmsplice(q[1], &v, 1, 0));
+    show_value("read", read(q[0], text, 3));
+    show_value("read", read(q[0], text, 9));
+    show_value("read", read(q[0], text, 9));
+    for (int i = 0; i < 2; i++)
+        close(p[i]), close(q[i]);
+}
+
+/* What a socket or a pipe has no room for stays in the pipe that splice(2) reads. */
+static void nothing_is_lost(void)
+{
+    static char bytes[60000];
+    int p[2], s[2], n, room = 4096;
+    long in = 0, out = 0, r;
+    for (int i = 0; i < (int)sizeof bytes; i++)
+        bytes[i] = i / 100;
+    pipe(p);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    setsockopt(s[0], SOL_SOCKET, SO_SNDBUF, &room, sizeof room);
+    fcntl(s[0], F_SETFL, O_NONBLOCK);
+    fcntl(p[0], F_SETFL, O_NONBLOCK);
+    write(p[1], bytes, sizeof bytes);
+    int differing = 0;
+    do {
+        while ((r = splice(p[0], NULL, s[0], NULL, sizeof bytes, 0)) > 0)
+            in += r;
+        ioctl(p[0], FIONREAD, &n);
+        if (in + n != sizeof bytes)
+            printf("%ld in the socket, %d in the pipe\n", in, n);
+        static char text[60000];
+        while ((r = recv(s[1], text, sizeof text, MSG_DONTWAIT)) > 0) {
+            differing += memcmp(text, bytes + out, r) != 0;
+            out += r;
+        }
+    } while (n > 0 && in + n == sizeof bytes);
+    printf("%ld bytes came, %d pieces differ\n", out, differing);
+    close(s[1]);
+    write(p[1], bytes, 5000);
+    show_value("splice to nobody", splice(p[0], NULL, s[0], NULL, 5000, 0));
+    ioctl(p[0], FIONREAD, &n);
+    printf("%d left\n", n);
+    close(s[0]);
+    FILE *f = tmpfile();
+    fwrite(bytes, 1, 100, f);
+    rewind(f);
+    socketpair(AF_UNIX, SOCK_STREAM, 0, s);
+    fcntl(s[0], F_SETFL, O_NONBLOCK);
+    while (write(s[0], bytes, sizeof bytes) > 0)
+        ;
+    while (write(s[0], bytes, 1) > 0)
+        ;
+    show_value("sendfile", sendfile(s[0], fileno(f), NULL, 100));
+    show_value("position", lseek(fileno(f), 0, SEEK_CUR));
+    fclose(f);
+    close(s[0]);
+    close(s[1]);
+    /* a pipe that is nearly full takes what fits, and nobody waits */
+    int q[2];
+    pipe(q);
+    write(q[1], bytes, 4096);
+    write(q[1], bytes, 57344 - 4096);
+    show_value("splice in", splice(p[0], NULL, q[1], NULL, 4096, SPLICE_F_NONBLOCK) > 0);
+    while (splice(p[0], NULL, q[1], NULL, 5000, SPLICE_F_NONBLOCK) > 0)
+        ;
+    for (int i = 0; i < 2; i++)
+        close(p[i]), close(q[i]);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -226,6 +310,8 @@ int main(void)
     printf("one node %d\n", a.st_ino == b.st_ino);
     tees();
     packets();
+    no_packets();
+    nothing_is_lost();
     nested();
     threads();
     again();

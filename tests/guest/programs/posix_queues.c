@@ -6,6 +6,7 @@
 #include <semaphore.h>
 #include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -149,9 +150,22 @@ static void named(void)
     VALUE(shm_unlink("/krait-shm"));
 }
 
+/* A queue for which there is no descriptor is not made. */
+static void no_descriptor(void)
+{
+    struct rlimit before, low = { 3, 0 };
+    getrlimit(RLIMIT_NOFILE, &before);
+    low.rlim_max = before.rlim_max;
+    setrlimit(RLIMIT_NOFILE, &low);
+    VALUE(mq_open("/krait-none", O_CREAT | O_RDWR, 0600, NULL));
+    setrlimit(RLIMIT_NOFILE, &before);
+    VALUE(mq_unlink("/krait-none"));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
+    no_descriptor();
     mq_unlink("/krait-queue");
     queues();
     named();

@@ -6,6 +6,7 @@ below 2**64 - 1, the value that no write may add.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from krait.kernel.errno import EAGAIN, EINVAL
@@ -13,6 +14,7 @@ from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE, WRITABLE
 from krait.kernel.lang import (
     Errno,
+    Struct,
     Text,
     UserPointer,
     UserSlice,
@@ -34,6 +36,15 @@ if TYPE_CHECKING:
 LIMIT: Final = u64(0xFFFF_FFFF_FFFF_FFFE)  # eventfd(2): the largest value of the counter
 
 
+class Settling(Struct):
+    """Who knows whether something that was to be counted has come to its end (AIO)."""
+
+    settle: Callable[[EventFile], None] | None = None
+
+
+settling = Settling()
+
+
 class EventFile(File):
     """An eventfd; `semaphore` is 1 when a read takes one."""
 
@@ -41,17 +52,31 @@ class EventFile(File):
     changed: WaitQueue = inline()
     counter: u64 = 0
     semaphore: bool = False
+    unsettled: bool = False
+    """Something may be to be counted: whoever wants to know the counter asks."""
 
     def anonymous_name(self) -> Text:
         """Return what /proc/self/fd shows."""
         return text(b"anon_inode:[eventfd]")
 
     def signal(self) -> None:
-        """Add 1, as far as the counter goes: a completion of AIO, perhaps from an interrupt."""
+        """Add 1, as far as the counter goes: a completion of AIO."""
         with self.lock:
             if self.counter < LIMIT:
                 self.counter += 1
         self.changed.wake_all()
+
+    def ask(self) -> None:
+        """Something may be to be counted, perhaps an interrupt has found; who waits asks."""
+        self.unsettled = True
+        self.changed.wake_all()
+
+    def settle(self) -> None:
+        """Count what is to be counted."""
+        if self.unsettled:
+            self.unsettled = False
+            if (settle := settling.settle) is not None:
+                settle(self)
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Take from the counter: 8 bytes.
@@ -61,13 +86,15 @@ class EventFile(File):
         if into.length < 8:
             raise Errno(EINVAL)
         value: u64 = 0
-        with self.lock:
-            while self.counter == 0:
-                if self.is_nonblocking:
+        while value == 0:
+            self.settle()
+            with self.lock:
+                if self.counter == 0 and self.is_nonblocking:
                     raise Errno(EAGAIN)
-                self.changed.wait_spin_until(self.lock, NEVER)
-            value = u64(1) if self.semaphore else self.counter
-            self.counter -= value
+                if self.counter == 0 and not self.unsettled:
+                    self.changed.wait_spin_until(self.lock, NEVER)
+                value = min(self.counter, u64(1)) if self.semaphore else self.counter
+                self.counter -= value
         self.changed.wake_all()
         UserPointer[u64](into.address).store(value)
         return 8
@@ -96,6 +123,7 @@ class EventFile(File):
         """Readable when not 0, writable when 1 can be added."""
         if table is not None:
             table.add(self.changed)
+        self.settle()
         events: u32 = 0
         if self.counter != 0:
             events |= READABLE

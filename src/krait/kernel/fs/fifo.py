@@ -44,7 +44,7 @@ class FifoFile(PipeReader):
         events = super().poll(table)
         if table is not None:
             table.add(self.pipe.writable)
-        if self.pipe.count != self.pipe.capacity:
+        if self.pipe.room() != 0:
             events |= 0x4 | 0x100  # POLLOUT, POLLWRNORM
         return events
 

@@ -15,7 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EBADF, EINVAL, ENODEV, ENOTDIR, ENOTTY, ESPIPE
-from krait.kernel.fs import file_locks, notify, watching
+from krait.kernel.fs import file_locks, notify, record_ranges, watching
 from krait.kernel.fs.caller import Owner, owner_of_new
 from krait.kernel.fs.file_owner import FileOwner
 from krait.kernel.fs.open_flags import APPEND, NONBLOCK, PATH, SETTABLE
@@ -39,7 +39,7 @@ class File(Counted):
 
     flags: u32  # status flags and access mode, as F_GETFL shows them
     counted_writer: bool = False  # holds `vnode.begin_write`
-    holds_lock: bool = False  # of flock(2)
+    has_locked: bool = False  # by flock(2) or F_OFD_SETLK
     offset: u64 = 0
     dentry: Dentry | None = None
     vnode: Vnode | None = None
@@ -199,8 +199,9 @@ class File(Counted):
         if vnode is not None and self.counted_writer:
             self.counted_writer = False
             vnode.end_write()
-        if self.holds_lock:
-            file_locks.file_is_gone()
+        if self.has_locked:
+            record_ranges.range_locks.drop_gone()
+            file_locks.file_locks.drop_gone()
 
     def __del__(self) -> None:
         """Give back what the file holds."""

@@ -43,7 +43,16 @@ class FileLocks(Struct):
     first: HeldLock | None = None
 
     def take(self, file: File, vnode: Vnode, kind: u32, wanted: HeldLock, flags: u32) -> None:
-        """Wait until nothing conflicts, then hold `wanted`, in place of what `file` held."""
+        """Hold `wanted` when nothing conflicts.
+
+        A lock of the other kind is given up before (flock(2)): two that hold a shared one and want
+        it for themselves would wait for each other.
+        """
+        held = self.held_by(file)
+        if held is not None:
+            if held.kind == kind:
+                return
+            self.release(file)
         with self.lock:
             while self._conflicts(file, vnode, kind):
                 if flags & LOCK_NONBLOCKING != 0:
@@ -52,14 +61,27 @@ class FileLocks(Struct):
             self._drop(file)
             wanted.following = self.first
             self.first = wanted
-            file.holds_lock = True
+            file.has_locked = True
         self.released.wake_all()
 
     def release(self, file: File) -> None:
         """Give up what `file` holds."""
         with self.lock:
             self._drop(file)
-            file.holds_lock = False
+        self.released.wake_all()
+
+    def held_by(self, file: File) -> HeldLock | None:
+        """Find the lock that `file` holds."""
+        held = self.first
+        while held is not None:
+            if held.holder.get() is file:
+                return held
+            held = held.following
+        return None
+
+    def drop_gone(self) -> None:
+        """Take out the locks of files that are gone, and let waiters try again."""
+        self._drop(None)
         self.released.wake_all()
 
     def _conflicts(self, file: File, vnode: Vnode, kind: u32) -> bool:
@@ -72,7 +94,7 @@ class FileLocks(Struct):
             held = held.following
         return False
 
-    def _drop(self, file: File) -> None:
+    def _drop(self, file: File | None) -> None:
         """Take out the lock of `file`, and those whose files are gone."""
         before: HeldLock | None = None
         held = self.first
@@ -106,8 +128,3 @@ def flock(file: File, operation: u32) -> None:
         return
     wanted = HeldLock(vnode=vnode, holder=Weak(file), kind=kind)
     file_locks.take(file, vnode, kind, wanted, operation)
-
-
-def file_is_gone() -> None:
-    """Let waiters try again: the last reference to a file that held a lock has gone."""
-    file_locks.released.wake_all()

@@ -52,14 +52,15 @@ CAPACITY_CEILING: Final = u64(1 << 31)
 BLOCK_MOST: Final = u64(4 << 20)
 """The largest block of frames (mm/frames.py), which the ring is."""
 PACKETS_MOST: Final = 256  # MOST_CAPACITY / PIPE_BUF
+BYTES: Final = u32(1 << 31)
 FIONREAD: Final = u32(0x541B)
 
 
 class Pipe(Counted):
     """The queue between the ends.
 
-    Invariant: `count <= capacity`, `head < capacity`; the bytes are at `head`, `head + 1`, … modulo
-    `capacity`.
+    Invariant: `count + held <= capacity`, `head < capacity`; the bytes are at `head`, `head + 1`,
+    … modulo `capacity`.
     """
 
     lock: SpinLock = inline()
@@ -69,6 +70,8 @@ class Pipe(Counted):
     capacity: u64 = 65536
     head: u64 = 0
     count: u64 = 0
+    held: u64 = 0
+    """Bytes that splice(2) has taken and may put back, or will write: their room stays free."""
     readers: u32 = 0
     writers: u32 = 0
     packets: Packets | None = None
@@ -166,7 +169,7 @@ class Pipe(Counted):
         """
         if data.length == 0:
             return 0
-        if (packets := self.packets) is not None:
+        if (packets := self.packets) is not None and flags & DIRECT != 0:
             return self._write_packets(packets, data, flags)
         written: u64 = 0
         while written < data.length:
@@ -199,7 +202,7 @@ class Pipe(Counted):
             with self.lock:
                 if not self._wait_for_bytes(flags):
                     return 0
-                size = u64(packets.lengths[packets.first])
+                size = packets.first_length()
                 wanted = min(size, into.length)
                 head = self.head
                 count = self.count
@@ -207,9 +210,9 @@ class Pipe(Counted):
                 self.head = head
                 self.count = count
                 if taken == wanted:
-                    self.head = (head + size) % self.capacity
-                    self.count = count - size
-                    packets.drop_first()
+                    gone = packets.take_first(wanted)
+                    self.head = (head + gone) % self.capacity
+                    self.count = count - gone
             if taken == wanted:
                 self._wake_writers()
                 return taken
@@ -224,7 +227,9 @@ class Pipe(Counted):
             try:
                 packet.fault_in()
                 with self.lock:
-                    while self.readers != 0 and not packets.has_room(self.capacity):
+                    while self.readers != 0 and not (
+                        packets.has_room(self.capacity) and self.room() >= packet.length
+                    ):
                         if flags & NONBLOCK != 0:
                             raise Errno(EAGAIN)
                         self.writable.wait_spin_until(self.lock, NEVER)
@@ -253,7 +258,7 @@ class Pipe(Counted):
             if not self._wait_for_bytes(flags):
                 return 0
         with target.lock:
-            while target.readers != 0 and target.count == target.capacity:
+            while target.readers != 0 and target.room() == 0:
                 if flags & NONBLOCK != 0:
                     raise Errno(EAGAIN)
                 target.writable.wait_spin_until(target.lock, NEVER)
@@ -262,13 +267,52 @@ class Pipe(Counted):
         into = target._storage()
         done: u64 = 0
         if (ring := self.ring) is not None:
-            done = min(min(length, self.count), target.capacity - target.count)
+            done = min(min(length, self.count), target.room())
             for index in range(done):
                 tail = (target.head + target.count) % target.capacity
                 into[tail] = ring[(self.head + index) % self.capacity]
                 target.count += 1
+        if (packets := target.packets) is not None:
+            packets.append_bytes(done)
         target._wake_readers()
         return done
+
+    def room(self) -> u64:
+        """Give how many bytes may be added now."""
+        if (packets := self.packets) is not None and not packets.has_room(self.capacity):
+            return u64(0)
+        return self.capacity - self.count - self.held
+
+    def wait_for_room(self, flags: u32) -> u64:
+        """Give how many bytes may be added, at least one. Raises EAGAIN, EPIPE, EINTR."""
+        with self.lock:
+            while self.readers != 0 and self.room() == 0:
+                if flags & NONBLOCK != 0:
+                    raise Errno(EAGAIN)
+                self.writable.wait_spin_until(self.lock, NEVER)
+            if self.readers == 0:
+                raise Errno(EPIPE)
+            return self.room()
+
+    def hold(self, taken: u64) -> None:
+        """Keep room: for bytes that have just been taken and may come back, or that will come."""
+        self.held += taken
+
+    def settle(self, taken: u64, rest: UserSlice[u8]) -> None:
+        """End `hold`, and put back what is left at the front, where nobody else has taken any."""
+        self.held -= taken
+        if rest.length != 0 and (ring := self.ring) is not None:
+            start = (self.head + self.capacity - rest.length) % self.capacity
+            front = min(rest.length, self.capacity - start)
+            rest.part(0, front).copy_in_nofault(ring.slice.part(start, start + front))
+            rest.part(front, rest.length).copy_in_nofault(ring.slice.part(0, rest.length - front))
+            self.head = start
+            self.count += rest.length
+            if (packets := self.packets) is not None:
+                packets.put_back(rest.length)
+            self._wake_readers()
+        if rest.length != taken:
+            self._wake_writers()
 
     def _add_when_possible(self, data: UserSlice[u8], flags: u32) -> u64:
         """Wait for room, then add; the lock is held."""
@@ -276,8 +320,11 @@ class Pipe(Counted):
         while True:
             if self.readers == 0:
                 raise Errno(EPIPE)
-            if self.capacity - self.count >= least:
-                return self._add(data)
+            if self.room() >= least:
+                added = self._add(data)
+                if (packets := self.packets) is not None:
+                    packets.append_bytes(added)
+                return added
             if flags & NONBLOCK != 0:
                 raise Errno(EAGAIN)
             self.writable.wait_spin_until(self.lock, NEVER)
@@ -308,9 +355,9 @@ class Pipe(Counted):
         """Copy in at the back, in at most two pieces; 0 when the program's memory is not there."""
         ring = self._storage()
         done: u64 = 0
-        while done < data.length and self.count < self.capacity:
+        while done < data.length and self.count + self.held < self.capacity:
             tail = (self.head + self.count) % self.capacity
-            room = min(self.capacity - self.count, self.capacity - tail)
+            room = min(self.capacity - self.count - self.held, self.capacity - tail)
             piece = min(data.length - done, room)
             copied = data.part(done, done + piece).copy_in_nofault(
                 ring.slice.part(tail, tail + piece)
@@ -344,7 +391,7 @@ class Pipe(Counted):
         while capacity < wanted:
             capacity = capacity * 2
         with self.lock:
-            if self.count > capacity:
+            if self.count + self.held > capacity:
                 raise Errno(EBUSY)
             if (ring := self.ring) is not None:
                 larger = Buffer[u8](length=capacity)
@@ -358,7 +405,10 @@ class Pipe(Counted):
 
 
 class Packets(Counted):
-    """The lengths of the packets in a pipe that keeps writes apart (O_DIRECT of pipe(2))."""
+    """The lengths of the packets in a pipe that keeps writes apart (O_DIRECT of pipe(2)).
+
+    What comes by tee(2), splice(2) or vmsplice(2) is no packet: `BYTES` marks a run of such bytes.
+    """
 
     lengths: Array[u32] = inline(PACKETS_MOST)
     first: u64 = 0
@@ -373,10 +423,38 @@ class Packets(Counted):
         self.lengths[(self.first + self.count) % PACKETS_MOST] = length
         self.count += 1
 
-    def drop_first(self) -> None:
-        """The first packet was read."""
+    def append_bytes(self, length: u64) -> None:
+        """Add bytes that are no packet; there is room, or such bytes are last."""
+        if length == 0:
+            return
+        last = (self.first + self.count + PACKETS_MOST - 1) % PACKETS_MOST
+        if self.count != 0 and self.lengths[last] & BYTES != 0:
+            self.lengths[last] += u32(length)
+        else:
+            self.append(u32(length) | BYTES)
+
+    def put_back(self, length: u64) -> None:
+        """Bytes came back to the front; they join what is there if there is no other place."""
+        if self.count == PACKETS_MOST:
+            self.lengths[self.first] += u32(length)
+            return
+        self.first = (self.first + PACKETS_MOST - 1) % PACKETS_MOST
+        self.lengths[self.first] = u32(length) | BYTES
+        self.count += 1
+
+    def first_length(self) -> u64:
+        """Give how many bytes a read may take."""
+        return u64(self.lengths[self.first] & ~BYTES)
+
+    def take_first(self, wanted: u64) -> u64:
+        """So many bytes were read: give how many go, as the rest of a packet is lost."""
+        whole = self.first_length()
+        if self.lengths[self.first] & BYTES != 0 and wanted < whole:
+            self.lengths[self.first] -= u32(wanted)
+            return wanted
         self.first = (self.first + 1) % PACKETS_MOST
         self.count -= 1
+        return whole
 
 
 class PipeEnd(File):
@@ -455,7 +533,7 @@ class PipeWriter(PipeEnd):
         if table is not None:
             table.add(self.pipe.writable)
         events: u32 = 0
-        if self.pipe.capacity - self.pipe.count >= PIPE_BUF:
+        if self.pipe.room() >= PIPE_BUF:
             events |= WRITABLE
         if self.pipe.readers == 0:
             events |= POLLERR

@@ -111,6 +111,18 @@ class RangeLocks(Struct):
             lock = following
         file_locks.released.wake_all()
 
+    def drop_gone(self) -> None:
+        """Take out the locks of open files that are gone."""
+        before: RangeLock | None = None
+        lock = self.first
+        while lock is not None:
+            following = lock.following
+            if lock.is_gone():
+                self._unlink(lock, before)
+            else:
+                before = lock
+            lock = following
+
     def _unlink(self, lock: RangeLock, before: RangeLock | None) -> None:
         if before is None:
             self.first = lock.following

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from krait.kernel.errno import EAGAIN, EFAULT, EINPROGRESS, EINVAL, EOPNOTSUPP
-from krait.kernel.fs.eventfd import EventFile
+from krait.kernel.fs.eventfd import EventFile, settling
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import ALWAYS, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, VECTOR_MOST, ScatterList, Vector
@@ -53,6 +53,7 @@ from krait.kernel.sched.wait_queue import WaitQueue
 
 CONTEXT_MOST: Final = u32(65536)  # fs.aio-max-nr
 PAGE_SIZE: Final = u64(4096)
+LEAST_ROOM: Final = u64(126)  # completions in Linux's ring of one page, which is never smaller
 FLAG_RESFD: Final = u32(1)
 
 PREAD: Final = 0
@@ -115,30 +116,41 @@ class PollRequest(Watcher):
             context.fired = True
             context.changed.wake_all()
             if (counter := self.counter) is not None:
-                counter.signal()
+                counter.ask()
 
 
 class AioContext(Counted):
     """Completions in a ring, and requests that wait.
 
-    Invariant: requests that wait and completions together are at most `completions.length`.
+    Invariant: requests that wait or are being carried out and completions together are at most
+    `completions.length`.
     """
 
     number: u64
+    asked: u32  # for how many requests
     completions: Buffer[Completion]
     first: u64 = 0
     count: u64 = 0
     waiting: PollRequest | None = None
     waiting_count: u64 = 0
+    running_count: u64 = 0  # being carried out
+    looking: bool = False
     destroyed: bool = False
     fired: bool = False  # something may be complete since the last look
     lock: SpinLock = inline()
     changed: WaitQueue = inline()
     following: AioContext | None = None
 
+    def end(self) -> None:
+        """Cancel what waits, and let nobody wait for it."""
+        self.destroyed = True
+        while (waiting := self.waiting) is not None:
+            self.unlink(waiting)
+        self.changed.wake_all()
+
     def has_room(self) -> bool:
         """Say whether one more request may be submitted."""
-        return self.count + self.waiting_count < self.completions.length
+        return self.count + self.waiting_count + self.running_count < self.completions.length
 
     def complete(self, data: u64, request: u64, result: i64, counter: EventFile | None) -> None:
         """Queue a completion; there is room."""
@@ -151,21 +163,44 @@ class AioContext(Counted):
             counter.signal()
 
     def look(self) -> None:
-        """Complete the poll requests whose files are ready."""
-        before: PollRequest | None = None
+        """Complete the poll requests whose files are ready; asking a file may sleep."""
+        if self.looking:
+            return
+        self.looking = True
+        self.fired = False
         each = self.waiting
         while each is not None:
-            following = each.following
             found = each.file.poll(None) & (each.events | ALWAYS)
-            if found != 0:
-                self.unlink(each, before)
+            following = each.following
+            if found != 0 and self.unlink(each):
                 self.complete(each.data, each.request, i64(found), each.counter)
-            else:
-                before = each
+            elif found != 0:
+                self.fired = True  # somebody else was here meanwhile, so the list may go on
             each = following
+        self.looking = False
 
-    def unlink(self, gone: PollRequest, before: PollRequest | None) -> None:
-        """Take a request off its queues and out of the list."""
+    def take_first(self) -> Completion:
+        """Take the first completion; there is one."""
+        found = self.completions[self.first]
+        self.first = (self.first + 1) % self.completions.length
+        self.count -= 1
+        return found
+
+    def put_back(self, completion: Completion) -> None:
+        """Return a completion to the front; there is room, as for one that is carried out."""
+        self.first = (self.first + self.completions.length - 1) % self.completions.length
+        self.completions[self.first] = completion
+        self.count += 1
+
+    def unlink(self, gone: PollRequest) -> bool:
+        """Take a request off its queues and out of the list; False if somebody has done so."""
+        before: PollRequest | None = None
+        each = self.waiting
+        while each is not None and each is not gone:
+            before = each
+            each = each.following
+        if each is None:
+            return False
         gone.leave_queues(gone.file)
         if before is None:
             self.waiting = gone.following
@@ -173,11 +208,12 @@ class AioContext(Counted):
             before.following = gone.following
         gone.following = None
         self.waiting_count -= 1
+        return True
 
     def __del__(self) -> None:
         """Leave all queues."""
         while (waiting := self.waiting) is not None:
-            self.unlink(waiting, None)
+            self.unlink(waiting)
 
 
 class AioContexts(Struct):
@@ -207,13 +243,32 @@ class AioContexts(Struct):
                 else:
                     before.following = following
                 each.following = None
-                self.total -= u32(gone.completions.length)
+                self.total -= gone.asked
                 return
             before = each
             each = following
 
+    def look(self) -> None:
+        """Complete what is ready, for who asks an eventfd that is told of it."""
+        each = self.first
+        while each is not None:
+            if each.fired:
+                each.look()
+            each = each.following
+
+    def end_all(self) -> None:
+        """Another program begins: what waits is cancelled (exit_aio of Linux)."""
+        while (each := self.first) is not None:
+            self.remove(each)
+            each.end()
+
 
 contexts = AioContexts()
+
+
+def look_at_all(_counter: EventFile) -> None:
+    """Complete what is ready in all contexts."""
+    contexts.look()
 
 
 @syscall("io_setup")
@@ -223,13 +278,13 @@ def io_setup(count: u32, into: UserPointer[u64]) -> None:
         raise Errno(EINVAL)
     if count > CONTEXT_MOST - contexts.total:
         raise Errno(EAGAIN)
-    completions = Buffer[Completion](length=u64(count))
+    completions = Buffer[Completion](length=max(u64(count), LEAST_ROOM))
     space = current_process().space
     page = space.map(
         0, PAGE_SIZE, Protection.READ, MapFlags.PRIVATE | MapFlags.ANONYMOUS, None, 0, None
     )
     try:
-        made = AioContext(number=page, completions=completions)
+        made = AioContext(number=page, asked=count, completions=completions)
         into.store(page)
     except Errno:
         space.unmap(page, PAGE_SIZE)
@@ -244,8 +299,7 @@ def io_destroy(number: u64) -> None:
     """End a context: what waits is cancelled."""
     context = contexts.find(number)
     contexts.remove(context)
-    context.destroyed = True
-    context.changed.wake_all()
+    context.end()
     current_process().space.unmap(number, PAGE_SIZE)
 
 
@@ -277,6 +331,15 @@ def submit_one(context: AioContext, address: u64) -> None:
         raise Errno(EINVAL)
     if not context.has_room():
         raise Errno(EAGAIN)
+    context.running_count += 1
+    try:
+        submit_in_room(context, request, address)
+    finally:
+        context.running_count -= 1
+
+
+def submit_in_room(context: AioContext, request: Request, address: u64) -> None:
+    """Submit one request for whose completion there is room; EBADF, EFAULT, EINVAL."""
     file = open_file(i32.truncate(u64(request.descriptor)))
     counter: EventFile | None = None
     if request.options & FLAG_RESFD != 0:
@@ -284,6 +347,7 @@ def submit_one(context: AioContext, address: u64) -> None:
         if not isinstance(found, EventFile):
             raise Errno(EINVAL)
         counter = found
+        settling.settle = look_at_all
     UserPointer[u32](address.checked_add(8, EFAULT)).store(0)
     if request.operation == POLL:
         submit_poll(context, request, address, file, counter)
@@ -369,7 +433,7 @@ def submit_poll(
     try:
         file.poll(table)
     except Errno:
-        context.unlink(made, None)
+        context.unlink(made)
         raise
     context.look()
 
@@ -379,14 +443,12 @@ def io_cancel(number: u64, address: u64, _result: u64) -> None:
     """Cancel a poll request, which then completes at once: EINPROGRESS says so."""
     context = contexts.find(number)
     UserPointer[u32](address.checked_add(8, EFAULT)).load()
-    before: PollRequest | None = None
     each = context.waiting
     while each is not None:
         if each.request == address:
-            context.unlink(each, before)
+            context.unlink(each)
             context.complete(each.data, address, i64(0), each.counter)
             raise Errno(EINPROGRESS)
-        before = each
         each = each.following
     raise Errno(EINVAL)
 
@@ -432,9 +494,12 @@ def take_completions(
         context.fired = False
         context.look()
         while context.count != 0 and done < u64(most):
-            into.store_at(done, context.completions[context.first])
-            context.first = (context.first + 1) % context.completions.length
-            context.count -= 1
+            try:
+                give_first(context, into, done)
+            except Errno:
+                if done == 0:
+                    raise
+                return done
             done += 1
         if done >= u64(least) or deadline_ns == 0 or context.destroyed:
             return done
@@ -449,3 +514,16 @@ def take_completions(
             return done
         if not in_time:
             deadline_ns = 0
+
+
+def give_first(context: AioContext, into: UserPointer[Completion], place: u64) -> None:
+    """Copy the first completion out; EFAULT leaves it there. Bringing the page in may sleep."""
+    context.running_count += 1
+    completion = context.take_first()
+    try:
+        into.store_at(place, completion)
+    except Errno:
+        context.put_back(completion)
+        raise
+    finally:
+        context.running_count -= 1

@@ -280,13 +280,26 @@ def mq_open(
     if queue is None:
         if flags & OPEN_CREATE == 0:
             raise Errno(ENOENT)
-        queue = make_queue(path, mode, given)
-    elif flags & OPEN_CREATE != 0 and flags & OPEN_EXCLUSIVE != 0:
+        return open_new(make_queue(path, mode, given), flags)
+    if flags & OPEN_CREATE != 0 and flags & OPEN_EXCLUSIVE != 0:
         raise Errno(EEXIST)
-    elif flags & ACCESS_MODE == ACCESS_MODE:
+    if flags & ACCESS_MODE == ACCESS_MODE:
         raise Errno(EINVAL)
-    else:
-        check_queue(queue, permission.wanted_by(flags & ACCESS_MODE))
+    check_queue(queue, permission.wanted_by(flags & ACCESS_MODE))
+    return open_queue(queue, flags)
+
+
+def open_new(queue: PosixQueue, flags: u32) -> u32:
+    """Open a queue that was just made, which is not there if that fails."""
+    try:
+        return open_queue(queue, flags)
+    except Errno:
+        posix_queues.remove(queue)
+        raise
+
+
+def open_queue(queue: PosixQueue, flags: u32) -> u32:
+    """Give a descriptor of a queue; EMFILE, ENOMEM."""
     return install(QueueFile(flags=flags & KEPT_FLAGS, queue=queue), u32(0o2000000))
 
 
@@ -325,10 +338,10 @@ def make_queue(name: Text, mode: u32, given: QueueAttributes) -> PosixQueue:
     wanted = posix_queues.bytes + most * (size + 48)
     if wanted > process.limits.soft(Resource.MSGQUEUE):
         raise Errno(EMFILE)
-    posix_queues.bytes = wanted
     made = PosixQueue(
         most=most, size=size, mode=mode & 0o777 & ~process.fs.umask, owner=owner_of_new()
     )
+    posix_queues.bytes = wanted
     made.name.set(name)
     made.following = posix_queues.first
     posix_queues.first = made

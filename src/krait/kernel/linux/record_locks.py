@@ -85,7 +85,7 @@ def record_lock(
         range_locks.release(wanted, spare, owner)
         return
     if of_file:
-        file.holds_lock = True
+        file.has_locked = True
     range_locks.take(wanted, spare, owner, waits)
 
 

@@ -13,7 +13,7 @@ from typing import Final
 
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE
 from krait.kernel.fs.file import File
-from krait.kernel.fs.open_flags import NONBLOCK
+from krait.kernel.fs.open_flags import DIRECT, NONBLOCK
 from krait.kernel.fs.pipe import PipeEnd, PipeReader, PipeWriter
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
@@ -50,7 +50,7 @@ def sendfile(target_number: i32, source_number: i32, offset: UserPointer[i64], l
     place = place_of(offset)
     count = min(length, u64(MOST_AT_ONCE))
     try:
-        done = transfer(source, place, target, CURRENT, count)
+        done = transfer(source, place, target, CURRENT, count, u32(0))
     except Errno as error:
         if error.code == ESPIPE:
             raise Errno(EINVAL)
@@ -83,7 +83,7 @@ def copy_file_range(
         raise Errno(EBADF)
     count = min(length, u64(MOST_AT_ONCE))
     check_overlap(source, source_place, target, target_place, count)
-    done = transfer(source, source_place, target, target_place, count)
+    done = transfer(source, source_place, target, target_place, count, u32(0))
     advance(source_offset, source_place, done)
     advance(target_offset, target_place, done)
     return done
@@ -125,7 +125,8 @@ def splice(
     if isinstance(source, PipeEnd) and isinstance(target, PipeEnd) and source.pipe is target.pipe:
         raise Errno(EINVAL)
     count = min(length, u64(CHUNK))
-    done = transfer(source, source_place, target, target_place, count)
+    how = u32(NONBLOCK) if SpliceFlags.NONBLOCK in flags else u32(0)
+    done = transfer(source, source_place, target, target_place, count, how)
     advance(source_offset, source_place, done)
     advance(target_offset, target_place, done)
     return done
@@ -237,8 +238,13 @@ def advance(offset: UserPointer[i64], place: u64, done: u64) -> None:
         offset.store(i64(place + done))
 
 
-def transfer(source: File, from_place: u64, target: File, to_place: u64, length: u64) -> u64:
-    """Move up to `length` bytes and give how many; an error after the first bytes only ends it."""
+def transfer(
+    source: File, from_place: u64, target: File, to_place: u64, length: u64, flags: u32
+) -> u64:
+    """Move up to `length` bytes and give how many; an error after the first bytes only ends it.
+
+    With NONBLOCK in `flags` a pipe that has no room is not waited for.
+    """
     if length == 0:
         return 0
     space = current_process().space
@@ -253,7 +259,9 @@ def transfer(source: File, from_place: u64, target: File, to_place: u64, length:
         None,
     )
     try:
-        return move(source, from_place, target, to_place, length, UserSlice[u8](address, size))
+        return move(
+            source, from_place, target, to_place, length, flags, UserSlice[u8](address, size)
+        )
     finally:
         unmap_quietly(address, size)
 
@@ -267,29 +275,75 @@ def unmap_quietly(address: u64, size: u64) -> None:
 
 
 def move(
-    source: File, from_place: u64, target: File, to_place: u64, length: u64, buffer: UserSlice[u8]
+    source: File,
+    from_place: u64,
+    target: File,
+    to_place: u64,
+    length: u64,
+    flags: u32,
+    buffer: UserSlice[u8],
 ) -> u64:
     """Move bytes through a buffer until the source ends or either side is short."""
     done: u64 = 0
     while done < length:
         part = buffer.part(0, min(length - done, buffer.length))
         try:
-            taken = take(source, from_place, done, part)
-            if taken == 0:
-                break
-            given = give(target, to_place, done, part.part(0, taken))
+            if isinstance(target, PipeEnd):
+                part = part.part(0, min(part.length, room_in(target, flags, done)))
+            given = move_part(source, from_place, target, to_place, done, part)
         except Errno as error:
             if error.code == EPIPE:
                 broken_pipe()
             if done != 0:
                 break
             raise
-        if from_place == CURRENT and source.vnode is not None and given < taken:
-            source.offset -= taken - given
         done += given
         if given < part.length:
             break
     return done
+
+
+def room_in(target: PipeEnd, flags: u32, done: u64) -> u64:
+    """Give how much a pipe takes; it waits for that only before the first byte. EAGAIN, EPIPE."""
+    how = flags | target.flags
+    if done != 0:
+        how |= NONBLOCK
+    return target.pipe.wait_for_room(how)
+
+
+def move_part(
+    source: File, from_place: u64, target: File, to_place: u64, done: u64, part: UserSlice[u8]
+) -> u64:
+    """Move what one read gives; what the target does not take stays where it was."""
+    part.fault_in_writable()  # so that nobody comes between a read, `hold` and a write
+    if isinstance(target, PipeEnd):
+        taken = take_for_pipe(source, from_place, target, done, part)
+    else:
+        taken = take(source, from_place, done, part)
+    if not isinstance(source, PipeEnd):
+        given: u64 = 0
+        try:
+            given = give(target, to_place, done, part.part(0, taken))
+        finally:
+            if from_place == CURRENT and source.vnode is not None:
+                source.offset -= taken - given
+        return given
+    source.pipe.hold(taken)
+    given = 0
+    try:
+        given = give(target, to_place, done, part.part(0, taken))
+    finally:
+        source.pipe.settle(taken, part.part(given, taken))
+    return given
+
+
+def take_for_pipe(source: File, place: u64, target: PipeEnd, done: u64, into: UserSlice[u8]) -> u64:
+    """Read the next bytes while others leave room for them in a pipe."""
+    target.pipe.hold(into.length)
+    try:
+        return take(source, place, done, into)
+    finally:
+        target.pipe.settle(into.length, into.part(0, 0))
 
 
 def take(source: File, place: u64, done: u64, into: UserSlice[u8]) -> u64:
@@ -303,8 +357,13 @@ def give(target: File, place: u64, done: u64, data: UserSlice[u8]) -> u64:
     """Write bytes; what a pipe has given away may not get lost, so all of it if that may wait."""
     if place != CURRENT:
         return target.write_at(place.checked_add(done, EINVAL), data)
+    if isinstance(target, PipeEnd):
+        return target.pipe.write(data, (target.flags | NONBLOCK) & ~u32(DIRECT))
     given = target.write(data)
     if target.flags & NONBLOCK == 0:
-        while given < data.length:
-            given += target.write(data.part(given, data.length))
+        try:
+            while given < data.length:
+                given += target.write(data.part(given, data.length))
+        except Errno:
+            return given
     return given
