@@ -498,6 +498,18 @@ static void mounts(void)
     close(fd);
     close(other);
     CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0);
+    for (int i = 0; i < 40; i++) { /* what is mounted inside goes along */
+        CALL(mount, S(mount, "x", "/tmp/calls/mnt", "tmpfs", 0, NULL) == 0);
+        mkdir("/tmp/calls/mnt/inside", 0700);
+        CALL(mount, S(mount, "x", "/tmp/calls/mnt/inside", "tmpfs", 0, NULL) == 0);
+        CALL(umount2, S(umount2, "/tmp/calls/mnt", 2) == 0);
+    }
+    CALL(mount, S(mount, "x", "/tmp/calls/mnt", "tmpfs", 0, NULL) == 0);
+    chdir("/tmp/calls/mnt"); /* a tree that is deeper than the kernel's stack */
+    for (int i = 0; i < 1000; i++)
+        CALL(mkdir, S(mkdir, "deeper", 0700) == 0 && chdir("deeper") == 0);
+    chdir("/");
+    CALL(umount2, S(umount2, "/tmp/calls/mnt", 0) == 0);
 }
 
 static void *end_thread(void *unused)

@@ -35,6 +35,30 @@ static void *close_later(void *unused)
     return NULL;
 }
 
+static void *wait_for_range(void *fd)
+{
+    VALUE(set(*(int *)fd, F_SETLKW, F_WRLCK, 0, 5));
+    return NULL;
+}
+
+/* A descriptor that was closed while a call waited for its lock has none afterwards. */
+static void closed_meanwhile(void)
+{
+    pthread_t t;
+    one = open("/tmp/krait-locks", O_RDWR | O_CREAT, 0600);
+    other = open("/tmp/krait-locks", O_RDWR);
+    int reader = open("/tmp/krait-locks", O_RDWR);
+    VALUE(set(one, F_OFD_SETLK, F_WRLCK, 0, 0));
+    pthread_create(&t, NULL, wait_for_range, &other);
+    usleep(30000);
+    close(other);
+    VALUE(set(one, F_OFD_SETLK, F_UNLCK, 0, 0));
+    pthread_join(t, NULL);
+    ask(reader, F_OFD_GETLK, F_WRLCK, 0, 0);
+    close(reader);
+    close(one);
+}
+
 static void *lock_alone(void *fd)
 {
     return (void *)(long)flock(*(int *)fd, LOCK_EX);
@@ -141,6 +165,7 @@ int main(void)
     VALUE(flock(other, 16));
     VALUE(flock(other, LOCK_UN));
     unlink(name);
+    closed_meanwhile();
     upgrades();
     splits();
     int m = memfd_create("sealed", MFD_ALLOW_SEALING);

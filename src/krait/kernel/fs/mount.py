@@ -87,6 +87,24 @@ class MountTable(Struct):
                 raise Errno(EBUSY)
         if (mounted := self.mounts[place]) is None or not mounted.removable:
             raise Errno(EBUSY)
+        if detaches:
+            self.remove_below(root)
+        self.remove(point)
+
+    def remove_below(self, root: Dentry) -> None:
+        """Uncover what is mounted inside of what is detached: no path leads there any more."""
+        place = self.count
+        while place != 0:
+            place -= 1
+            mounted = self.mounts[place]
+            if mounted is not None and mounted.removable and lies_in(mounted.point, root):
+                self.remove(mounted.point)
+
+    def remove(self, point: Dentry) -> None:
+        """Uncover a directory, and take its line out of the table."""
+        place: u64 = 0
+        while not self.is_at(place, point):
+            place += 1
         self.count -= 1
         while place < self.count:
             self.mounts[place] = self.mounts[place + 1]
@@ -135,6 +153,17 @@ def attach(point: Dentry, source: Callable[[], Vnode]) -> Dentry:
         point.mounted = root
         point.mount_source = None
         return root
+
+
+def lies_in(dentry: Dentry, root: Dentry) -> bool:
+    """Say whether a dentry is in what `root` is the root of, or in what is mounted there."""
+    top: Dentry | None = dentry
+    while top is not None:
+        if top is root:
+            return True
+        above = top.parent
+        top = above if above is not None else top.covered
+    return False
 
 
 def forget_names_of_handles(root: Dentry) -> None:

@@ -30,7 +30,12 @@ from krait.kernel.linux.file_owners import (
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.record_locks import RecordLock, record_lock, test_record_lock
+from krait.kernel.linux.record_locks import (
+    RecordLock,
+    lock_for_process,
+    record_lock,
+    test_record_lock,
+)
 from krait.kernel.linux.task import current_credentials, current_files, current_process
 
 OPEN_CLOSE_ON_EXEC: Final = u32(0o2000000)
@@ -188,7 +193,7 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
             return 0
         case Control.SETLK | Control.SETLKW:
             waits = command == Control.SETLKW
-            record_lock(file, UserPointer[RecordLock](argument), of_file=False, waits=waits)
+            lock_for_process(file, descriptor, UserPointer[RecordLock](argument), waits=waits)
             return 0
         case Control.OFD_GETLK:
             test_record_lock(file, UserPointer[RecordLock](argument), of_file=True)

@@ -23,6 +23,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.task import current_process
 
 READ_LOCK: Final = 0  # F_RDLCK
@@ -87,6 +88,33 @@ def record_lock(
     if of_file:
         file.has_locked = True
     range_locks.take(wanted, spare, owner, waits)
+
+
+def lock_for_process(
+    file: File, descriptor: i32, pointer: UserPointer[RecordLock], *, waits: bool
+) -> None:
+    """Lock or unlock a range for the process, as `record_lock` does.
+
+    If another thread has closed the descriptor meanwhile there would be nothing that ends the lock:
+    it is given back, and the error is EBADF (fcntl_setlk of fs/locks.c).
+    """
+    record_lock(file, pointer, of_file=False, waits=waits)
+    if waits and not is_open_at(file, descriptor):
+        given = pointer.load()
+        vnode = lockable(file)
+        range = range_of(file, vnode, given)
+        owner = owner_of(file, given, of_file=False)
+        gone = make_lock(vnode, range, given, owner)
+        range_locks.release(gone, make_lock(vnode, range, given, owner), owner)
+        raise Errno(EBADF)
+
+
+def is_open_at(file: File, descriptor: i32) -> bool:
+    """Say whether a descriptor still stands for a file."""
+    try:
+        return open_file(descriptor) is file
+    except Errno:
+        return False
 
 
 def make_lock(vnode: Vnode, range: Range, given: RecordLock, owner: RangeOwner) -> RangeLock:

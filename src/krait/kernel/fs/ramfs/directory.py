@@ -13,7 +13,7 @@ from krait.kernel.fs.ramfs.file_system import RamFileSystem
 from krait.kernel.fs.ramfs.node import RamNode, RamSymlink
 from krait.kernel.fs.timestamps import now_ns
 from krait.kernel.fs.vnode import END_OF_DIRECTORY, LINKS_MAX, DirectoryEntry, Vnode
-from krait.kernel.lang import Buffer, Errno, Slice, Text, inline, u8, u32, u64
+from krait.kernel.lang import Buffer, Errno, Slice, Struct, Text, inline, u8, u32, u64
 
 ENTRY_SIZE = u64(20)  # BOGO_DIRENT_SIZE: what tmpfs counts for an entry
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
@@ -24,6 +24,7 @@ class RamDirectory(Vnode):
 
     store: RamFileSystem
     entries: EntryTable = inline()
+    next_lost: RamDirectory | None = None
 
     def lookup(self, name: Text) -> Vnode:
         """Return the file with a name."""
@@ -191,6 +192,46 @@ class RamDirectory(Vnode):
     def __del__(self) -> None:
         """Give the file's place back."""
         self.store.give_back_file()
+        if self.entries.live != 0:
+            lost_directories.add_all(self.entries)
+            lost_directories.free()
+
+
+class LostDirectories(Struct):
+    """Directories of a file system that is gone, each freed after the one that it was in.
+
+    One within the other they would use up the stack: a tree may be as deep as a program likes.
+    """
+
+    first: RamDirectory | None = None
+    is_freeing: bool = False
+
+    def add_all(self, entries: EntryTable) -> None:
+        """Take over the directories in a table; each has one name."""
+        slots = entries.slots
+        if slots is None:
+            return
+        for at in range(entries.used):
+            entry = slots[at]
+            if entry is not None:
+                vnode = entry.vnode
+                if isinstance(vnode, RamDirectory):
+                    entry.vnode = None
+                    vnode.next_lost = self.first
+                    self.first = vnode
+
+    def free(self) -> None:
+        """Free them, and what they hold."""
+        if self.is_freeing:
+            return
+        self.is_freeing = True
+        while (each := self.first) is not None:
+            self.first = each.next_lost
+            each.next_lost = None
+        self.is_freeing = False
+
+
+lost_directories = LostDirectories()
 
 
 def describe(entry: RamEntry, name: Slice[u8], next: u64) -> DirectoryEntry:
