@@ -47,6 +47,14 @@ def test_ends_as_on_the_host(build_program: Callable[..., str], way: str) -> Non
 
 
 @pytest.mark.guest
+def test_last_threads_end_at_once(build_program: Callable[..., str]) -> None:
+    """Each waits for a page while it ends, and finds that the other has left."""
+    program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")
+    there = run_in_guest([program, "both"], b"", ENVIRONMENT, ("--root", "disk"))
+    assert (there.output, there.status) == (b"", 0)
+
+
+@pytest.mark.guest
 def test_ten_thousand_threads(build_program: Callable[..., str]) -> None:
     """All alive at once, with lazily populated stacks: 80 GiB of them in 512 MiB."""
     program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")

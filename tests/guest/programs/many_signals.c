@@ -282,6 +282,89 @@ static void to_threads(void)
     VALUE(syscall(SYS_rt_sigtimedwait, &set, NULL, &(struct timespec){ 0, -1 }, 8));
 }
 
+/* Signals that are ignored are taken nevertheless by who waits for them, having blocked them. */
+static int awaited[] = { SIGURG, SIGCHLD, SIGUSR2 };
+
+static void *await(void *signo)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, *(int *)signo);
+    going++;
+    printf("awaited %d\n", sigtimedwait(&set, NULL, &(struct timespec){ 2, 0 }) == *(int *)signo);
+    return NULL;
+}
+
+static void ignored(void)
+{
+    sigset_t set, old;
+    pthread_t thread;
+    sigfillset(&set);
+    pthread_sigmask(SIG_BLOCK, &set, &old);
+    void (*before)(int) = signal(SIGUSR2, SIG_IGN);
+    for (int at = 0; at < 6; at++) {
+        going = 0;
+        pthread_create(&thread, NULL, await, &awaited[at % 3]);
+        while (!going)
+            usleep(1000);
+        usleep(20000);
+        if (at < 3)
+            kill(getpid(), awaited[at]);
+        else
+            pthread_kill(thread, awaited[at % 3]);
+        pthread_join(thread, NULL);
+    }
+    signal(SIGUSR2, before);
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+}
+
+/* While one thread is in its handler, which blocks the signal, another takes the next. */
+static volatile int handlers;
+
+static void handle_both(int signo)
+{
+    if (__sync_fetch_and_add(&handlers, 1) == 0) {
+        for (int round = 0; round < 200 && handlers < 2; round++)
+            usleep(10000);
+        printf("taken meanwhile %d\n", handlers == 2);
+    }
+}
+
+static void *doze(void *argument)
+{
+    going++;
+    while (handlers < 2)
+        usleep(3000000);
+    return NULL;
+}
+
+static void *send_two(void *argument)
+{
+    sigset_t set;
+    sigfillset(&set);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    while (going < 2)
+        usleep(1000);
+    usleep(20000);
+    sigqueue(getpid(), SIGRTMIN + 3, (union sigval){ 0 });
+    sigqueue(getpid(), SIGRTMIN + 3, (union sigval){ 0 });
+    while (handlers < 2)
+        usleep(1000);
+    return NULL;
+}
+
+static void passed_on(void)
+{
+    pthread_t sender, dozer;
+    signal(SIGRTMIN + 3, handle_both);
+    handlers = going = 0;
+    pthread_create(&sender, NULL, send_two, NULL);
+    pthread_create(&dozer, NULL, doze, NULL);
+    doze(NULL);
+    pthread_join(sender, NULL);
+    pthread_join(dozer, NULL);
+}
+
 struct software {
     uint32_t magic1, extended_size;
     uint64_t features;
@@ -380,6 +463,8 @@ int main(int number, char **words)
         repairs();
         in_order();
         to_threads();
+    ignored();
+    passed_on();
         vectors();
     }
     pthread_t thread;

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 static volatile int hits;
@@ -58,6 +59,18 @@ static void *meet(void *argument)
     return NULL;
 }
 
+/* Pages of the program's file that nobody has read yet: the end of a thread waits for its list. */
+static const char unread[4 << 20] = { 1 };
+static pthread_barrier_t both;
+
+static void *end_with_unread_list(void *place)
+{
+    syscall(SYS_set_robust_list, place, 24);
+    pthread_barrier_wait(&both);
+    syscall(SYS_exit, 0);
+    return NULL;
+}
+
 static void hit(int signo)
 {
     hits++;
@@ -70,6 +83,11 @@ int main(int count, char **arguments)
     if (!strcmp(way, "leader-first")) {
         pthread_create(&thread, NULL, outlive, NULL);
         pthread_exit(NULL);
+    }
+    if (!strcmp(way, "both")) {
+        pthread_barrier_init(&both, NULL, 2);
+        pthread_create(&thread, NULL, end_with_unread_list, (void *)&unread[1 << 20]);
+        end_with_unread_list((void *)&unread[3 << 20]);
     }
     if (!strcmp(way, "fault")) {
         pthread_create(&thread, NULL, fault, NULL);

@@ -13,7 +13,7 @@ from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import control
 from krait.kernel.lang import export, u32, u64
 from krait.kernel.linux.restart import RULES, Restart
-from krait.kernel.linux.send_signal import notice
+from krait.kernel.linux.send_signal import notice, pass_on
 from krait.kernel.linux.signal_delivery import deliver_one, next_signal
 from krait.kernel.linux.signals import ActionFlags
 from krait.kernel.linux.stopping import wait_while_stopped
@@ -150,3 +150,4 @@ def restore_mask(task: Task) -> None:
             signals.blocked = signals.saved_mask
         clear_work(task, WORK_RESTORE_MASK)
         notice(task, task.process)
+    pass_on(task, task.process)

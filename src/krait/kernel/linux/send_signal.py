@@ -182,7 +182,7 @@ def post_broken_pipe(process: Process) -> None:
 
 def is_dropped(process: Process, task: Task, signo: u32) -> bool:
     """Say whether nobody would ever see this signal."""
-    if task.signals.blocked & signal_bit(signo) != 0:
+    if (task.signals.blocked | task.signals.blocked_before) & signal_bit(signo) != 0:
         return False
     if signo in (SIGKILL, SIGSTOP):
         return False
@@ -214,6 +214,18 @@ def enqueue_room(process: Process, info: SignalInfo) -> QueuedSignal | None:
 def deliverable(task: Task, process: Process) -> u64:
     """Give the pending signals that this task does not block."""
     return (task.signals.pending.bits | process.pending.bits) & ~task.signals.blocked
+
+
+def pass_on(task: Task, process: Process) -> None:
+    """Let other threads take the process's signals that this one has come to block."""
+    if process.task_count == 1 or process.pending.bits & task.signals.blocked == 0:
+        return
+    with process.signal_lock:
+        other = process.first_task
+        while other is not None:
+            if other is not task:
+                notice(other, process)
+            other = other.next_task
 
 
 def notice(task: Task, process: Process) -> None:

@@ -18,7 +18,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import deliverable, notice, post, post_to_task
+from krait.kernel.linux.send_signal import deliverable, notice, pass_on, post, post_to_task
 from krait.kernel.linux.signal_delivery import (
     die_of_bad_frame,
     restore_frame,
@@ -281,18 +281,7 @@ def set_blocked(task: Task, mask: u64) -> None:
     with process.signal_lock:
         task.signals.blocked = mask
         notice(task, process)
-    if process.task_count > 1 and process.pending.bits & mask != 0:
-        pass_on(task, process)
-
-
-def pass_on(task: Task, process: Process) -> None:
-    """Let other threads take the process's signals that this one blocks from now on."""
-    with process.signal_lock:
-        other = process.first_task
-        while other is not None:
-            if other is not task:
-                notice(other, process)
-            other = other.next_task
+    pass_on(task, process)
 
 
 def use_mask_until_return(task: Task, mask: u64) -> None:
@@ -322,6 +311,7 @@ def wait_for_one(task: Task, wanted: u64, deadline_ns: u64) -> SignalInfo:
         signo = take_from(task, process, wanted)
         if signo.signo != 0:
             return signo
+        task.signals.blocked_before = blocked
         set_blocked(task, blocked & ~wanted)
         expired = False
         interrupted = False
@@ -329,6 +319,7 @@ def wait_for_one(task: Task, wanted: u64, deadline_ns: u64) -> SignalInfo:
             expired = sleep_interruptible_until(deadline_ns)
         except Errno:
             interrupted = True
+        task.signals.blocked_before = 0
         set_blocked(task, blocked)
         signo = take_from(task, process, wanted)
         if signo.signo != 0:

@@ -26,7 +26,7 @@ from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.posix_timer import signal_taken
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.real_timer import alarm_taken
-from krait.kernel.linux.send_signal import deliverable, notice
+from krait.kernel.linux.send_signal import deliverable, notice, pass_on
 from krait.kernel.linux.signal_frame import (
     MAGIC2_SIZE,
     RED_ZONE,
@@ -203,6 +203,7 @@ def run_handler(
             blocked |= signal_bit(info.signo)
         signals.blocked = blocked & ~u64(UNBLOCKABLE)
         notice(task, task.process)
+    pass_on(task, task.process)
 
 
 def push_frame(
@@ -312,6 +313,7 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
     with task.process.signal_lock:
         task.signals.blocked = saved.context.mask & ~u64(UNBLOCKABLE)
         notice(task, task.process)
+    pass_on(task, task.process)
     stack = saved.context.stack
     signals = task.signals
     if stack.address == signals.stack_address and stack.flags == signals.stack_flags:

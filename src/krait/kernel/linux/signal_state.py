@@ -182,6 +182,8 @@ class TaskSignals(Struct):
     """A task's own part: what it blocks, what was sent to it alone, where its handlers run."""
 
     blocked: u64 = 0
+    blocked_before: u64 = 0
+    """What sigtimedwait(2) lets through while it sleeps; for who sends it is as good as blocked."""
     pending: PendingSignals = inline()
     saved_mask: u64 = 0
     """Restored on return to the program while `mask_is_saved`: sigsuspend(2), ppoll(2)."""

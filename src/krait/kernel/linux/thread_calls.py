@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Final, NoReturn
 
 from krait.kernel.arch.x86_64 import context, per_cpu
-from krait.kernel.arch.x86_64.cpu import read_fs_base
+from krait.kernel.arch.x86_64.cpu import disable_interrupts, read_fs_base
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.errno import EAGAIN, EINVAL, ENOSYS, EPERM
 from krait.kernel.fs.credentials import CAP_SYS_ADMIN, CAP_SYS_RESOURCE
@@ -30,8 +30,10 @@ from krait.kernel.lang import (
 from krait.kernel.linux.exit_calls import end_process
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.process import Process
+from krait.kernel.linux.program_return import return_work
 from krait.kernel.linux.shares import share_of
 from krait.kernel.linux.task import (
+    WORK_STOP,
     WORK_TRACE,
     Task,
     current_credentials,
@@ -114,6 +116,8 @@ def exit(status: u32) -> None:
     if current_process().task_count == 1:
         end_process(status)
     leave(current_task())
+    if current_process().task_count == 0:
+        end_process(status)  # the others have left while this one waited for a page
 
 
 def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tls: u64) -> u32:
@@ -143,6 +147,12 @@ def make_thread(flags: u64, stack: u64, parent: UserPointer[u32], child: u64, tl
         tell_tid(task, UserPointer[u32](child))
     if flags & CLONE_CHILD_CLEARTID != 0:
         task.clear_child_tid = child
+    if process.exec_task is not None:
+        # It ends the threads that it knows, the maker among them, and waits until all have left.
+        kernel_stack.release_of(task)
+        raise Errno(EAGAIN)
+    if process.stopped:
+        task.work |= WORK_STOP
     add_task(process, task)
     try:
         thread_life.begin(task, first_steps)
@@ -255,6 +265,11 @@ def copy_registers(to: TrapFrame, source: TrapFrame) -> None:
 
 
 def first_steps() -> NoReturn:
-    """Begin on the new kernel stack; holds no reference, since it never returns."""
+    """Begin on the new kernel stack; holds no reference, since it never returns.
+
+    Signals may have come before the first turn, and nothing else might ever lead into the kernel.
+    """
     thread_life.arrive()
+    disable_interrupts()
+    return_work(context.program_frame(per_cpu.kernel_stack_top()))
     context.enter_program(context.program_frame(per_cpu.kernel_stack_top()))

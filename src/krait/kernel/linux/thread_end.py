@@ -8,6 +8,7 @@ the scheduler instead (`syscall_entry`, `program_return`).
 from __future__ import annotations
 
 from krait.kernel.linux.futex_exit import clear_tid, release_futexes
+from krait.kernel.linux.futex_lock import abandon
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import notice
 from krait.kernel.linux.task import WORK_EXIT, Task
@@ -20,6 +21,7 @@ def leave(task: Task) -> None:
     process = task.process
     release_futexes(task)
     clear_tid(task)
+    abandon(task)  # whoever came while a page was waited for; from here on nobody finds the thread
     remove_task(process, task)
     waking.add_work(task, WORK_EXIT)
     if process.pending.bits != 0:

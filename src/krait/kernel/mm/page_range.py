@@ -141,24 +141,47 @@ def move(space: MappingSpace, start: u64, end: u64, target: u64) -> None:
         if page_table.span_entry(found.place) & LARGE != 0:
             if new & (LARGE_SIZE - 1) == 0:
                 large_pages.move(space, found.place, new)
+                forget(space, found.address, found.address + PAGE_SIZE)
                 found = page_table.next_span(space.root, stop, end)
                 continue
             large_pages.split(space, found.place, found.address)
-        move_entries(space, page_table.span_entry(found.place), found.address, stop, new)
+        move_leaf(space, found.place, found.address, stop, new)
         found = page_table.next_span(space.root, stop, end)
-    forget(space, start, end)
 
 
-def move_entries(space: MappingSpace, leaf: u64, address: u64, stop: u64, new: u64) -> None:
-    """Move the entries of one leaf; raises ENOMEM."""
-    entries = page_table.leaf_of(leaf)
+def move_leaf(space: MappingSpace, span: u64, address: u64, stop: u64, new: u64) -> None:
+    """Move the entries of one leaf, to one or two others; raises ENOMEM."""
     while address < stop:
-        place = page_table.index(address)
-        if entries[place] != 0:
-            page_table.make_leaf(space.root, new)[page_table.index(new)] = entries[place]
-            entries[place] = u64(0)
-        address += PAGE_SIZE
-        new += PAGE_SIZE
+        length = min(stop - address, page_table.leaf_end(new) - new)
+        move_entries(space, span, address, address + length, new)
+        address += length
+        new += length
+
+
+def move_entries(space: MappingSpace, span: u64, address: u64, stop: u64, new: u64) -> None:
+    """Move entries from one leaf to another; raises ENOMEM.
+
+    Making the other one may take back pages of either range (reclaim.py), so entries are read
+    behind it, and what was moved is forgotten before the next is made.
+    """
+    entries = page_table.leaf_of(page_table.span_entry(span))
+    if not has_pages(entries, address, stop):
+        return
+    others = page_table.make_leaf(space.root, new)
+    place = page_table.index(address)
+    target = page_table.index(new)
+    for step in range((stop - address) // PAGE_SIZE):
+        others[target + step] = entries[place + step]
+        entries[place + step] = u64(0)
+    forget(space, address, stop)
+
+
+def has_pages(entries: Slice[u64], address: u64, stop: u64) -> bool:
+    """Say whether a part of a leaf has an entry."""
+    for entry in entries.part(page_table.index(address), page_table.index(stop - PAGE_SIZE) + 1):
+        if entry != 0:
+            return True
+    return False
 
 
 def is_resident(root: u64, address: u64) -> bool:

@@ -52,16 +52,14 @@ def set_affinity(thread: Thread, mask: u64) -> None:
         may_stay_there = mask & bit_of(thread.cpu) != 0
         if not cpus.several or (may_stay_there and thread.weight < URGENT):
             return
-        if thread.state == ThreadState.RUNNING:
-            if not may_stay_there:
-                add_work(thread, RESCHEDULE)
-        elif thread.state == ThreadState.RUNNABLE and not placement.is_bound(thread):
-            cpu = cpu_at(thread.cpu)
-            home = placement.choose(thread)
-            if home == cpu.index:
-                return
-            lock_queue(cpu)
-            is_queued = cpu.run_queue.remove(thread)
-            unlock_queue(cpu)
-            if is_queued:
-                enqueue_at(living(thread), home)
+        cpu = cpu_at(thread.cpu)
+        home = placement.choose(thread)
+        lock_queue(cpu)  # the CPU may be yielding to it, or from it, without the kernel lock
+        is_to_move = thread.state == ThreadState.RUNNABLE and home != cpu.index
+        is_queued = is_to_move and cpu.run_queue.remove(thread)
+        is_running = thread.state == ThreadState.RUNNING
+        unlock_queue(cpu)
+        if is_queued:
+            enqueue_at(living(thread), home)
+        elif is_running and not may_stay_there:
+            add_work(thread, RESCHEDULE)
