@@ -194,6 +194,18 @@ static void queues(void)
     VALUE(msgctl(queue, 77, NULL));
 }
 
+/* There is a bound to what a process has to give back. */
+static void much_to_undo(void)
+{
+    int id = semget(IPC_PRIVATE, 1, 0600), times = 0;
+    struct sembuf up = { 0, 1, SEM_UNDO }, down = { 0, -1, 0 };
+    while (times < 40000 && semop(id, &up, 1) == 0 && semop(id, &down, 1) == 0)
+        times++;
+    SHOW(times < 40000 ? -1 : 0);
+    VALUE(times);
+    semctl(id, 0, IPC_RMID);
+}
+
 int main(void)
 {
     int id;
@@ -207,5 +219,6 @@ int main(void)
     segments();
     semaphores();
     queues();
+    much_to_undo();
     return 0;
 }

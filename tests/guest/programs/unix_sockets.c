@@ -658,6 +658,54 @@ static void closed_meanwhile(void)
     VALUE((long)error);
 }
 
+static void edges(int type)
+{
+    int s[2], e = epoll_create1(0);
+    static char text[10];
+    struct epoll_event wanted = { .events = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET };
+    socketpair(AF_UNIX, type | SOCK_NONBLOCK, 0, s);
+    for (int i = 0; i < 2; i++) {
+        wanted.data.u32 = i;
+        epoll_ctl(e, EPOLL_CTL_ADD, s[i], &wanted);
+    }
+    for (int i = 0; i < 13; i++) {
+        struct epoll_event seen[4];
+        printf("%d:", i);
+        for (int j = 0, n = epoll_wait(e, seen, 4, 0); j < n; j++)
+            printf(" %d %x", seen[j].data.u32, seen[j].events);
+        puts("");
+        switch (i) {
+        case 0: case 1: write(s[1], "abc", 3); break;
+        case 2: read(s[0], text, 2); break;
+        case 3: case 4: read(s[0], text, 9); break;
+        case 5: shutdown(s[1], SHUT_WR); break;
+        case 6: write(s[0], "x", 1); break;
+        case 7: shutdown(s[0], SHUT_RD); break;
+        case 8: shutdown(s[0], SHUT_WR); break;
+        case 9: read(s[1], text, 9); break;
+        case 10: close(s[1]); break;
+        case 11: send(s[0], "x", 1, MSG_NOSIGNAL); break;
+        }
+    }
+    close(s[0]);
+    close(e);
+}
+
+/* A listener that is shut shows what waits and then, without waiting, nothing. */
+static void shut_listener(void)
+{
+    int l = bound(SOCK_STREAM | SOCK_NONBLOCK, "@shut"), s = socket(AF_UNIX, SOCK_STREAM, 0);
+    listen(l, 5);
+    VALUE(connect(s, (void *)&goal, named(&goal, "@shut")));
+    VALUE(shutdown(l, SHUT_RD));
+    close(accept(l, NULL, NULL));
+    VALUE(accept(l, NULL, NULL));
+    fcntl(l, F_SETFL, 0);
+    VALUE(accept(l, NULL, NULL));
+    close(l);
+    close(s);
+}
+
 /* Each socket lies in the queue of the one before. */
 static void chain(void)
 {
@@ -703,6 +751,10 @@ int main(void)
     later();
     reconnected();
     closed_meanwhile();
+    edges(SOCK_STREAM);
+    edges(SOCK_SEQPACKET);
+    edges(SOCK_DGRAM);
+    shut_listener();
     chain();
     return 0;
 }

@@ -90,6 +90,7 @@ class Pipe(Counted):
         if (packets := self.packets) is not None:
             return self._read_packet(packets, into, flags)
         done: u64 = 0
+        was_full = False
         while done < into.length:
             rest = into.part(done, into.length)
             taken: u64 = 0
@@ -98,12 +99,13 @@ class Pipe(Counted):
                     return 0
                 if self.count == 0:
                     break
+                was_full = was_full or self.room() < PIPE_BUF
                 taken = self._take(rest)
             done += taken
             if taken == rest.length or not self._bring_in(rest.part(taken, rest.length), done):
                 break
         if done != 0:
-            self._wake_writers()
+            self._tell_writers(was_full)
         return done
 
     def _wake_readers(self) -> None:
@@ -114,7 +116,12 @@ class Pipe(Counted):
 
     def _wake_writers(self) -> None:
         """There is room, or the last reader has gone."""
-        self.writable.wake_all()
+        self._tell_writers(True)
+
+    def _tell_writers(self, was_full: bool) -> None:
+        """Bytes were read; nobody waits for room if there was enough before."""
+        if was_full:
+            self.writable.wake_all()
         if (notices := self.writer_notices) is not None:
             notices.tell(Reason.OUT)
 

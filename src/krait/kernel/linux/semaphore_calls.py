@@ -255,7 +255,7 @@ def attempt(set: SemaphoreSet, operations: Buffer[Operation], undo: Undo | None)
                 break
         elif value + change < 0:
             break
-        elif value + change > VALUE_MOST:
+        elif value + change > VALUE_MOST or is_too_much(undo, operation):
             take_back(set, operations, undo, done)
             raise Errno(ERANGE)
         else:
@@ -266,6 +266,14 @@ def attempt(set: SemaphoreSet, operations: Buffer[Operation], undo: Undo | None)
     if done < operations.length:
         take_back(set, operations, undo, done)
     return done
+
+
+def is_too_much(undo: Undo | None, operation: Operation) -> bool:
+    """Say whether there would be more to give back than SEMAEM, below 0 one more."""
+    if undo is None or operation.flags & SEM_UNDO == 0:
+        return False
+    adjustment = undo.adjustments[operation.number] - i32(operation.change)
+    return adjustment < -VALUE_MOST - 1 or adjustment > VALUE_MOST
 
 
 def take_back(

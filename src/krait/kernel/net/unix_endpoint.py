@@ -58,7 +58,8 @@ class UnixEndpoint(Counted):
 
     serial: u64
     lock: SpinLock = inline()
-    changed: WaitQueue = inline()
+    changed: WaitQueue = inline()  # who reads or polls
+    room: WaitQueue = inline()  # who has something for this end, a message or a connection
     first: UnixMessage | None = None
     last: UnixMessage | None = None
     bytes: u64 = 0
@@ -143,7 +144,7 @@ class UnixEndpoint(Counted):
                     sender.wanted_room = room
                 if sender.peer_serial == self.serial:
                     self.remember_crowded(sender)
-                wait_for_change(self.changed, self.lock, deadline_ns)
+                wait_for_change(self.room, self.lock, deadline_ns)
             if (last := self.last) is not None:
                 last.following = message
             else:
@@ -201,6 +202,7 @@ class UnixEndpoint(Counted):
         with self.lock:
             self.shut |= how
         self.changed.wake_all()
+        self.room.wake_all()
         self.wake_crowded()
 
     def clear(self) -> bool:
@@ -223,6 +225,7 @@ class UnixEndpoint(Counted):
             self.shut = CANNOT_RECEIVE | CANNOT_SEND
         unread = self.clear()
         self.changed.wake_all()
+        self.room.wake_all()
         self.wake_crowded()
         self.forget_crowded()
         return unread

@@ -32,7 +32,7 @@ from krait.kernel.fs.poll import POLLERR, POLLHUP, POLLRDHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, i64, inline, text, u8, u32, u64, usize
 from krait.kernel.net import socket_options, unix_transfer
-from krait.kernel.net.limited_wait import wait_for_change
+from krait.kernel.net.limited_wait import NOW, wait_for_change
 from krait.kernel.net.passed_files import PassableSocket, PassedFiles, sockets_in_flight
 from krait.kernel.net.socket import (
     AF_UNIX,
@@ -180,7 +180,7 @@ class UnixSocket(PassableSocket):
         deadline_ns = self.common.send_deadline_ns(self.flags)
         with listener.lock:
             if not listener.closed:
-                wait_for_change(listener.changed, listener.lock, deadline_ns)
+                wait_for_change(listener.room, listener.lock, deadline_ns)
 
     def connect_datagram(self, address: Slice[u8]) -> None:
         """Choose whom to send to and hear from."""
@@ -224,11 +224,11 @@ class UnixSocket(PassableSocket):
         while True:
             with self.own.lock:
                 while self.first_pending is None:
-                    if self.own.shut & CANNOT_RECEIVE != 0:
+                    if self.own.shut & CANNOT_RECEIVE != 0 and deadline_ns != NOW:
                         raise Errno(EINVAL)
                     wait_for_change(self.own.changed, self.own.lock, deadline_ns)
             if (made := self.take_pending()) is not None:
-                self.own.changed.wake_all()
+                self.own.room.wake_all()
                 return made
 
     def take_pending(self) -> UnixSocket | None:
@@ -260,7 +260,7 @@ class UnixSocket(PassableSocket):
                 if mirrored & CANNOT_RECEIVE != 0:
                     both = mirrored == CANNOT_RECEIVE | CANNOT_SEND
                     peer.tell(Reason.HANG_UP if both else Reason.IN)
-            peer.changed.wake_all()
+            peer.room.wake_all()
 
     # --- messages ---
 
@@ -307,6 +307,7 @@ class UnixSocket(PassableSocket):
             if error.code == ECONNREFUSED and to.length == 0:
                 self.peer = None
                 self.own.peer_serial = 0
+                self.own.changed.wake_all()
             raise
 
     def find_receiver(self, to: Slice[u8]) -> UnixEndpoint:
@@ -421,7 +422,7 @@ class UnixSocket(PassableSocket):
             return
         self.common.set(name, value)
         if (peer := self.peer) is not None:
-            peer.changed.wake_all()
+            peer.room.wake_all()
             self.own.changed.wake_all()
 
     def control(self, command: u32, argument: u64) -> i64:
@@ -473,14 +474,11 @@ class UnixSocket(PassableSocket):
         while (waiting := self.take_pending()) is not None:
             if (client := waiting.peer) is not None:
                 client.error = ECONNRESET
-        if (peer := self.peer) is not None:
-            if self.type == SocketType.DATAGRAM:
-                peer.changed.wake_all()
-            else:
-                if unread:
-                    peer.error = ECONNRESET
-                peer.shut_more(CANNOT_RECEIVE | CANNOT_SEND)
-                peer.tell(Reason.HANG_UP)
+        if (peer := self.peer) is not None and self.type != SocketType.DATAGRAM:
+            if unread:
+                peer.error = ECONNRESET
+            peer.shut_more(CANNOT_RECEIVE | CANNOT_SEND)
+            peer.tell(Reason.HANG_UP)
         name = own.name
         if name is not None and self.owns_name:
             abstract_names.remove(name)

@@ -155,8 +155,9 @@ def receive_stream(
                 break
             continue
         if (sender := peer) is not None:
-            own.changed.wake_all()
-            sender.changed.wake_all()
+            own.room.wake_all()
+            if read_up is not None:
+                sender.changed.wake_all()
             sender.tell_of_room(own)
         if found.files is not None:
             break
@@ -232,7 +233,7 @@ def receive_message(
 
 def tell_senders(own: UnixEndpoint, peer: UnixEndpoint | None, taken: UnixMessage) -> None:
     """There is room again."""
-    own.changed.wake_all()
+    own.room.wake_all()
     own.wake_crowded()
     if (sender := taken.sender) is not None:
         sender.changed.wake_all()
