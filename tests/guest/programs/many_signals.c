@@ -427,6 +427,37 @@ static void vectors(void)
     __asm__ volatile("ldmxcsr %0" ::"m"(control));
 }
 
+static sigjmp_buf after_bad_frame;
+static void on_bad_frame(int signo, siginfo_t *info, void *context)
+{
+    ucontext_t *u = context;
+    if (signo == SIGSEGV) {
+        printf("bad frame: code %d, address %p\n", info->si_code, info->si_addr);
+        siglongjmp(after_bad_frame, 1);
+    }
+    u->uc_mcontext.fpregs = (void *)64;
+}
+
+/* A frame that cannot be taken back, or that finds no room, is a fault like another: its handler runs. */
+static void bad_frames(void)
+{
+    static char other[65536], small[65536];
+    struct sigaction action = { .sa_sigaction = on_bad_frame, .sa_flags = SA_SIGINFO | SA_NODEFER };
+    sigaction(SIGUSR1, &action, NULL);
+    action.sa_flags |= SA_ONSTACK;
+    sigaction(SIGSEGV, &action, NULL);
+    sigaltstack(&(stack_t){ .ss_sp = other, .ss_size = sizeof other }, NULL);
+    if (!sigsetjmp(after_bad_frame, 1))
+        raise(SIGUSR1);
+    mprotect((void *)(((uintptr_t)small + 4095) & -4096l), 4096, PROT_NONE);
+    if (!sigsetjmp(after_bad_frame, 1))
+        __asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp\n mov $39, %%eax; syscall; mov %%eax, %%edi; mov $10, %%esi; mov $62, %%eax; syscall\n"
+                         "mov %%rbx, %%rsp" ::"r"((((uintptr_t)small + 4095) & -4096l) + 4096)
+                         : "rax", "rbx", "rcx", "rdx", "rdi", "rsi", "r11", "memory");
+    sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
+    signal(SIGSEGV, SIG_DFL);
+}
+
 static void *run(void *argument)
 {
     char **words = argument;
@@ -466,6 +497,7 @@ int main(int number, char **words)
     ignored();
     passed_on();
         vectors();
+        bad_frames();
     }
     pthread_t thread;
     for (int i = 0; i < 3; i++) {

@@ -7,6 +7,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -76,6 +77,34 @@ static void packets(void)
     while (read(p[0], buffer, 100) == 1)
         sent--;
     printf("left %d\n", sent);
+    /* Room for more packets than an unprivileged user's largest pipe has; how many there may be is not told. */
+    pipe2(p, O_DIRECT | O_NONBLOCK);
+    fcntl(p[1], F_SETPIPE_SZ, 4 << 20);
+    for (sent = 0; write(p[1], buffer, 1 + sent % 3) > 0; sent++)
+        ;
+    for (n = 0; read(p[0], buffer, 100) == 1 + n % 3; n++)
+        ;
+    printf("all %d\n", n == sent);
+    VALUE(ioctl(p[0], FIONREAD, &n));
+    printf("waiting %d\n", n);
+    close(p[0]), close(p[1]);
+}
+
+/* A word that lies half in a page that is not there: the program must not wait for it for ever. */
+static void half_there(void)
+{
+    int p[2];
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    memset(pages, 'x', 4096);
+    mprotect(pages + 4096, 4096, PROT_NONE);
+    pipe2(p, O_NONBLOCK);
+    struct iovec v = { pages + 4095, 91 };
+    errno = 0;
+    long done = write(p[1], pages + 4095, 91);
+    printf("write ends %d\n", done == 1 || (done == -1 && errno == EFAULT));
+    done = vmsplice(p[1], &v, 1, 0);
+    printf("vmsplice ends %d\n", done == 1 || (done == -1 && errno == EFAULT));
+    close(p[0]), close(p[1]);
 }
 
 static void nested(void)
@@ -312,6 +341,7 @@ int main(void)
     packets();
     no_packets();
     nothing_is_lost();
+    half_there();
     nested();
     threads();
     again();

@@ -33,6 +33,20 @@ static void nap(long milliseconds)
         ;
 }
 
+/* One that sends nothing has nothing to do each nanosecond: its time left is counted when somebody asks. */
+static void silent(clockid_t clock)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_NONE };
+    struct itimerspec often = { .it_value = { 0, 1 }, .it_interval = { 0, 1 } }, left;
+    timer_t timer;
+    printf("create %d\n", timer_create(clock, &event, &timer));
+    printf("settime %d\n", timer_settime(timer, 0, &often, NULL));
+    nap(5);
+    timer_gettime(timer, &left);
+    printf("silent, left %ld of %ld\n", left.it_value.tv_nsec, left.it_interval.tv_nsec);
+    timer_delete(timer);
+}
+
 static void posix_timers(void)
 {
     struct sigaction action = { .sa_sigaction = ring, .sa_flags = SA_SIGINFO };
@@ -131,6 +145,8 @@ int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
     posix_timers();
+    silent(CLOCK_MONOTONIC);
+    silent(CLOCK_PROCESS_CPUTIME_ID);
     timer_files();
     signal_files();
     return 0;

@@ -423,7 +423,7 @@ class Packets(Counted):
 
     def has_room(self, capacity: u64) -> bool:
         """Say whether one more fits; each counts as a page."""
-        return self.count < capacity // PIPE_BUF
+        return self.count < min(capacity // PIPE_BUF, u64(PACKETS_MOST))
 
     def append(self, length: u32) -> None:
         """Add a packet."""

@@ -40,7 +40,7 @@ class PosixTimer(Timer):
     signo: u32
     interval_ns: u64 = 0
     fired: bool = False
-    """Its signal is pending; the next interval begins when that is taken."""
+    """Its signal is pending, or it sends none; the next interval begins when that is taken."""
     expired_at_ns: u64 = 0
     last_overrun: u32 = 0
     alarm: CpuAlarm | None = None
@@ -115,13 +115,12 @@ def expire(expired: Timer) -> None:
 
 
 def go_off(expired: PosixTimer) -> None:
-    """Send the signal; a timer that sends none goes on at once."""
-    if not expired.silent and send(expired):
+    """Send the signal; a timer that sends none has only its time left counted from here on."""
+    if expired.silent or send(expired):
         expired.fired = True
     elif expired.interval_ns != 0:
-        if not expired.silent:
-            # Nobody hears it: no need to be exact.
-            expired.expired_at_ns += DROPPED_NS - min(expired.interval_ns, DROPPED_NS)
+        # Nobody hears it: no need to be exact.
+        expired.expired_at_ns += DROPPED_NS - min(expired.interval_ns, DROPPED_NS)
         expired.start_next()
 
 

@@ -20,7 +20,7 @@ from krait.kernel.lang import (
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import deliverable, notice, pass_on, post, post_to_task
 from krait.kernel.linux.signal_delivery import (
-    die_of_bad_frame,
+    refuse_frame,
     restore_frame,
     take_from,
 )
@@ -141,7 +141,7 @@ def rt_sigreturn() -> i64:
     try:
         restore_frame(task, frame)
     except Errno:
-        die_of_bad_frame(task, frame)
+        refuse_frame(task, frame)
     add_work(task, WORK_RELOAD)
     return i64.truncate(frame.rax)
 

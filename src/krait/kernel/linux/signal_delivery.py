@@ -112,9 +112,9 @@ def take_from(task: Task, process: Process, wanted: u64) -> SignalInfo:
     return take_signal(task, process, u32.truncate(count_trailing_zeros(waiting)) + 1)
 
 
-def die_of_bad_frame(task: Task, frame: TrapFrame) -> None:
-    """End a program whose signal frame cannot be written or read."""
-    die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
+def refuse_frame(task: Task, frame: TrapFrame) -> None:
+    """Raise SIGSEGV for a signal frame that cannot be written or read."""
+    force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), no_fault)
 
 
 def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDetails) -> None:
@@ -123,8 +123,8 @@ def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDeta
     action = process.actions.of(info.signo)
     if action.handler <= 1 or task.signals.blocked & signal_bit(info.signo) != 0:
         die_by_signal(task, frame, info, trap.error_code)
-        return
-    run_handler(task, frame, action, info, trap)
+    elif not enter_handler(task, frame, action, info, trap):
+        die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
 
 
 class FaultDetails(Struct):
@@ -162,14 +162,18 @@ def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
         elif not default_is_ignored(signo):
             die_by_signal(task, frame, info, 0)
         return False
-    run_handler(task, frame, action, info, no_fault)
+    if not enter_handler(task, frame, action, info, no_fault):
+        if signo == SIGSEGV:
+            die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
+        else:
+            refuse_frame(task, frame)
     return True
 
 
-def run_handler(
+def enter_handler(
     task: Task, frame: TrapFrame, action: SignalAction, info: SignalInfo, fault: FaultDetails
-) -> None:
-    """Make the program continue in its handler; a stack that cannot take the frame kills."""
+) -> bool:
+    """Make the program continue in its handler; False if the stack cannot take the frame."""
     signals = task.signals
     mask = signals.blocked
     if signals.mask_is_saved:
@@ -180,8 +184,7 @@ def run_handler(
     try:
         push_frame(task, frame, action, info, fault, mask)
     except Errno:
-        die_of_bad_frame(task, frame)
-        return
+        return False
     signals.mask_is_saved = False
     clear_work(task, WORK_RESTORE_MASK)
     if task.work & WORK_TRACE != 0:
@@ -204,6 +207,7 @@ def run_handler(
         signals.blocked = blocked & ~u64(UNBLOCKABLE)
         notice(task, task.process)
     pass_on(task, task.process)
+    return True
 
 
 def push_frame(

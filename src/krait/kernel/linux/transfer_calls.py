@@ -326,7 +326,8 @@ def move_part(
             given = give(target, to_place, done, part.part(0, taken))
         finally:
             if from_place == CURRENT and source.vnode is not None:
-                source.offset -= taken - given
+                # Another thread may have moved it, and what is no file may have none.
+                source.offset -= min(source.offset, taken - given)
         return given
     source.pipe.hold(taken)
     given = 0

@@ -24,7 +24,7 @@ from krait.kernel.sched.thread import current_thread
 
 ABOVE_ENTER: Final = 1
 """From `note` past the lock's `__enter__`, which alone calls it, to who takes the lock."""
-CLASSES: Final = 128
+CLASSES: Final = 256
 HELD: Final = 512
 WORDS: Final = CLASSES // 64
 

@@ -21,9 +21,11 @@ class SpinLock(Struct):
 
     def __enter__(self) -> None:
         """Take the lock."""
+        flags = disable_interrupts()
         if config.debug:
+            # Interrupts are off by now: what a handler took here would seem to be taken inside.
             self.order = lock_order.note(self.order)
-        self.flags = disable_interrupts()
+        self.flags = flags
 
     def __exit__(self, *_error: object) -> None:
         """Release the lock."""
@@ -31,9 +33,10 @@ class SpinLock(Struct):
 
     def acquire(self) -> None:
         """Turn interrupts off; for who knows the lock's class."""
+        flags = disable_interrupts()
         if config.debug:
             lock_order.taken(self.order)
-        self.flags = disable_interrupts()
+        self.flags = flags
 
     def release(self) -> None:
         """Release the lock, then let interrupts be as they were."""

@@ -9,7 +9,9 @@
  * in (exceptions.py). Any other fault of the kernel on a low address is a panic.
  *
  * Whole words go first, the rest by bytes; RCX and RDX always tell what is left. Four and eight
- * bytes, what `UserPointer` moves most, take one load and one store, sixteen (timespec) two.
+ * bytes, what `UserPointer` moves most, take one load and one store, sixteen (timespec) two. A word
+ * that lies half in a page that is not there is copied by bytes up to that page: who brings in the
+ * first byte not copied and tries again gets on or learns that it cannot be had.
  */
 
 #include "layout.h"
@@ -58,12 +60,12 @@
 17: movq %rcx, 8(%rdi)
     xorl %eax, %eax
     ret
-11: leaq (%rdx, %rcx, 8), %rax
-    ret
+11: leaq (%rdx, %rcx, 8), %rcx
+    jmp 10b
 12: movq %rcx, %rax
     ret
-13: movq %rdx, %rax
-    ret
+13: movq %rdx, %rcx
+    jmp 10b
     may_fault 1b, 11b, \wait
     may_fault 2b, 12b, \wait
     may_fault 4b, 13b, \wait
