@@ -11,6 +11,7 @@ from tests.conftest import Run
 pytestmark = pytest.mark.guest
 
 PARTS = (
+    "signals to new threads",
     "replaced and copied pages",
     "protected pages",
     "moved pages",

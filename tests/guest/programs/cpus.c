@@ -385,6 +385,74 @@ static void *storm(void *index)
     return NULL;
 }
 
+/* A signal that comes before a thread's first turn, after which nothing leads into the kernel. */
+static volatile int heard;
+
+static void hear(int signo)
+{
+    heard = 1;
+}
+
+static int listen_only(void *argument)
+{
+    while (!heard)
+        __builtin_ia32_pause();
+    syscall(SYS_exit, 0);
+    return 0;
+}
+
+static void signal_new_threads(void)
+{
+    static char stack[65536] __attribute__((aligned(16)));
+    signal(SIGUSR2, hear);
+    int late = 0;
+    for (int round = 0; round < 100; round++) {
+        volatile int alive = 1;
+        heard = 0;
+        int thread = clone(listen_only, stack + sizeof stack,
+                           CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM |
+                               CLONE_CHILD_CLEARTID,
+                           NULL, NULL, NULL, &alive);
+        syscall(SYS_tgkill, getpid(), thread, SIGUSR2);
+        for (uint64_t began = now(); !heard && now() - began < 300000000;)
+            ;
+        late += !heard;
+        heard = 1;
+        while (alive)
+            __builtin_ia32_pause();
+    }
+    if (late > 4)
+        wrong++; /* fewer may be the host's doing */
+}
+
+/* The program is replaced again and again while others make threads. */
+static void *stay(void *argument)
+{
+    for (;;)
+        pause();
+}
+
+static void *make_threads(void *index)
+{
+    pthread_attr_t small;
+    pthread_t thread;
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, 65536);
+    pthread_attr_setdetachstate(&small, PTHREAD_CREATE_DETACHED);
+    for (;;)
+        pthread_create(&thread, &small, stay, NULL);
+}
+
+static void replace_while_making(const char *path, int left)
+{
+    pthread_t threads[2];
+    char word[16];
+    start(threads, 2, make_threads);
+    usleep(1400);
+    snprintf(word, sizeof word, "%d", left);
+    execl(path, path, word, NULL);
+}
+
 /* What others do while the program is replaced, and ends. */
 static int ends[2];
 
@@ -413,7 +481,7 @@ static void *replace_program(void *path)
 {
     while (ready < 8)
         sched_yield();
-    execl(path, path, "again", NULL);
+    execl(path, path, "100", NULL);
     return NULL;
 }
 
@@ -421,6 +489,8 @@ int main(int count, char **words)
 {
     pthread_t threads[8], one;
     pipe(ends);
+    if (count > 1 && atoi(words[1]) > 0)
+        replace_while_making(words[0], atoi(words[1]) - 1);
     if (count > 1) {
         puts("executed");
         fflush(stdout);
@@ -431,6 +501,8 @@ int main(int count, char **words)
     }
     signal(SIGSEGV, wait_until_there);
     signal(SIGUSR1, catch);
+    signal_new_threads();
+    report("signals to new threads");
     replace_pages();
     take_away(0);
     take_away(1);
