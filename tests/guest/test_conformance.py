@@ -75,6 +75,19 @@ def test_hostile_arguments(build_program: Callable[..., str]) -> None:
     assert wrong == []
 
 
+@pytest.mark.parametrize("cpus", ["1", "4"])
+def test_random_calls(build_program: Callable[..., str], cpus: str) -> None:
+    """Threads that call anything with anything get an errno or a signal: no panic, no hang."""
+    flags = ("-static-pie", "-fPIE", "-fno-stack-protector", "-w")
+    program = build_program("guest/programs/chaos.c", *flags)
+    words = [program, "1", "3", "400", "6"]
+    found = run_in_guest(words, b"", ENVIRONMENT, ("-m", "128M", "-c", cpus))
+    assert b"seed 1\n" in found.output
+    assert b"STUCK" not in found.output, found.output.decode()
+    died = found.status > 128
+    assert found.status == 0 or died, found.output[-300:] + found.errors[-3000:]
+
+
 CLOSES_MANY = """
 import os, resource
 most = 1 << 18
