@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -43,6 +44,17 @@ def test_each_allocation_may_fail(build_program: Callable[..., str], half: str, 
     assert lines[-1] == "lost 0", there.output + there.errors
     assert len(lines) == ways + 1
     assert all(line.endswith(": failed and recovered") for line in lines[:-1]), lines
+
+
+@pytest.mark.usefixtures("debug_kernel")
+def test_renames_whole_or_not_at_all(build_program: Callable[..., str], tmp_path: Path) -> None:
+    """Files of the image, whatever allocation fails; the cache of names does not hide it."""
+    for number in range(10):
+        (tmp_path / str(number)).write_text("x")
+    program = build_program("guest/programs/lost.c", "-static", "-pthread")
+    switches = ("-m", "64M", "--debug", "-v", f"{tmp_path}:/etc/renamed")
+    there = run_in_guest([program, "rename", "/etc/renamed"], b"", ENVIRONMENT, switches)
+    assert there.output == b"wrong 0\n", there.errors
 
 
 @pytest.mark.usefixtures("debug_kernel")

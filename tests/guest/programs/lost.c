@@ -570,6 +570,29 @@ static int fail(unsigned first)
     return lost;
 }
 
+/* A rename that fails has done nothing, and one that has done something does not fail. */
+static int renames(const char *folder)
+{
+    int wrong = 0, file = open("/proc/self/fail-nth", O_RDWR), drop = open("/proc/sys/vm/drop_caches", O_WRONLY);
+    char from[200], to[200], number[24];
+    for (int i = 0; i < 10; i++) {
+        int result = -1;
+        sprintf(from, "%s/%d", folder, i);
+        sprintf(to, "/tmp/a-name-that-needs-memory-of-its-own-%d", i);
+        access(from, F_OK);
+        for (long nth = 1; nth < 20 && result; nth++) {
+            int length = sprintf(number, "%ld", nth);
+            write(file, number, length);
+            result = rename(from, to);
+            write(file, "0", 1);
+            write(drop, "3", 1);
+            wrong += (access(from, F_OK) == 0) != (result != 0) || (access(to, F_OK) == 0) != (result == 0);
+        }
+        wrong += result != 0;
+    }
+    return wrong;
+}
+
 int main(int count, char **words)
 {
     setvbuf(stdout, NULL, _IOLBF, 1024);
@@ -583,6 +606,8 @@ int main(int count, char **words)
     meminfo_file = open("/proc/meminfo", O_RDONLY);
     several = sysconf(_SC_NPROCESSORS_ONLN) > 1;
     look(); /* makes the texts of these files longer, which they keep */
+    if (count > 1 && !strcmp(words[1], "rename"))
+        return printf("wrong %d\n", renames(words[2])), 0;
     int lost = count > 1 && !strcmp(words[1], "fail") ? fail(atoi(words[2])) : repeat(10);
     printf("lost %d\n", lost);
     return 0;

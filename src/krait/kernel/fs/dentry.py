@@ -217,13 +217,19 @@ class DentryCache(Struct):
             self.drop_from_bucket(buckets, index, orphans=True)
         self.orphans_kept = self.orphans
 
-    def move(self, entry: Dentry, parent: Dentry, name: Text, hash: u32) -> None:
-        """Give a dentry a new place, after its file has been renamed."""
+    def move(self, entry: Dentry, parent: Dentry, name: Name, hash: u32) -> None:
+        """Give a dentry a new place, after its file has been renamed; never fails.
+
+        `name` has its old name afterwards. If there is no memory for a larger table it is in none.
+        """
         self.remove(entry)
-        entry.stored_name.set(name)
+        entry.stored_name.swap(name)
         entry.parent = parent
         entry.hash = hash
-        self.insert(entry)
+        try:
+            self.insert(entry)
+        except Errno:
+            return
 
     def swap(self, one: Dentry, other: Dentry) -> None:
         """Exchange the places of two dentries, after their files have changed places."""

@@ -22,6 +22,7 @@ from krait.kernel.fs.credentials import Credentials
 from krait.kernel.fs.dentry import Dentry, dentries
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import is_mount_point
+from krait.kernel.fs.name import Name
 from krait.kernel.fs.open_flags import RenameFlags
 from krait.kernel.fs.path import Last, WalkFlags, look_up_locked, walk_to_last
 from krait.kernel.fs.permission import WRITE, check, check_entries, check_removal
@@ -132,6 +133,8 @@ def rename_locked(
         return
     if replaced is not None:
         check_replaceable(moved, replaced)
+    shown_name = Name()
+    shown_name.set(new_name)
     old_directory.rename(old_name, moved, new_directory, new_name, replaced)
     dentries.unlink(target)
     if notify.notifications.count != 0:
@@ -139,7 +142,7 @@ def rename_locked(
         if replaced is not None:
             notify.note_replaced(target, replaced)
         notify.tell(moved, notify.IN_MOVE_SELF, u32(0), text(b""))
-    dentries.move(source, new_parent, new_name, new.hash)
+    dentries.move(source, new_parent, shown_name, new.hash)
 
 
 def check_rename(

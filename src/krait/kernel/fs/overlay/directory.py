@@ -117,9 +117,21 @@ class OverlayDirectory(RamDirectory):
         self, old: Text, moved: Vnode, parent: Vnode, new: Text, replaced: Vnode | None
     ) -> None:
         """Move a file, and forget the one whose name it takes."""
+        self.keep(old, moved)  # nothing may fail between the new name and the old one's whiteout
         super().rename(old, moved, parent, new, replaced)
         if replaced is not None and replaced.nlink == 0:
             self.overlay.forget(replaced)
+
+    def exchange(self, old: Text, moved: Vnode, parent: Vnode, new: Text, other: Vnode) -> None:
+        """Swap two names, both or neither."""
+        if isinstance(parent, OverlayDirectory):
+            parent.keep(new, other)
+        super().exchange(old, moved, parent, new, other)
+
+    def keep(self, name: Text, vnode: Vnode) -> None:
+        """Have the entry of a name of the image in memory; it leads to the same file as before."""
+        if self.entries.find(name, hash_name(name)) is None:
+            self.entries.add(name, hash_name(name), vnode).covers_lower = True
 
     def changed(self) -> None:
         """Bring the times up to date; the size stays the image's."""
@@ -153,6 +165,9 @@ def raise_up(overlay: OverlayFileSystem, lower: Vnode) -> Vnode:
         vnode = RamNode(
             filesystem=overlay, store=overlay, ino=lower.ino, mode=lower.mode, rdev=lower.rdev
         )
+    overlay.files_used += 1  # which it takes back when it goes
+    if (meanwhile := overlay.find(lower.ino)) is not None:  # a link's target had to be read
+        return meanwhile
     take_attributes(vnode, lower)
     overlay.remember(lower.ino, vnode)
     return vnode

@@ -68,7 +68,6 @@ class OverlayFileSystem(RamFileSystem):
             chunk = InodeChunk()
             self.known[inode // CHUNK] = chunk
         chunk.vnodes[inode % CHUNK] = vnode
-        self.files_used += 1
 
     def forget(self, vnode: Vnode) -> None:
         """Drop a vnode that has lost its last name."""
