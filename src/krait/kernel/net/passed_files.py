@@ -76,7 +76,8 @@ class PassedFiles(Counted):
 
 def pass_files(files: Buffer[File | None]) -> PassedFiles:
     """Send files on their way. Raises ENOMEM."""
-    made = PassedFiles(files=files, bundle=Bundle(files=files))
+    bundle = Bundle(files=files)
+    made = PassedFiles(files=files, bundle=bundle)
     for index in range(files.length):
         file = files[index]
         if file is not None and isinstance(file, PassableSocket):
