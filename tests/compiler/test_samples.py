@@ -87,11 +87,14 @@ def test_nothing_leaks(workers: dict[str, HostWorker]) -> None:
 
 def test_every_allocation_can_fail(workers: dict[str, HostWorker]) -> None:
     worker = workers["objects_and_memory"]
-    for function in ("case_chain", "case_weak", "case_generic", "case_references_in_array"):
+    functions = ["case_chain", "case_weak", "case_generic", "case_references_in_array"]
+    module = importlib.import_module("objects_and_memory")
+    functions += [each for each in module.CALLS if each.startswith("case_nested")]
+    for function in functions:
         worker.restart()
         for limit in range(12):
             worker.limit_allocations(limit)
             result = outcomes.compiled(worker, f"objects_and_memory:{function}", (3,))
             worker.limit_allocations(None)
             assert result[:2] == ("errno", 12) or result[0] == "value"
-            assert worker.live_objects() == 0
+            assert worker.live_objects() == 0, (function, limit)

@@ -256,8 +256,14 @@ class Lowerer:
         self.pending.append((text, kind))
 
     def forget(self, text: str) -> None:
-        """An operand that was pending has been handed over."""
-        self.pending = [each for each in self.pending if each[0] != text]
+        """An operand that was pending has been handed over.
+
+        One count of it: an expression around this one may hold another of the same local.
+        """
+        for index in range(len(self.pending) - 1, -1, -1):
+            if self.pending[index][0] == text:
+                del self.pending[index]
+                return
 
     def release(self, text: str, kind: Type) -> None:
         """Drop one count."""

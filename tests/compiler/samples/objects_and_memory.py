@@ -528,6 +528,86 @@ def case_user_tuple(user: UserPointer[Wide]) -> u64:
     return u64(value.a) + value.b + u64(value.c)
 
 
+class Both(Counted):
+    """Owns two."""
+
+    left: Node
+    right: Both | None = None
+    bytes: Buffer[u8] | None = None
+
+    def __del__(self) -> None:
+        """Note."""
+        log.add(self.left.number + 3)
+
+
+class Held(NamedTuple):
+    """Two by value."""
+
+    left: Node
+    right: Both
+
+
+def weigh(left: Node, both: Both, bytes: Buffer[u8]) -> u64:
+    """Make one more while three are held by the caller."""
+    return left.number + both.left.number + make(2).number + bytes.length
+
+
+def case_nested(n: u64) -> u64:
+    """An object within an object's construction, both of which own the same one."""
+    log.trace = 0
+    node = make(1)
+    both = Both(left=node, right=Both(left=node, right=Both(left=node)))
+    other = both.right
+    return n + (1 if other is None else other.left.number)
+
+
+def case_nested_field(n: u64) -> u64:
+    """The same, where the shared one is in a field."""
+    log.trace = 0
+    first = Node(number=1, next=make(2))
+    if (second := first.next) is not None:
+        both = Both(left=second, right=Both(left=second), bytes=Buffer[u8](length=n))
+        return both.left.number
+    return 0
+
+
+def case_nested_tuple(n: u64) -> u64:
+    """The same in a named tuple."""
+    log.trace = 0
+    node = make(n)
+    held = Held(node, Both(left=node, right=Both(left=node)))
+    return held.right.left.number
+
+
+def case_nested_choice(n: u64) -> u64:
+    """The same where one is chosen."""
+    log.trace = 0
+    node = make(n)
+    both = Both(left=node, right=Both(left=node) if n == 3 else None, bytes=Buffer[u8](length=4))
+    return both.left.number
+
+
+def case_nested_arguments(n: u64) -> u64:
+    """The same in arguments of a call that raises."""
+    log.trace = 0
+    node = make(n)
+    total = weigh(node, Both(left=node, right=Both(left=node)), Buffer[u8](length=n))
+    return total + weigh(make(1), Both(left=make(4)), Buffer[u8](length=1))
+
+
+def nested_result(node: Node) -> Both:
+    """Make one to return."""
+    return Both(left=node, right=Both(left=node, bytes=Buffer[u8](length=2)))
+
+
+def case_nested_result(n: u64) -> u64:
+    """The same in what is returned, and in what is stored in a field."""
+    log.trace = 0
+    both = nested_result(make(n))
+    both.right = Both(left=both.left, right=Both(left=both.left, right=nested_result(both.left)))
+    return both.left.number
+
+
 CALLS: dict[str, list[tuple[object, ...]]] = {
     "case_drop": [(2,), (9,)],
     "case_reassign": [(2,)],
@@ -558,5 +638,11 @@ CALLS: dict[str, list[tuple[object, ...]]] = {
     "case_packed_local": [(5,), (70000,)],
     "case_user_slice": [(b"abcd", b"0000"), (b"abcd", b"000")],
     "case_user_pointer": [(b"\1\0\0\0\2\0\0\0", 7), (b"\1\0\0\0", 7)],
+    "case_nested": [(1,)],
+    "case_nested_field": [(3,)],
+    "case_nested_tuple": [(3,)],
+    "case_nested_choice": [(3,), (4,)],
+    "case_nested_arguments": [(3,)],
+    "case_nested_result": [(3,)],
     "case_user_tuple": [(bytes(range(16)),), (bytes(8),)],
 }
