@@ -4,7 +4,9 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/sendfile.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 static char big[200000], back[200000];
@@ -54,5 +56,16 @@ int main(void)
     say("splice without a pipe", splice(source, NULL, target, NULL, 10, 0));
     say("splice with an offset", splice(ends[0], &(loff_t){ 0 }, target, NULL, 10, 0));
     say("splice an empty pipe", splice(ends[0], NULL, target, NULL, 10, SPLICE_F_NONBLOCK));
+    int sockets[2];
+    char text[8] = "";
+    socketpair(AF_UNIX, SOCK_STREAM, 0, sockets);
+    write(ends[1], "piped", 5), write(sockets[1], "sent", 4);
+    say("sendfile from a pipe", sendfile(target, ends[0], NULL, 5));
+    say("sendfile from a pipe to a socket", sendfile(sockets[0], ends[0], NULL, 5));
+    say("sendfile from a socket", sendfile(target, sockets[0], NULL, 4));
+    say("sendfile from a counter", sendfile(target, eventfd(3, 0), NULL, 8));
+    say("sendfile of zeros", sendfile(target, open("/dev/zero", O_RDONLY), NULL, 5));
+    say("what was piped is left", read(ends[0], text, 8));
+    say("what was sent is left", read(sockets[0], text, 8));
     return 0;
 }

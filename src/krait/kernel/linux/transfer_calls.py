@@ -25,6 +25,7 @@ from krait.kernel.mm.protection import MapFlags, Protection
 
 CHUNK: Final = 65536
 MOST_AT_ONCE: Final = 0x7FFFF000  # MAX_RW_COUNT
+SEEK_CUR: Final = u32(1)
 CURRENT: Final = u64((1 << 64) - 1)
 """An offset that stands for the file's own position."""
 
@@ -50,6 +51,7 @@ def sendfile(target_number: i32, source_number: i32, offset: UserPointer[i64], l
     place = place_of(offset)
     count = min(length, u64(MOST_AT_ONCE))
     try:
+        check_keeps_untaken(source, target)
         done = transfer(source, place, target, CURRENT, count, u32(0))
     except Errno as error:
         if error.code == ESPIPE:
@@ -195,6 +197,20 @@ def is_directory(file: File) -> bool:
     """Say whether a file is a directory."""
     vnode = file.vnode
     return vnode is not None and vnode.is_directory
+
+
+def check_keeps_untaken(source: File, target: File) -> None:
+    """Refuse a source that would lose what the target does not take; EINVAL, ESPIPE.
+
+    As Linux, which asks for a position, or for a pipe that is told how much to ask for
+    (fs/splice.c, splice_direct_to_actor).
+    """
+    if isinstance(source, PipeEnd):
+        raise Errno(EINVAL)
+    if not isinstance(target, PipeEnd):
+        if source.vnode is None:
+            raise Errno(EINVAL)
+        source.seek(0, SEEK_CUR)
 
 
 def check_regular(file: File) -> None:
