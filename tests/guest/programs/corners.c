@@ -193,6 +193,17 @@ static void *die(void *how)
     return NULL;
 }
 
+/* The word before the page is a lock of the list, whose link lies in the page. */
+static void *die_with_unreadable_link(void *page)
+{
+    static struct robust_list_head list;
+    list.list.next = page;
+    list.futex_offset = -4;
+    *(atomic_uint *)((char *)page - 4) = syscall(SYS_gettid);
+    syscall(SYS_set_robust_list, &list, sizeof list);
+    return NULL;
+}
+
 static void robust(void)
 {
     for (long how = 0; how < 2; how++) {
@@ -208,6 +219,14 @@ static void robust(void)
         printf("died %x, other's %d, pending %x\n", locks[0].word & ~FUTEX_TID_MASK, locks[1].word, locks[2].word & ~FUTEX_TID_MASK);
         locks[0].word = locks[2].word = 0;
     }
+    pthread_t thread;
+    char *page = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    mprotect(page + 4096, 4096, PROT_NONE);
+    pthread_create(&thread, NULL, die_with_unreadable_link, page + 4096);
+    pthread_join(thread, NULL);
+    for (int i = 0; i < 1000 && !(*(atomic_uint *)(page + 4092) & FUTEX_OWNER_DIED); i++)
+        usleep(1000);
+    printf("unreadable link %x\n", *(atomic_uint *)(page + 4092) & ~FUTEX_TID_MASK);
     void *mine;
     size_t size = 0;
     VALUE(syscall(SYS_get_robust_list, getpid(), &mine, &size));

@@ -68,9 +68,17 @@ def walk_robust_list(task: Task) -> None:
         if entry == task.robust_list:
             break
         inherits = link & INHERITS != 0
-        link = UserPointer[u64](entry).load()
+        following: u64 = 0
+        is_last = False
+        try:
+            following = UserPointer[u64](entry).load()
+        except Errno:
+            is_last = True  # it is a lock all the same
         if entry != pending:
             mark(task, entry.wrapping_add(head.offset), inherits, pending=False)
+        if is_last:
+            return
+        link = following
     if pending != 0:
         inherits = head.pending & INHERITS != 0
         mark(task, pending.wrapping_add(head.offset), inherits, pending=True)
