@@ -14,7 +14,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
 
 WAYS = (
     "null low divide illegal breakpoint halt step stack abort terminate kill real-time pipe "
-    "non-canonical no-execute read-only jump far-jump behind-file alarm"
+    "non-canonical no-execute read-only jump far-jump behind-file alarm no-room"
 ).split()
 
 

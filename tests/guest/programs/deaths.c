@@ -52,6 +52,13 @@ int main(int count, char **arguments)
         return *(volatile int *)0x1000;
     if (!strcmp(way, "divide"))
         __asm__ volatile("xorl %%edx, %%edx; divl %0" : : "r"(zero), "a"(1) : "edx");
+    if (!strcmp(way, "no-room")) { /* for the frame of SIGILL; SIGSEGV may have another stack */
+        struct sigaction action;
+        sigaction(SIGILL, NULL, &action);
+        action.sa_flags &= ~SA_ONSTACK;
+        sigaction(SIGILL, &action, NULL);
+        __asm__ volatile("movq $0x1000, %rsp; ud2");
+    }
     if (!strcmp(way, "illegal"))
         __asm__("ud2");
     if (!strcmp(way, "breakpoint"))

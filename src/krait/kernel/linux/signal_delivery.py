@@ -124,7 +124,15 @@ def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDeta
     if action.handler <= 1 or task.signals.blocked & signal_bit(info.signo) != 0:
         die_by_signal(task, frame, info, trap.error_code)
     elif not enter_handler(task, frame, action, info, trap):
+        no_frame(task, frame, info.signo, trap)
+
+
+def no_frame(task: Task, frame: TrapFrame, signo: u32, trap: FaultDetails) -> None:
+    """Act on a stack that cannot take a handler's frame: SIGSEGV, which kills if it was that."""
+    if signo == SIGSEGV:
         die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
+    else:
+        force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), trap)
 
 
 class FaultDetails(Struct):
@@ -163,10 +171,7 @@ def deliver_one(task: Task, frame: TrapFrame, signo: u32) -> bool:
             die_by_signal(task, frame, info, 0)
         return False
     if not enter_handler(task, frame, action, info, no_fault):
-        if signo == SIGSEGV:
-            die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
-        else:
-            refuse_frame(task, frame)
+        no_frame(task, frame, signo, no_fault)
     return True
 
 
