@@ -22,6 +22,7 @@
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/timerfd.h>
 #include <sys/uio.h>
 #include <sys/un.h>
@@ -220,6 +221,14 @@ static void sockets(void)
     unlink(name.sun_path);
 }
 
+/* What could not be added is not there. */
+static void watch_event(int poller, int file)
+{
+    struct epoll_event wanted = { EPOLLIN };
+    if (epoll_ctl(poller, EPOLL_CTL_ADD, file, &wanted) && errno == ENOMEM && !epoll_ctl(poller, EPOLL_CTL_DEL, file, &wanted))
+        puts("added without memory");
+}
+
 static void waits(void)
 {
     int poller = epoll_create1(0), event = eventfd(3, EFD_NONBLOCK), timer = timerfd_create(CLOCK_MONOTONIC, 0);
@@ -228,11 +237,11 @@ static void waits(void)
     sigemptyset(&set), sigaddset(&set, SIGUSR2);
     signals = signalfd(-1, &set, 0);
     struct epoll_event wanted = { EPOLLIN }, found[4];
-    epoll_ctl(poller, EPOLL_CTL_ADD, event, &wanted);
-    epoll_ctl(poller, EPOLL_CTL_ADD, timer, &wanted);
-    epoll_ctl(poller, EPOLL_CTL_ADD, signals, &wanted);
-    epoll_ctl(nested, EPOLL_CTL_ADD, poller, &wanted);
-    epoll_ctl(nested, EPOLL_CTL_ADD, event, &wanted);
+    watch_event(poller, event);
+    watch_event(poller, timer);
+    watch_event(poller, signals);
+    watch_event(nested, poller);
+    watch_event(nested, event);
     epoll_wait(nested, found, 4, 0);
     epoll_ctl(poller, EPOLL_CTL_DEL, timer, &wanted);
     struct itimerspec soon = { .it_value = { 0, 1 } };
@@ -470,7 +479,7 @@ static const struct { const char *name; void (*function)(void); } ways[] = {
 
 /* --- looking --- */
 
-struct facts { long unused, objects, tables, stacks, shared, large, committed, descriptors; };
+struct facts { long unused, objects, tables, stacks, shared, large, committed, descriptors, files; };
 
 static int meminfo_file, slabs_file, drop_file;
 
@@ -499,6 +508,9 @@ static struct facts look(void)
     int next = dup(0);
     close(next);
     facts.descriptors = next;
+    struct statvfs room;
+    if (!statvfs("/tmp", &room))
+        facts.files = room.f_ffree;
     return facts;
 }
 
@@ -512,10 +524,10 @@ static int report(const char *name, struct facts before)
             return 0;
         usleep(50000);
     }
-    printf("%s: unused %+ld objects %+ld tables %+ld stacks %+ld shared %+ld large %+ld committed %+ld descriptors %+ld\n", name,
+    printf("%s: unused %+ld objects %+ld tables %+ld stacks %+ld shared %+ld large %+ld committed %+ld descriptors %+ld files %+ld\n", name,
            now.unused - before.unused, now.objects - before.objects, now.tables - before.tables, now.stacks - before.stacks,
            now.shared - before.shared, now.large - before.large, now.committed - before.committed,
-           now.descriptors - before.descriptors);
+           now.descriptors - before.descriptors, now.files - before.files);
     return 1;
 }
 

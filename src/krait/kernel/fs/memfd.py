@@ -115,10 +115,11 @@ def make_memfd(name: Text, flags: MemfdFlags) -> File:
     now = i64(clock.realtime_ns())
     owner = owner_of_new()
     vnode = MemoryFile(
-        filesystem=store, store=store, ino=store.take_file(), mode=MODE, nlink=0,
+        filesystem=store, store=store, ino=store.number_of_new(), mode=MODE, nlink=0,
         uid=owner.uid, gid=owner.gid, atime_ns=now, mtime_ns=now, ctime_ns=now,
         seals=u32(0) if MemfdFlags.ALLOW_SEALING in flags else SEAL_SEAL,
     )  # fmt: skip
+    store.count_file()
     shown: Array[u8] = inline(280)
     prefix = text(PREFIX)
     suffix = text(SUFFIX)

@@ -43,16 +43,18 @@ class RamDirectory(Vnode):
     def create_unnamed(self, mode: u32) -> Vnode:
         """Make a regular file without a name."""
         now = now_ns()
-        return RamFile(
+        vnode = RamFile(
             filesystem=self.store,
             store=self.store,
-            ino=self.store.take_file(),
+            ino=self.store.number_of_new(),
             mode=mode | REGULAR,
             nlink=0,
             atime_ns=now,
             mtime_ns=now,
             ctime_ns=now,
         )
+        self.store.count_file()
+        return vnode
 
     def make_directory(self, name: Text, mode: u32) -> Vnode:
         """Make a directory."""
@@ -67,13 +69,14 @@ class RamDirectory(Vnode):
         vnode = RamNode(
             filesystem=self.store,
             store=self.store,
-            ino=self.store.take_file(),
+            ino=self.store.number_of_new(),
             mode=mode,
             rdev=rdev,
             atime_ns=now,
             mtime_ns=now,
             ctime_ns=now,
         )
+        self.store.count_file()
         self.enter(name, vnode)
         return vnode
 
@@ -246,16 +249,18 @@ def describe(entry: RamEntry, name: Slice[u8], next: u64) -> DirectoryEntry:
 def make_ram_directory(store: RamFileSystem, mode: u32) -> RamDirectory:
     """Make an empty directory without a name; also the root of a file system."""
     now = now_ns()
-    return RamDirectory(
+    vnode = RamDirectory(
         filesystem=store,
         store=store,
-        ino=store.take_file(),
+        ino=store.number_of_new(),
         mode=mode | DIRECTORY,
         nlink=2,
         atime_ns=now,
         mtime_ns=now,
         ctime_ns=now,
     )
+    store.count_file()
+    return vnode
 
 
 def make_ram_symlink(store: RamFileSystem, target: Text) -> RamSymlink:
@@ -263,10 +268,10 @@ def make_ram_symlink(store: RamFileSystem, target: Text) -> RamSymlink:
     now = now_ns()
     copy = Buffer[u8](length=target.length)
     copy.slice.copy_from(target)
-    return RamSymlink(
+    vnode = RamSymlink(
         filesystem=store,
         store=store,
-        ino=store.take_file(),
+        ino=store.number_of_new(),
         mode=SYMBOLIC_LINK | 0o777,
         target=copy,
         size=target.length,
@@ -274,3 +279,5 @@ def make_ram_symlink(store: RamFileSystem, target: Text) -> RamSymlink:
         mtime_ns=now,
         ctime_ns=now,
     )
+    store.count_file()
+    return vnode

@@ -73,16 +73,22 @@ class RamFileSystem(FileSystem):
         ram_pages.used -= count
         promises.pages -= count
 
-    def take_file(self) -> u64:
-        """Account for one more file and return its inode number; raises ENOSPC."""
+    def number_of_new(self) -> u64:
+        """Return the inode number for one more file if there may be one; raises ENOSPC.
+
+        Making the file may fail; whoever has made it calls `count_file`.
+        """
         self.check_writable()
         if self.files_used >= self.files_max:
             raise Errno(ENOSPC)
-        self.files_used += 1
         return self.take_inode()
 
+    def count_file(self) -> None:
+        """Account for a file that has been made."""
+        self.files_used += 1
+
     def give_back_file(self) -> None:
-        """Account for a file that is gone."""
+        """Account for a file that is gone; its `__del__` calls it."""
         self.files_used -= 1
 
 
