@@ -31,6 +31,7 @@ from krait.kernel.lang import (
     Buffer,
     Errno,
     Packed,
+    Struct,
     Text,
     UserPointer,
     Weak,
@@ -97,6 +98,15 @@ class Interest(Watcher):
         watched.interests -= 1
 
 
+class Nesting(Struct):
+    """Who lets an instance watch another, one after the other: two at once could make a ring."""
+
+    lock: Mutex = inline()
+
+
+nesting = Nesting()
+
+
 class Epoll(File):
     """An epoll instance. `lock` guards the table of interests, `ready_lock` the ready list.
 
@@ -123,8 +133,15 @@ class Epoll(File):
         if isinstance(file, Epoll):
             if file is self or events & EPOLLEXCLUSIVE != 0:
                 raise Errno(EINVAL)
-            if _contains(file, self) or _depth(file) + 1 + _height(self) > MOST_NESTED:
-                raise Errno(ELOOP)
+            with nesting.lock:
+                if _contains(file, self) or _depth(file) + 1 + _height(self) > MOST_NESTED:
+                    raise Errno(ELOOP)
+                self._add(descriptor, file, events, data)
+        else:
+            self._add(descriptor, file, events, data)
+
+    def _add(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
+        """Watch a file, or be as before. Raises EEXIST, ENOMEM, ENOSPC."""
         with self.lock:
             if self._find(descriptor, file) is not None:
                 raise Errno(EEXIST)
@@ -136,7 +153,12 @@ class Epoll(File):
             watched.interests += 1
             table = WatchTable(watcher=interest, file=file)
             self._insert(interest)
-            if file.poll(table) & (events | ALWAYS) != 0:
+            try:
+                found = file.poll(table)
+            except Errno:
+                self._drop(interest)
+                raise
+            if found & (events | ALWAYS) != 0:
                 self.make_ready(interest)
 
     def modify(self, descriptor: i32, file: File, events: u32, data: u64) -> None:
