@@ -65,6 +65,22 @@ def test_number_of_bytes_that_wait() -> None:
     assert (done.stdout, done.stderr) == (b"5 b'12' 3 b'345' 0\n", b"")
 
 
+def test_bad_address_takes_no_input() -> None:
+    """EFAULT leaves the bytes to the next who reads; a page that no byte goes to may be missing."""
+    code = (
+        "import ctypes, mmap, os\n"
+        "read = ctypes.CDLL(None, use_errno=True).read\n"
+        "room = mmap.mmap(-1, 8192)\n"
+        "start = ctypes.addressof(ctypes.c_char.from_buffer(room))\n"
+        "protect = ctypes.CDLL(None).mprotect\n"
+        "protect(ctypes.c_void_p(start + 4096), 4096, 0)\n"
+        "print(read(0, ctypes.c_void_p(start + 4096), 3), ctypes.get_errno())\n"
+        "print(read(0, ctypes.c_void_p(start + 4092), 100), room[4092:4096], os.read(0, 9))\n"
+    )
+    done = run("/usr/bin/python3", "-E", "-c", code, input=b"1234")
+    assert (done.stdout, done.stderr) == (b"-1 14\n4 b'1234' b''\n", b"")
+
+
 def test_closed_input() -> None:
     words = " ".join([*KRAIT, "/bin/cat"])
     done = subprocess.run(

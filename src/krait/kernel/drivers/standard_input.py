@@ -2,7 +2,7 @@
 
 A virtio console cannot say that its input has ended, so the host wraps what it reads into frames
 (`protocol/console_frames.py`), and an empty one is the end. Frames do not keep to pages; the parser
-keeps its place between calls. Nothing here waits but `read`: a terminal takes what has come, in the
+keeps its place between calls. Nothing here waits but `wait`: a terminal takes what has come, in the
 interrupt if it wants to, and the rest stays with the device.
 """
 
@@ -57,7 +57,7 @@ class StandardInput(Struct):
             return self._take(device, into)
 
     def is_readable(self) -> bool:
-        """Say whether `read` would not wait: there is input, or the end."""
+        """Say whether a read would not wait: there is input, or the end."""
         device = self.device
         if self.ended or device is None:
             return True
@@ -67,14 +67,17 @@ class StandardInput(Struct):
             return self.ended or device.has_input()
 
     def waiting(self) -> u64:
-        """Return how many bytes of the frame that has begun are here, for `read` to take."""
+        """Return how many bytes of the frame that has begun are here to be taken."""
         device = self.device
         if self.ended or device is None:
             return u64(0)
         with device.lock:
-            if self.left == 0 and not self._next_frame(device):
-                return u64(0)
-            return min(self.left, device.input_bytes())
+            return self._waiting(device)
+
+    def _waiting(self, device: ConsoleDevice) -> u64:
+        if self.left == 0 and not self._next_frame(device):
+            return u64(0)
+        return min(self.left, device.input_bytes())
 
     def arrival(self) -> WaitQueue:
         """Give the queue that is woken when input comes."""
@@ -82,17 +85,13 @@ class StandardInput(Struct):
         return self.nowhere if device is None else device.arrival
 
     @sleeps
-    def read(self, into: Slice[u8]) -> usize:
-        """Take what has come, waiting for the first byte; 0 at the end. Raises EINTR."""
-        self.start(None)
+    def wait(self) -> None:
+        """Wait until there is something to take, or the end. Raises EINTR."""
         device = self.device
-        if device is None or into.length == 0:
-            return 0
+        if device is None:
+            return
         with device.lock:
-            while True:
-                count = self._take(device, into)
-                if count != 0 or self.ended:
-                    return count
+            while self._waiting(device) == 0 and not self.ended:
                 device.arrival.wait_spin_until(device.lock, FOREVER)
 
     def _take(self, device: ConsoleDevice, into: Slice[u8]) -> usize:

@@ -13,6 +13,7 @@ from krait.kernel.lang import (
     Array,
     Buffer,
     Errno,
+    Slice,
     UserPointer,
     UserSlice,
     i32,
@@ -69,25 +70,38 @@ class InputFile(File):
     """Standard input."""
 
     buffer: Buffer[u8] | None = None
+    """For the next who reads; one who reads at the same time makes another."""
 
     def read(self, into: UserSlice[u8]) -> usize:
-        """Read what has come, or wait for it; 0 at the end."""
+        """Read what has come, or wait for it; 0 at the end. EFAULT takes nothing."""
         if into.length == 0:
             return u64(0)
         buffer = self.buffer
+        self.buffer = None
         if buffer is None:
             buffer = Buffer[u8](length=u64(ROOM))
+        try:
+            return self._read_through(buffer.slice, into)
+        finally:
             self.buffer = buffer
-        part = buffer.slice.part(u64(0), min(into.length, u64(ROOM)))
-        if self.is_nonblocking:
-            standard_input.start(None)
-            count = standard_input.take(part)
-            if count == 0 and not standard_input.ended:
+
+    def _read_through(self, room: Slice[u8], into: UserSlice[u8]) -> usize:
+        standard_input.start(None)
+        while True:
+            here = min(standard_input.waiting(), min(into.length, room.length))
+            if here != 0:
+                into.part(u64(0), here).fault_in_writable()  # others may read meanwhile
+                part = room.part(u64(0), here)
+                count = standard_input.take(part)
+                if count != 0:
+                    into.part(u64(0), count).copy_out(part.part(u64(0), count))
+                    return count
+            elif standard_input.ended:
+                return u64(0)
+            elif self.is_nonblocking:
                 raise Errno(EAGAIN)
-        else:
-            count = standard_input.read(part)
-        into.part(u64(0), count).copy_out(part.part(u64(0), count))
-        return count
+            else:
+                standard_input.wait()
 
     def write(self, data: UserSlice[u8]) -> usize:
         """Refuse."""
