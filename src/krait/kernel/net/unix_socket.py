@@ -62,6 +62,7 @@ from krait.kernel.net.unix_names import (
     put_family,
     refuse_second_name,
 )
+from krait.kernel.sched.mutex import Mutex
 
 if TYPE_CHECKING:
     from krait.kernel.fs.poll import PollTable
@@ -77,6 +78,8 @@ class UnixSocket(PassableSocket):
 
     own: UnixEndpoint
     peer: UnixEndpoint | None = None
+    naming: Mutex = inline()
+    """Held while it takes its name, since the way to a path may sleep."""
     owns_name: bool = False
     common: CommonOptions = inline()
     peer_pid: u32 = 0  # SO_PEERCRED
@@ -95,12 +98,13 @@ class UnixSocket(PassableSocket):
     def bind(self, address: Slice[u8]) -> None:
         """Take a name; EINVAL when there is one already."""
         check_address(address)
-        if self.own.name is not None:
-            if address.length != 2:
-                refuse_second_name(address, callers.get())
-            return
-        self.own.name = bind_name(self, address, callers.get())
-        self.owns_name = True
+        with self.naming:
+            if self.own.name is not None:
+                if address.length != 2:
+                    refuse_second_name(address, callers.get())
+                return
+            self.own.name = bind_name(self, address, callers.get())
+            self.owns_name = True
 
     def local_address(self, into: Slice[u8]) -> usize:
         """Give the own name."""
@@ -319,9 +323,12 @@ class UnixSocket(PassableSocket):
         return found.own
 
     def bind_to_any(self) -> None:
-        """Choose a name, so that the receiver can answer."""
-        self.own.name = bind_name(self, text(AUTOMATIC), callers.get())
-        self.owns_name = True
+        """Choose a name, so that the receiver can answer, unless there is one by now."""
+        with self.naming:
+            if self.own.name is not None:
+                return
+            self.own.name = bind_name(self, text(AUTOMATIC), callers.get())
+            self.owns_name = True
 
     def receive(self, into: ScatterList, flags: MessageFlags, found: Incoming) -> usize:
         """Take the next bytes or message; 0 at the end.
