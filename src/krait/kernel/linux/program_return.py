@@ -11,6 +11,7 @@ from krait.kernel.arch.x86_64 import per_cpu
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, enable_interrupts
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers import control
+from krait.kernel.errno import EINTR
 from krait.kernel.lang import export, u32, u64
 from krait.kernel.linux.restart import RULES, Restart
 from krait.kernel.linux.send_signal import notice, pass_on
@@ -66,12 +67,12 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
         if interrupted and has_handler(task, signo):
             interrupted = False
             if restarts_with_handler(task, signo, number):
-                restart(frame, number)
+                restart(task, frame, number)
             task.restart_deadline_ns = NO_DEADLINE
         if deliver_one(task, frame, signo):
             reload = 1
     if interrupted and RULES[number] != u32(Restart.NEVER):
-        restart(frame, number)
+        restart(task, frame, number)
     if task.work & WORK_RELOAD != 0:
         clear_work(task, WORK_RELOAD)
         reload = 1
@@ -110,8 +111,21 @@ def finish_trap(task: Task, frame: TrapFrame) -> None:
             if signo == 0:
                 restore_mask(task)
             else:
+                if task.restart_deadline_ns != NO_DEADLINE and has_handler(task, signo):
+                    give_up_restart(task, frame)
                 deliver_one(task, frame, signo)
         disable_interrupts()
+
+
+def give_up_restart(task: Task, frame: TrapFrame) -> None:
+    """Let the sleep end with EINTR whose `syscall` instruction comes next, as after any handler.
+
+    The handler may sleep itself, and would take the deadline for its own.
+    """
+    task.restart_deadline_ns = NO_DEADLINE
+    if frame.rip == task.restarts_at:
+        frame.rip += SYSCALL_SIZE
+        frame.rax = u64(0).wrapping_sub(u64(EINTR))
 
 
 def start_deferred(task: Task) -> None:
@@ -135,10 +149,11 @@ def restarts_with_handler(task: Task, signo: u32, number: u32) -> bool:
     return task.process.actions.of(signo).flags & u64(ActionFlags.RESTART) != 0
 
 
-def restart(frame: TrapFrame, number: u32) -> None:
+def restart(task: Task, frame: TrapFrame, number: u32) -> None:
     """Let the program execute its `syscall` instruction once more."""
     frame.rax = u64(number)
     frame.rip -= SYSCALL_SIZE
+    task.restarts_at = frame.rip
 
 
 def restore_mask(task: Task) -> None:

@@ -68,6 +68,8 @@ class Task(Thread):
     robust_list: u64 = 0
     restart_deadline_ns: u64 = NO_DEADLINE
     """When a sleep that a signal without a handler interrupted is to end; restart_syscall(2)."""
+    restarts_at: u64 = 0
+    """The `syscall` instruction that the last call which starts again is made with."""
     futex_waiter: FutexPlace | None = None
     """What it waits for a futex with, kept from one wait to the next (futex_table.py)."""
     lock_waiters: u32 = 0
