@@ -27,6 +27,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "async",
         "notices",
         "memory",
+        "memory_bounds",
         "ranges",
         "signals",
         "corners",

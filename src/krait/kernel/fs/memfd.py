@@ -16,6 +16,7 @@ from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import READ_WRITE
 from krait.kernel.fs.ramfs.file import RamFile
 from krait.kernel.fs.ramfs.file_system import RamFileSystem, make_ram_file_system
+from krait.kernel.fs.vnode import PAGE_SHIFT
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -28,7 +29,6 @@ from krait.kernel.lang import (
     u8,
     u32,
     u64,
-    usize,
 )
 from krait.kernel.sched import clock
 
@@ -64,27 +64,26 @@ class MemoryFile(RamFile):
         """Say whether no new mapping may write."""
         return self.seals & (SEAL_WRITE | SEAL_FUTURE_WRITE) != 0
 
-    def write_user(self, offset: u64, data: UserSlice[u8]) -> usize:
-        """Write, as far as the seals allow."""
+    def write_to_page(self, index: u64, within: u64, data: UserSlice[u8]) -> u64:
+        """Write, as far as the seals allow: page by page, since they may be added meanwhile."""
         if self.is_sealed_against_writing:
             raise Errno(EPERM)
-        if self.seals & SEAL_GROW != 0 and offset.checked_add(data.length, EINVAL) > self.size:
+        end = (index << PAGE_SHIFT) + within + data.length
+        if self.seals & SEAL_GROW != 0 and end > self.size:
             raise Errno(EPERM)
-        return super().write_user(offset, data)
+        return super().write_to_page(index, within, data)
 
-    def punch_hole(self, offset: u64, length: u64) -> None:
-        """Write zeros, as far as the seals allow."""
+    def check_hole(self) -> None:
+        """Ask the seals."""
         if self.is_sealed_against_writing:
             raise Errno(EPERM)
-        super().punch_hole(offset, length)
 
-    def truncate(self, size: u64) -> None:
-        """Change the size, as far as the seals allow."""
+    def check_size(self, size: u64) -> None:
+        """Ask the seals."""
         if size < self.size and self.seals & SEAL_SHRINK != 0:
             raise Errno(EPERM)
         if size > self.size and self.seals & SEAL_GROW != 0:
             raise Errno(EPERM)
-        super().truncate(size)
 
 
 class MemoryFiles(Struct):

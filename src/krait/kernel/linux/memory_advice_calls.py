@@ -7,7 +7,7 @@ from typing import Final
 from krait.kernel.errno import EBADF, EBUSY, EINVAL, ENOMEM, EPERM
 from krait.kernel.lang import Array, Errno, UserSlice, i32, inline, syscall, u8, u32, u64
 from krait.kernel.linux.memory_calls import PAGE_MASK, PAGE_SHIFT, check_mapped, checked_range
-from krait.kernel.linux.memory_limits import check_locked, locked_bytes, may_lock
+from krait.kernel.linux.memory_limits import check_locked, check_locking, locked_bytes, may_lock
 from krait.kernel.linux.task import current_process
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.mm.advice import Advice, advise, is_known
@@ -178,7 +178,7 @@ def lock_range(address: u64, length: u64, kind: MapFlags) -> None:
     if size == 0:
         return
     space = process.space
-    check_locked(process, size, ENOMEM)
+    check_locking(process, start, size)
     with space.lock:
         check_mapped(start, size)
         space.change_range(start, start + size, LOCK_FLAGS, kind)

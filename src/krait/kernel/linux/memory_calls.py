@@ -13,7 +13,13 @@ from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import MemoryFile
 from krait.kernel.lang import Errno, syscall, u32, u64
 from krait.kernel.linux.mapping_names import FileMapping, map_writable
-from krait.kernel.linux.memory_limits import check_data, check_locked, check_new, check_space
+from krait.kernel.linux.memory_limits import (
+    check_data,
+    check_locked,
+    check_new,
+    check_space,
+    is_data,
+)
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.task import current_process
 from krait.kernel.mm.heap_end import move_heap_end
@@ -79,7 +85,7 @@ def mmap(
     if kept & u32(MapFlags.GROWSDOWN) != 0 and (file is not None or kind == MAP_SHARED):
         raise Errno(EINVAL)
     bits = protection & PROTECTION_BITS
-    check_new(process, size, bits, kept)
+    check_new(process, address, size, bits, kept)
     space = process.space
     if file is None:
         start = space.map(address, size, Protection(bits), MapFlags(kept), None, 0, None)
@@ -190,7 +196,8 @@ def mremap(address: u64, old_length: u64, new_length: u64, flags: RemapFlags, ta
     locked = vma is not None and MapFlags.LOCKED in vma.flags
     if new_size > old_size:
         check_space(process, new_size - old_size)
-        check_data(process, new_size - old_size)
+        if vma is not None and is_data(vma.protection, vma.flags):
+            check_data(process, new_size - old_size)
         if locked:
             check_locked(process, new_size - old_size, EAGAIN)
     place = remap(process.space, address, old_size, new_size, flags, target)

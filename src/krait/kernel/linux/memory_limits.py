@@ -30,15 +30,28 @@ def check_data(process: Process, more: u64) -> None:
         raise Errno(ENOMEM)
 
 
-def check_new(process: Process, size: u64, bits: u32, flags: u32) -> None:
-    """Hold a new mapping to all of them; raises ENOMEM, EPERM, EAGAIN."""
-    check_space(process, size)
+def check_new(process: Process, address: u64, size: u64, bits: u32, flags: u32) -> None:
+    """Hold a new mapping to all of them; raises ENOMEM, EPERM, EAGAIN.
+
+    What MAP_FIXED takes away makes room for it (mmap_region of Linux, mm/mmap.c).
+    """
+    more = size
+    if flags & u32(MapFlags.FIXED) != 0 and has_limit(process):
+        end = address.checked_add(size, ENOMEM)
+        more -= bytes_within(process.space, address, end, MapFlags(u32(0)))
+    check_space(process, more)
     if is_data(Protection(bits), MapFlags(flags)):
-        check_data(process, size)
+        check_data(process, more)
     if flags & u32(MapFlags.LOCKED) != 0 and not may_lock(process):
         raise Errno(EPERM)
     if flags & u32(MapFlags.LOCKED) != 0 or process.space.locks_future != MapFlags(u32(0)):
         check_locked(process, size, u32(EAGAIN))
+
+
+def has_limit(process: Process) -> bool:
+    """Say whether anything is to be counted for a new mapping."""
+    limits = process.limits
+    return limits.soft(Resource.AS) != INFINITY or limits.soft(Resource.DATA) != INFINITY
 
 
 def may_lock(process: Process) -> bool:
@@ -46,13 +59,37 @@ def may_lock(process: Process) -> bool:
     return process.limits.soft(Resource.MEMLOCK) != 0 or current_credentials().has(CAP_IPC_LOCK)
 
 
+def check_locking(process: Process, start: u64, size: u64) -> None:
+    """Hold the process to it when a range is locked, of which parts may be; raises ENOMEM."""
+    if limits_locking(process):
+        locked = bytes_within(process.space, start, start + size, MapFlags.LOCKED)
+        check_locked(process, size - locked, u32(ENOMEM))
+
+
+def limits_locking(process: Process) -> bool:
+    """Say whether RLIMIT_MEMLOCK holds for the process."""
+    limit = process.limits.soft(Resource.MEMLOCK)
+    return limit != INFINITY and not current_credentials().has(CAP_IPC_LOCK)
+
+
 def check_locked(process: Process, more: u64, code: u32) -> None:
     """Hold the process to RLIMIT_MEMLOCK; raises `code`."""
-    limit = process.limits.soft(Resource.MEMLOCK)
-    if limit == INFINITY or current_credentials().has(CAP_IPC_LOCK):
+    if not limits_locking(process):
         return
+    limit = process.limits.soft(Resource.MEMLOCK)
     if locked_bytes(process.space).checked_add(more, code) > limit:
         raise Errno(code)
+
+
+def bytes_within(space: AddressSpace, start: u64, end: u64, flags: MapFlags) -> u64:
+    """Add up what is mapped in a range with certain flags."""
+    total: u64 = 0
+    vma: Vma | None = space.vmas.at_or_after(start)
+    while vma is not None and vma.start < end:
+        if vma.flags & flags == flags:
+            total += min(end, vma.end) - max(start, vma.start)
+        vma = space.next_vma(vma)
+    return total
 
 
 def is_data(protection: Protection, flags: MapFlags) -> bool:

@@ -174,11 +174,12 @@ class AddressSpace(PlacedSpace):
             while at < end:
                 vma = self.vmas.find(at)
                 assert vma is not None
+                start = at
                 at = vma.end
                 if Protection.EXECUTE in protection and Protection.EXECUTE not in vma.protection:
                     self.trap_halts(vma)
                 self.change_rights(vma, protection)
-            page_range.protect(self, address, end, protection)
+                page_range.protect(self, start, at, protection)
 
     def trap_halts(self, vma: Vma) -> None:
         """Let a mapping become executable; raises ENOMEM, EIO."""

@@ -89,38 +89,37 @@ def bring_in(space: MappingSpace, vma: Vma, address: u64, access: Access) -> Non
             return
         space.resident_pages += 1
         if access == Access.WRITE and place != 0 and entries[place - 1] & WRITE != 0:
-            space.resident_pages += go_on(vma, entries, place, address)
+            go_on(space, vma, entries, place, address)
         return
     if access == Access.WRITE and entry & WRITE == 0:
         make_writable(space, vma, entries, address)
         if place != 0 and entries[place - 1] & WRITE != 0:
-            space.resident_pages += go_on(vma, entries, place, address)
+            go_on(space, vma, entries, place, address)
     elif entry & PRESENT == 0:
         shown = entry_for(Frame(entry & ADDRESS), vma.protection, False)
         entries[place] = shown | entry & TRAPS_HALTS
     page_table.flush(address)
 
 
-def go_on(vma: Vma, entries: Slice[u64], place: u64, address: u64) -> u64:
+def go_on(space: MappingSpace, vma: Vma, entries: Slice[u64], place: u64, address: u64) -> None:
     """Bring in the next pages too of a program that writes one private page after another.
 
     That is one that fills memory, or reads and changes word after word of a file: ld.so does so to
     relocate libraries, and a JVM to its archive of classes. As many as are there in a row before
     this one, up to `RUN_MAX`: what is brought in for nothing is never more than what was used.
-    Returns how many.
+    Each is counted when it is there: pages of the space may be dropped while a pager sleeps.
     """
     if (
         vma.is_shared
         or MapFlags.RANDOM in vma.flags
         or frames.free() < frames.total() // FREE_SHARE
     ):
-        return u64(0)
+        return
     run: u64 = 0
     while run < RUN_MAX and run < place and entries[place - run - 1] & WRITE != 0:
         run += 1
     stop = min(place + 1 + run, entries.length, place + (vma.end - address) // PAGE_SIZE)
     pager = vma.pager
-    added: u64 = 0
     place += 1
     try:
         while place < stop and entries[place] == 0:
@@ -129,11 +128,10 @@ def go_on(vma: Vma, entries: Slice[u64], place: u64, address: u64) -> u64:
                 entries[place] = file_entry(vma, pager, address, Access.WRITE)
             else:
                 entries[place] = entry_for(frames.allocate_zeroed(), vma.protection, True)
-            added += 1
+            space.resident_pages += 1
             place += 1
     except Errno:
-        return added
-    return added
+        return
 
 
 def file_entry(vma: Vma, pager: Pager, address: u64, access: Access) -> u64:

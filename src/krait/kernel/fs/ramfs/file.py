@@ -165,6 +165,7 @@ class RamFile(PagedVnode):
             raise Errno(EFBIG)
         with self.lock:
             self.filesystem.check_writable()
+            self.check_size(size)
             if size < self.size:
                 self.size = size
                 mapped_pages.cut(self, (size + WITHIN_PAGE) >> PAGE_SHIFT)
@@ -174,6 +175,12 @@ class RamFile(PagedVnode):
                 self.clear_tail()
                 self.size = size
             self.touch_modified()
+
+    def check_size(self, size: u64) -> None:
+        """Refuse a size that the file may not get; the lock is held. Kinds of file override it."""
+
+    def check_hole(self) -> None:
+        """Refuse to make a hole in a file that may not be written; likewise."""
 
     def drop_pages_from(self, index: u64) -> None:
         """Release pages from an index on."""
@@ -200,6 +207,8 @@ class RamFile(PagedVnode):
         if end > SIZE_MAX:
             raise Errno(EFBIG)
         with self.lock:
+            if end > self.size:
+                self.check_size(end)
             index = offset >> PAGE_SHIFT
             while index < (end + WITHIN_PAGE) >> PAGE_SHIFT:
                 self.page_to_write(index)
@@ -213,6 +222,7 @@ class RamFile(PagedVnode):
         """Drop whole pages of a range and zero the parts at its ends."""
         end = min(offset.checked_add(length, EFBIG), (self.size + WITHIN_PAGE) & ~WITHIN_PAGE)
         with self.lock:
+            self.check_hole()
             at = offset
             while at < end:
                 index = at >> PAGE_SHIFT
