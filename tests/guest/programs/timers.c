@@ -2,11 +2,13 @@
 #define _GNU_SOURCE
 #include <errno.h>
 #include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/signalfd.h>
+#include <sys/time.h>
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
@@ -31,6 +33,11 @@ static void nap(long milliseconds)
     struct timespec rest = { milliseconds / 1000, milliseconds % 1000 * 1000000 };
     while (nanosleep(&rest, &rest) && errno == EINTR)
         ;
+}
+
+static void count_ring(int signo)
+{
+    rings++;
 }
 
 /* One that sends nothing has nothing to do each nanosecond: its time left is counted when somebody asks. */
@@ -141,6 +148,36 @@ static void signal_files(void)
     say("not one", signalfd(0, &set, 0));
 }
 
+static void *rest(void *unused)
+{
+    for (;;)
+        pause();
+}
+
+/* What is asked for each microsecond of CPU time comes when somebody looks, and the program goes on all the same. Many
+ * threads, since their times are added up for each look. */
+static void short_of_cpu_time(void)
+{
+    struct itimerval often = { .it_value = { 0, 1 }, .it_interval = { 0, 1 } }, never = { 0 };
+    struct timespec used;
+    pthread_t thread;
+    for (int i = 0; i < 100; i++)
+        pthread_create(&thread, NULL, rest, NULL);
+    sigaction(SIGPROF, &(struct sigaction){ .sa_handler = count_ring }, NULL);
+    sigaction(SIGVTALRM, &(struct sigaction){ .sa_handler = count_ring }, NULL);
+    rings = 0;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    long until = used.tv_sec * 1000 + used.tv_nsec / 1000000 + 50;
+    setitimer(ITIMER_PROF, &often, NULL);
+    setitimer(ITIMER_VIRTUAL, &often, NULL);
+    do
+        clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    while (used.tv_sec * 1000 + used.tv_nsec / 1000000 < until);
+    setitimer(ITIMER_PROF, &never, NULL);
+    setitimer(ITIMER_VIRTUAL, &never, NULL);
+    printf("each microsecond of CPU time %d\n", rings > 1);
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -149,5 +186,6 @@ int main(void)
     silent(CLOCK_PROCESS_CPUTIME_ID);
     timer_files();
     signal_files();
+    short_of_cpu_time();
     return 0;
 }

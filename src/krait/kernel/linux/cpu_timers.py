@@ -108,8 +108,7 @@ def look(expired: Timer) -> None:
     if not isinstance(expired, CpuWatch):
         return
     process = expired.process
-    while (due := due_alarm(process)) is not None:
-        due.ring()
+    ring_due(process)
     if process.timers.alarms is None:
         return
     used_ns = cpu_time_ns(process)
@@ -120,16 +119,19 @@ def look(expired: Timer) -> None:
     timer.arm(expired, clock.monotonic_ns() + wait_ns, look)
 
 
-def due_alarm(process: Process) -> CpuAlarm | None:
-    """Take out one alarm whose time has come."""
-    with process.signal_lock:
-        alarm = process.timers.alarms
-        while alarm is not None:
-            if time_of(alarm) >= alarm.expiry_ns:
-                unlink(process, alarm)
-                return alarm
-            alarm = alarm.next
-    return None
+def ring_due(process: Process) -> None:
+    """Let each alarm ring whose time has come, once.
+
+    What is set again goes to the front of the list. Its next interval may be over by then: with a
+    short one, rung again and again, nothing but this would ever run.
+    """
+    alarm = process.timers.alarms
+    while alarm is not None:
+        following = alarm.next
+        if time_of(alarm) >= alarm.expiry_ns:
+            cancel_alarm(alarm)
+            alarm.ring()
+        alarm = following
 
 
 def least_left_ns(process: Process) -> u64:
