@@ -483,6 +483,10 @@ CASES: dict[str, str] = {
     "reads_shared_waits": (
         "@reads_shared\ndef f(u: UserPointer[u32]) -> u32:\n    return u.load()  # <-"
     ),
+    "walrus_after_a_read": (
+        "def g(a: Node, b: Node) -> None: ...\n\n\n"
+        "def f(n: Node) -> None:\n    n = Node(next=n)\n    g(n, (n := Node()))  # <-"
+    ),
     # Unsafe
     "address_in_safe_module": "def f() -> Part:\n    return at(Part, u64(4096))  # <-",
     "assembly_in_safe_module": "def f() -> None:\n    asm_do('nop')  # <-",

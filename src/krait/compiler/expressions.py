@@ -506,6 +506,10 @@ class ExpressionChecker(CoercionChecker):
     def _walrus(self, node: ast.NamedExpr) -> Node:
         assert isinstance(node.target, ast.Name)
         name = node.target.id
+        if self.occurrences.read_before(node.target):  # an operand may still stand for the old one
+            raise CompileError(
+                node, f"{name} is read earlier in this statement", "assign it in one of its own"
+            )
         value = self.expression(node.value)
         assign = self.assign_local(node.target, value)
         local = self.function.locals[name]

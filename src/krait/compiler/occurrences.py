@@ -73,6 +73,15 @@ class Occurrences:
         """Whether its statement reads the name only here."""
         return self.loads[(self.within[node], node.id)] == 1
 
+    def read_before(self, target: ast.Name) -> bool:
+        """Whether its statement has read the name when it assigns it here, with `:=`."""
+        for node, _ in self.found[target.id]:
+            if node is target:
+                return False
+            if self.within[node] is self.within[target] and isinstance(node.ctx, ast.Load):
+                return True
+        return False
+
     def _visit(
         self, node: ast.AST, statement: ast.stmt, loops: tuple[Loop, ...], tried: bool
     ) -> None:
