@@ -145,6 +145,33 @@ static void others(void)
     printf("%u strange answers\n", (unsigned)strange);
 }
 
+/* Threads that give way while they are moved: nobody may run one whose last CPU is still about to leave it. */
+enum { YIELDERS = 4, MOVES = 100000 };
+static atomic_uint yielder[YIELDERS], stopped;
+
+static void *give_way(void *id)
+{
+    yielder[(long)id] = syscall(SYS_gettid);
+    while (!stopped) sched_yield();
+    return id;
+}
+
+static void moved(void)
+{
+    pthread_t threads[YIELDERS];
+    unsigned random = 1;
+    for (long i = 0; i < YIELDERS; i++) pthread_create(&threads[i], NULL, give_way, (void *)i);
+    for (int i = 0; i < MOVES; i++) {
+        random = random * 1103515245 + 12345;
+        unsigned long where = 1ul << (random >> 16) % 3;
+        unsigned tid = yielder[(random >> 20) % YIELDERS];
+        if (tid != 0) syscall(SYS_sched_setaffinity, tid, sizeof where, &where);
+    }
+    stopped = 1;
+    for (int i = 0; i < YIELDERS; i++) pthread_join(threads[i], NULL);
+    puts("moved");
+}
+
 int main(void)
 {
     pthread_t threads[THREADS];
@@ -153,5 +180,6 @@ int main(void)
     for (long i = 0; i < THREADS; i++) pthread_create(&threads[i], NULL, work, (void *)i);
     for (int i = 0; i < THREADS; i++) pthread_join(threads[i], NULL);
     printf("%ld turns, %u taken\n", counter, (unsigned)turn);
+    moved();
     return 0;
 }

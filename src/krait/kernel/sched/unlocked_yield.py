@@ -2,9 +2,11 @@
 
 With several CPUs a program whose threads give way to each other would otherwise spend its time in
 handing the lock from CPU to CPU. Only the plain case is done here: the next thread is one of the
-same program, nobody is urgent, and the timer that ends turns is set already. Whoever is let on this
-way takes the kernel lock if it left its CPU holding it (`switching.settle`), and who leaves here
-may come back on a CPU that holds it, which is then dropped.
+same program and ran here last, nobody is urgent, and the timer that ends turns is set already. One
+that ran elsewhere may be on its way still: put into this queue by a CPU that stands on its stack
+until it lets go of the kernel lock, so who has that lock takes it. Whoever is let on this way takes
+the kernel lock if it left its CPU holding it (`switching.settle`), and who leaves here may come
+back on a CPU that holds it, which is then dropped.
 
 Unsafe: stacks are switched by the address where they were left, as in `switching.py`. Invariant:
 interrupts are off, and the lock of this CPU's queue is held from the look at the queue to the first
@@ -51,9 +53,14 @@ def yield_now() -> bool:
 
 
 def is_plain(cpu: Cpu, thread: Thread) -> bool:
-    """Say whether another thread of the same program is next, and can be without more ado."""
+    """Say whether another thread of the same program is next, and can be without more ado.
+
+    `vector_cpu` is where a thread ran last; `cpu` is already where it was put to wait.
+    """
     following = cpu.run_queue.first_fair()
     if following is None or following.vector_area == 0 or thread.weight >= URGENT:
+        return False
+    if following.vector_cpu != cpu.index:
         return False
     return following.space is cpu.space and is_limited(cpu)
 
