@@ -43,6 +43,44 @@ def test_random_mappings(build_program: Callable[..., str], seed: int) -> None:
     assert found.status == 0
 
 
+TAGGED_PAGES = 2048
+
+
+@pytest.fixture(scope="module")
+def tagged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a folder with a file whose page n begins and ends with n + 1."""
+    folder = tmp_path_factory.mktemp("tagged")
+    with (folder / "pages").open("wb") as file:
+        for number in range(1, TAGGED_PAGES + 1):
+            tag = number.to_bytes(8, "little")
+            file.write(tag + bytes(4080) + tag)
+    return folder
+
+
+@pytest.mark.guest
+@pytest.mark.parametrize(("cpus", "memory", "root"), [("1", "32M", "initrd"), ("4", "36M", "disk")])
+def test_hammer(
+    build_program: Callable[..., str], tagged: Path, cpus: str, memory: str, root: str
+) -> None:
+    """Threads that do everything to their memory and files find what a model says."""
+    program = build_program("guest/programs/hammer.c", "-static", "-pthread")
+    switches = ("-m", memory, "-c", cpus, "--root", root, "-v", f"{tagged}:/data")
+    found = run_in_guest([program, "1", "300", "4", "/data/pages"], b"", ENVIRONMENT, switches)
+    assert found.output == b"right\n", found.errors[-3000:]
+    assert found.status == 0
+
+
+@pytest.mark.guest
+def test_pages_move_without_a_free_frame(build_program: Callable[..., str], tagged: Path) -> None:
+    """A table for them may be made of one of them."""
+    program = build_program("guest/programs/moved_pages.c", "-static")
+    switches = ("-m", "32M", "--root", "disk", "-v", f"{tagged}:/data")
+    found = run_in_guest([program, "/data/pages"], b"", ENVIRONMENT, switches)
+    assert found.output == b"wrong 0 failed 0 miscounted 0 short of memory 1\n", found.errors[
+        -3000:
+    ]
+
+
 @pytest.mark.guest
 def test_memory_comes_back() -> None:
     found = run_in_guest(["/usr/bin/python3", "-c", LEAK_CHECK], b"", ENVIRONMENT, ("-m", "128M"))

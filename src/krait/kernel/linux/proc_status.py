@@ -9,6 +9,7 @@ from krait.kernel.fs import processors
 from krait.kernel.fs.text_buffer import TextBuffer
 from krait.kernel.lang import Struct, Text, i64, text, u32, u64
 from krait.kernel.linux.limits import INFINITY, RESOURCE_COUNT, Resource
+from krait.kernel.linux.memory_limits import locked_bytes
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.signals import HANDLER_DEFAULT, HANDLER_IGNORE, SIGNAL_LIMIT
 from krait.kernel.linux.task import Task
@@ -156,7 +157,7 @@ def write_memory_status(process: Process, out: TextBuffer) -> None:
     program = pages_between(process.code_start, process.code_end) * 4
     put_kib(out, text(b"VmPeak:\t"), total)
     put_kib(out, text(b"VmSize:\t"), total)
-    put_kib(out, text(b"VmLck:\t"), 0)
+    put_kib(out, text(b"VmLck:\t"), locked_bytes(space) >> 10)
     put_kib(out, text(b"VmPin:\t"), 0)
     put_kib(out, text(b"VmHWM:\t"), space.resident_peak * 4)
     put_kib(out, text(b"VmRSS:\t"), census.resident * 4)
