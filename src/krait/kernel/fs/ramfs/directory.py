@@ -228,10 +228,15 @@ class LostDirectories(Struct):
         if self.is_freeing:
             return
         self.is_freeing = True
-        while (each := self.first) is not None:
-            self.first = each.next_lost
-            each.next_lost = None
+        while self.first is not None:
+            self.free_first()
         self.is_freeing = False
+
+    def free_first(self) -> None:
+        """Free one; what lies in it has come into the list on return."""
+        if (lost := self.first) is not None:
+            self.first = lost.next_lost
+            lost.next_lost = None
 
 
 lost_directories = LostDirectories()
