@@ -23,6 +23,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from krait.kernel.config import config
 from krait.kernel.errno import ENOENT
 from krait.kernel.fs import notify
 from krait.kernel.fs.name import Name
@@ -200,7 +201,7 @@ class DentryCache(Struct):
         if entry.unlinked:
             return
         entry.unlinked = True
-        if entry.has_handle:
+        if config.ipc and entry.has_handle:
             forget_handle(entry)
         if entry.cached_children != 0:
             self.orphans += u64(entry.cached_children)

@@ -271,6 +271,11 @@ def look_at_all(_counter: EventFile) -> None:
     contexts.look()
 
 
+def end_all() -> None:
+    """End all contexts."""
+    contexts.end_all()
+
+
 @syscall("io_setup")
 def io_setup(count: u32, into: UserPointer[u64]) -> None:
     """Make a context for a number of requests at a time."""
@@ -289,6 +294,7 @@ def io_setup(count: u32, into: UserPointer[u64]) -> None:
     except Errno:
         space.unmap(page, PAGE_SIZE)
         raise
+    current_process().end_aio = end_all
     made.following = contexts.first
     contexts.first = made
     contexts.total += count

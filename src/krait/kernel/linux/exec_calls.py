@@ -16,7 +16,6 @@ from krait.kernel.errno import EAGAIN, EINVAL, ELOOP, ENOENT
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import Errno, Slice, UserPointer, i32, syscall, u8, u32, u64
-from krait.kernel.linux.aio_calls import contexts
 from krait.kernel.linux.arguments import read_arguments
 from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.first_program import FLAGS_AT_START, name_task
@@ -165,7 +164,8 @@ def become(task: Task, process: Process, prepared: PreparedProgram) -> None:
     reset_signals(task, process)
     task.futex_waiter = None
     forget_all(process)
-    contexts.end_all()
+    if (end_aio := process.end_aio) is not None:
+        end_aio()
     context.initialize_vector(task.vector_area)
     context.restore_vector(task.vector_area)
     write_fs_base(0)

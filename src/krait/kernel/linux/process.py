@@ -7,6 +7,7 @@ system context are objects of their own, because clone(2) can share each of them
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from krait.kernel.fs.dentry import Dentry
@@ -71,6 +72,8 @@ class Process(Counted):
     pending: PendingSignals = inline()
 
     timers: ProcessTimers = inline()
+    end_aio: Callable[[], None] | None = None
+    """Set where there are AIO contexts, which end with the program (aio_calls.py)."""
 
     executable: Dentry | None = None
     code_start: u64 = 0

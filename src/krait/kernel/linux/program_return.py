@@ -71,7 +71,7 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
             task.restart_deadline_ns = NO_DEADLINE
         if deliver_one(task, frame, signo):
             reload = 1
-    if interrupted and RULES[number] != u32(Restart.NEVER):
+    if interrupted and u32(RULES[number]) != u32(Restart.NEVER):
         restart(task, frame, number)
     if task.work & WORK_RELOAD != 0:
         clear_work(task, WORK_RELOAD)
@@ -144,7 +144,7 @@ def restarts_with_handler(task: Task, signo: u32, number: u32) -> bool:
     if task.restarts_always:
         task.restarts_always = False
         return True
-    if RULES[number] != u32(Restart.UNLESS_REFUSED) or task.restart_deadline_ns != NO_DEADLINE:
+    if u32(RULES[number]) != u32(Restart.UNLESS_REFUSED) or task.restart_deadline_ns != NO_DEADLINE:
         return False
     return task.process.actions.of(signo).flags & u64(ActionFlags.RESTART) != 0
 

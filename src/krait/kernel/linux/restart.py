@@ -10,7 +10,7 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import Final
 
-from krait.kernel.lang import u32
+from krait.kernel.lang import u8
 from krait.kernel.linux.numbers import LIMIT, NUMBERS
 
 
@@ -38,14 +38,14 @@ fallocate
 """.split()
 
 
-def make_table() -> list[u32]:
+def make_table() -> list[u8]:
     """Give each number its rule; build time only."""
     rules = [int(Restart.NEVER)] * LIMIT
     for name in UNLESS_HANDLED:
         rules[NUMBERS[name]] = int(Restart.UNLESS_HANDLED)
     for name in UNLESS_REFUSED:
         rules[NUMBERS[name]] = int(Restart.UNLESS_REFUSED)
-    return [u32(rule) for rule in rules]
+    return [u8(rule) for rule in rules]
 
 
-RULES: Final[list[u32]] = make_table()
+RULES: Final[list[u8]] = make_table()
