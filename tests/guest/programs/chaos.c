@@ -724,6 +724,29 @@ static void scheduling(void)
     }
 }
 
+/* What a device or a terminal is asked; what a program may say about itself. */
+static void asking(void)
+{
+    int group[] = { 0, 1, 2, -1 };
+    switch (below(10)) {
+    case 0: CALL(openat, AT_FDCWD, one_in(2) ? "/dev/ptmx" : "/dev/pts/0", O_RDWR | O_NONBLOCK | O_NOCTTY); break;
+    case 1 ... 2: CALL(ioctl, fd(), 0x5400 + below(0x62), one_in(2) ? (u64)buffer() : below(4)); break;
+    case 3: CALL(ioctl, fd(), one_in(2) ? ANY(0x80045430, 0x40045431, 0x5441, 0x8004667e, 0x40086602, 0x80086601, 0x8901, 0x8905, 0x8910, 0x8912, 0x8933) : wild(), buffer()); break;
+    case 4: {
+        /* Not those that end or blind the program: its death signal, traps by the clock, filters, its memory's places. */
+        int what = one_in(2) ? below(72) : wild();
+        if (what != PR_SET_PDEATHSIG && what != PR_SET_TSC && what != PR_SET_SECCOMP && what != PR_SET_MM && what != PR_SET_SYSCALL_USER_DISPATCH)
+            CALL(prctl, what, one_in(2) ? below(8) : wild(), one_in(2) ? buffer() : NULL, one_in(2) ? below(4) : wild(), below(2));
+        break;
+    }
+    case 5: CALL(setgroups, one_in(4) ? length() : below(5), place(memcpy(scratch(16), group, 16), 16)), CALL(getgroups, below(9), buffer()); break;
+    case 6: CALL(setresgid, -1, -1, -1), CALL(setresuid, -1, -1, -1), CALL(setfsuid, -1), CALL(setfsgid, -1); break;
+    case 7: CALL(capget, buffer(), buffer()); break;
+    case 8: CALL(brk, one_in(3) ? wild() : 0); break;
+    case 9: CALL(arch_prctl, ANY(0x1003, 0x1004, 0x1011, 0x1021, 0x1022, 0x4001, 0x5003), buffer()), CALL(keyctl, below(32), buffer(), buffer(), length(), 0); break;
+    }
+}
+
 /* Any number with anything: the calls that would end or blind the program are left out. */
 static void anything(void)
 {
@@ -803,7 +826,7 @@ static void work(int most)
         }
         self->armed = 1;
         self->used = 0;
-        switch (below(26)) {
+        switch (below(27)) {
         case 0 ... 4: files(); break;
         case 5: mounts(); break;
         case 6: system_files(); break;
@@ -818,6 +841,7 @@ static void work(int most)
         case 23: messages(); break;
         case 24: scheduling(); break;
         case 25: if (one_in(3)) spawn(); else anything(); break;
+        case 26: asking(); break;
         }
         self->armed = 0;
     }
