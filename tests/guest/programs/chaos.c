@@ -43,6 +43,7 @@
 #include <time.h>
 #include <ucontext.h>
 #include <unistd.h>
+#include "split_mix.h"
 
 typedef unsigned long u64;
 
@@ -88,13 +89,7 @@ static struct state *me(void)
 }
 #define self me()
 
-static u64 bits(void)
-{
-    u64 x = self->random += 0x9e3779b97f4a7c15ul;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ul;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebul;
-    return x ^ (x >> 31);
-}
+static u64 bits(void) { return split_mix(&self->random); }
 static u64 below(u64 n) { return bits() % n; }
 static int one_in(u64 n) { return below(n) == 0; }
 #define ANY(...) ({ static const u64 list_[] = { __VA_ARGS__ }; list_[below(COUNT(list_))]; })

@@ -18,6 +18,8 @@
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
+#include "split_mix.h"
+#include "resident.h"
 
 typedef unsigned long u64;
 
@@ -54,13 +56,7 @@ static struct worker workers[8];
 static __thread struct worker *self;
 static int common = -1, operations, failing;
 
-static u64 bits(void)
-{
-    u64 x = self->random += 0x9e3779b97f4a7c15ul;
-    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9ul;
-    x = (x ^ (x >> 27)) * 0x94d049bb133111ebul;
-    return x ^ (x >> 31);
-}
+static u64 bits(void) { return split_mix(&self->random); }
 static u64 below(u64 n) { return bits() % n; }
 
 static void wrong(const char *what, u64 at, u64 is, u64 should)
@@ -474,19 +470,6 @@ static u64 number_in(const char *path, const char *name)
     text[n > 0 ? n : 0] = 0;
     char *at = strstr(text, name);
     return at ? strtoul(at + strlen(name), NULL, 10) : 0;
-}
-
-/* The pages that are counted as they come and go: field 24 of /proc/self/stat. */
-static u64 resident(void)
-{
-    static char text[4096];
-    int file = open("/proc/self/stat", O_RDONLY);
-    text[read(file, text, sizeof text - 1)] = 0;
-    close(file);
-    char *at = strrchr(text, ')') + 1;
-    for (int field = 3; field <= 24; field++)
-        at = field == 3 ? at : strchr(at + 1, ' ');
-    return strtoul(at, NULL, 10);
 }
 
 static void run(int threads, u64 seed)

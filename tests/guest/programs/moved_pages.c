@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
+#include "resident.h"
 
 #define PAGE 4096ul
 #define PAGES 128
@@ -21,19 +22,6 @@ static unsigned long number_in(const char *path, const char *name)
     text[read(file, text, sizeof text - 1)] = 0;
     close(file);
     return strtoul(strstr(text, name) + strlen(name), NULL, 10);
-}
-
-/* The pages that are counted as they come and go: field 24 of /proc/self/stat. */
-static unsigned long resident(void)
-{
-    static char text[4096];
-    int file = open("/proc/self/stat", O_RDONLY);
-    text[read(file, text, sizeof text - 1)] = 0;
-    close(file);
-    char *at = strrchr(text, ')') + 1;
-    for (int field = 3; field <= 24; field++)
-        at = field == 3 ? at : strchr(at + 1, ' ');
-    return strtoul(at, NULL, 10);
 }
 
 static unsigned long free_frames(void) { return number_in("/proc/meminfo", "MemFree:") / 4; }
