@@ -322,18 +322,16 @@ class Session:
 
         What the caller ignored or blocked is not meant for the machine, whoever sends it.
         """
-        if self._signals.is_for_program_alone(number):
-            self._control.send(MessageType.SIGNAL, struct.pack("<I", number))
-            return
-        now = time.monotonic()
-        self._signal_times = [at for at in self._signal_times if now - at < _INSISTENCE_S]
-        self._signal_times.append(now)
-        if len(self._signal_times) >= _INSISTENCE:
-            self._stop(Outcome(STATUS_SIGNAL + number, "stopped"))
-        else:
+        if not self._signals.is_for_program_alone(number):
+            now = time.monotonic()
+            self._signal_times = [at for at in self._signal_times if now - at < _INSISTENCE_S]
+            self._signal_times.append(now)
+            if len(self._signal_times) >= _INSISTENCE:
+                self._stop(Outcome(STATUS_SIGNAL + number, "stopped"))
+                return
             if number in (signal.SIGTERM, signal.SIGHUP) and self._grace is None:
                 self._grace = (now + _GRACE_S, number)
-            self._control.send(MessageType.SIGNAL, struct.pack("<I", number))
+        self._control.send(MessageType.SIGNAL, struct.pack("<I", number))
 
 
 def _own_path(descriptor: int) -> str:
