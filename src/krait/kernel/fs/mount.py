@@ -74,9 +74,7 @@ class MountTable(Struct):
         """Uncover what `root` is mounted on; EBUSY while it is used, or was mounted at boot."""
         if (point := root.covered) is None:
             raise Errno(EINVAL)
-        place: u64 = 0
-        while place < self.count and not self.is_at(place, point):
-            place += 1
+        place = self.place_of(point)
         if place == self.count:
             raise Errno(EINVAL)
         forget_names_of_handles(root)
@@ -102,15 +100,20 @@ class MountTable(Struct):
 
     def remove(self, point: Dentry) -> None:
         """Uncover a directory, and take its line out of the table."""
-        place: u64 = 0
-        while not self.is_at(place, point):
-            place += 1
+        place = self.place_of(point)
         self.count -= 1
         while place < self.count:
             self.mounts[place] = self.mounts[place + 1]
             place += 1
         self.mounts[self.count] = None
         point.mounted = None
+
+    def place_of(self, point: Dentry) -> u64:
+        """Find the line that covers a directory; `count` if there is none."""
+        place: u64 = 0
+        while place < self.count and not self.is_at(place, point):
+            place += 1
+        return place
 
     def is_at(self, place: u64, point: Dentry) -> bool:
         """Say whether a line of the table covers a directory."""
@@ -175,11 +178,13 @@ def forget_names_of_handles(root: Dentry) -> None:
         handles.forget_all_names()
 
 
-def number_of(dentry: Dentry) -> u32:
+def number_of(dentry: Dentry | None) -> u32:
     """Return the mount id of what a file is on, as mountinfo shows it.
 
     A file that is in no directory has one that is not shown, as a pipe on Linux.
     """
+    if dentry is None:
+        return hidden_number()
     top = dentry
     while (parent := top.parent) is not None:
         top = parent

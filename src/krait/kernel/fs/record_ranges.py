@@ -100,24 +100,20 @@ class RangeLocks(Struct):
 
     def release_all(self, vnode: Vnode, pid: u32) -> None:
         """A process has closed a descriptor of a file."""
+        self._drop(vnode, pid)
+        file_locks.released.wake_all()
+
+    def drop_gone(self) -> None:
+        """Take out the locks of open files that are gone."""
+        self._drop(None, u32(0))
+
+    def _drop(self, vnode: Vnode | None, pid: u32) -> None:
+        """Take out the locks of a process on a file, and those whose open files are gone."""
         before: RangeLock | None = None
         lock = self.first
         while lock is not None:
             following = lock.following
             if (lock.vnode is vnode and lock.pid == pid) or lock.is_gone():
-                self._unlink(lock, before)
-            else:
-                before = lock
-            lock = following
-        file_locks.released.wake_all()
-
-    def drop_gone(self) -> None:
-        """Take out the locks of open files that are gone."""
-        before: RangeLock | None = None
-        lock = self.first
-        while lock is not None:
-            following = lock.following
-            if lock.is_gone():
                 self._unlink(lock, before)
             else:
                 before = lock

@@ -13,7 +13,7 @@ from krait.kernel.fs import attributes, notify, permission
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext
-from krait.kernel.fs.mount import hidden_number, number_of
+from krait.kernel.fs.mount import number_of
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.size_limit import check_new_size
@@ -164,8 +164,7 @@ def statx(
         raise Errno(EINVAL)
     result = Statx()
     found = place(directory, path, flags)
-    mount = hidden_number() if (dentry := found.dentry) is None else number_of(dentry)
-    fill_statx(found.vnode, mount, result)
+    fill_statx(found.vnode, number_of(found.dentry), result)
     into.copy_out(result)
 
 

@@ -193,14 +193,16 @@ def fcntl(descriptor: i32, command: u32, argument: u64) -> i64:
             return 0
         case Control.SETLK | Control.SETLKW:
             waits = command == Control.SETLKW
-            lock_for_process(file, descriptor, UserPointer[RecordLock](argument), waits=waits)
+            given = UserPointer[RecordLock](argument).load()
+            lock_for_process(file, descriptor, given, waits=waits)
             return 0
         case Control.OFD_GETLK:
             test_record_lock(file, UserPointer[RecordLock](argument), of_file=True)
             return 0
         case Control.OFD_SETLK | Control.OFD_SETLKW:
             waits = command == Control.OFD_SETLKW
-            record_lock(file, UserPointer[RecordLock](argument), of_file=True, waits=waits)
+            given = UserPointer[RecordLock](argument).load()
+            record_lock(file, given, of_file=True, waits=waits)
             return 0
         case Control.SETPIPE_SZ:
             if (pipe := pipe_of(file)) is None:

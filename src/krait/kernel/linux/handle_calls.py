@@ -12,7 +12,6 @@ from krait.kernel.errno import (
     EEXIST,
     EINVAL,
     EISDIR,
-    ENOENT,
     EOPNOTSUPP,
     EOVERFLOW,
     EPERM,
@@ -26,7 +25,6 @@ from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import number_of
 from krait.kernel.fs.open_flags import OpenFlags
 from krait.kernel.fs.opening import open_at, open_dentry
-from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -42,10 +40,12 @@ from krait.kernel.lang import (
     u8,
     u32,
     u64,
+    view,
 )
+from krait.kernel.linux.attribute_calls import AtFlags, place
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.open_calls import OPEN_FLAGS
-from krait.kernel.linux.paths import AT_FDCWD, open_file, read_path, start_of
+from krait.kernel.linux.paths import AT_FDCWD, open_file
 from krait.kernel.linux.task import current_credentials, current_files
 
 HANDLE_BYTES_MOST: Final = u32(128)  # MAX_HANDLE_SZ
@@ -63,7 +63,7 @@ class HandleFlags(IntFlag):
     EMPTY_PATH = 0x1000
 
 
-KNOWN: Final = u32(0x1400)
+KNOWN: Final = u32(HandleFlags.SYMLINK_FOLLOW | HandleFlags.EMPTY_PATH)
 
 
 class HandleHead(Packed):
@@ -124,16 +124,10 @@ def name_to_handle_at(
 
 def named(directory: i32, path: UserPointer[u8], flags: HandleFlags) -> Dentry:
     """Find what is to have a handle; a file without a name in any directory gives none."""
-    files = current_files()
-    name = read_path(path)
-    if name.length != 0:
-        how = WalkFlags.FOLLOW if HandleFlags.SYMLINK_FOLLOW in flags else WalkFlags(NO_FLAGS)
-        return walk(files, start_of(files, directory, name), name, how)
-    if HandleFlags.EMPTY_PATH not in flags:
-        raise Errno(ENOENT)
-    if directory == AT_FDCWD:
-        return files.cwd
-    if (dentry := open_file(directory).dentry) is not None:
+    how = AtFlags(0) if HandleFlags.SYMLINK_FOLLOW in flags else AtFlags.SYMLINK_NOFOLLOW
+    if HandleFlags.EMPTY_PATH in flags:
+        how = how | AtFlags.EMPTY_PATH
+    if (dentry := place(directory, path, how).dentry) is not None:
         return dentry
     raise Errno(EOPNOTSUPP)
 
@@ -168,9 +162,7 @@ def open_by_handle_at(mount: i32, handle: UserPointer[HandleHead], flags: OpenFl
     base = files.cwd if mount == AT_FDCWD else open_file(mount).dentry
     if base is None or head.type != OWN_TYPE or head.length < OWN_BYTES:
         raise Errno(ESTALE)
-    own = OwnHandle()
-    UserPointer[OwnHandle](handle.address + HEAD_BYTES).copy_in(own)
-    found = file_of(base.present().filesystem, own)
+    found = file_of(base.present().filesystem, view(OwnHandle, rest))
     return open_found(files, found, flags)
 
 

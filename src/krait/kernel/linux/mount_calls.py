@@ -48,13 +48,14 @@ IMPLEMENTED: Final = (
     | MS_PRIVATE | MS_RELATIME | MS_STRICTATIME
 )  # fmt: skip
 
-SHOWN: Final = u64(15)
+SHOWN: Final = MS_RDONLY | MS_NOSUID | MS_NODEV | MS_NOEXEC
 
 
 def options_shown(flags: int) -> bytes:
     """Say what /proc/mounts shows, in Linux's order (fs/proc_namespace.c)."""
-    words = [b"ro" if flags & 1 else b"rw"]
-    words += [word for bit, word in ((2, b"nosuid"), (4, b"nodev"), (8, b"noexec")) if flags & bit]
+    shown = ((MS_NOSUID, b"nosuid"), (MS_NODEV, b"nodev"), (MS_NOEXEC, b"noexec"))
+    words = [b"ro" if flags & MS_RDONLY != 0 else b"rw"]
+    words += [word for bit, word in shown if flags & bit != 0]
     return b",".join([*words, b"relatime"])
 
 

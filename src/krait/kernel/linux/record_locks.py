@@ -62,15 +62,12 @@ def owner_of(file: File, given: RecordLock, *, of_file: bool) -> RangeOwner:
     return RangeOwner(u32(0), file)
 
 
-def record_lock(
-    file: File, pointer: UserPointer[RecordLock], *, of_file: bool, waits: bool
-) -> None:
+def record_lock(file: File, given: RecordLock, *, of_file: bool, waits: bool) -> None:
     """Lock or unlock a range.
 
     Raises EINVAL, EBADF when the file is not open for what the lock protects, EAGAIN, EINTR,
-    ENOMEM, EFAULT.
+    ENOMEM.
     """
-    given = pointer.load()
     vnode = lockable(file)
     range = range_of(file, vnode, given)
     if given.kind == READ_LOCK:
@@ -90,22 +87,16 @@ def record_lock(
     range_locks.take(wanted, spare, owner, waits)
 
 
-def lock_for_process(
-    file: File, descriptor: i32, pointer: UserPointer[RecordLock], *, waits: bool
-) -> None:
+def lock_for_process(file: File, descriptor: i32, given: RecordLock, *, waits: bool) -> None:
     """Lock or unlock a range for the process, as `record_lock` does.
 
     If another thread has closed the descriptor meanwhile there would be nothing that ends the lock:
     it is given back, and the error is EBADF (fcntl_setlk of fs/locks.c).
     """
-    record_lock(file, pointer, of_file=False, waits=waits)
+    record_lock(file, given, of_file=False, waits=waits)
     if waits and not is_open_at(file, descriptor):
-        given = pointer.load()
-        vnode = lockable(file)
-        range = range_of(file, vnode, given)
-        owner = owner_of(file, given, of_file=False)
-        gone = make_lock(vnode, range, given, owner)
-        range_locks.release(gone, make_lock(vnode, range, given, owner), owner)
+        back = RecordLock(i16(UNLOCK), given.whence, 0, given.start, given.length, 0, 0)
+        record_lock(file, back, of_file=False, waits=False)
         raise Errno(EBADF)
 
 

@@ -216,6 +216,15 @@ def deliverable(task: Task, process: Process) -> u64:
     return (task.signals.pending.bits | process.pending.bits) & ~task.signals.blocked
 
 
+def set_blocked(task: Task, mask: u64) -> None:
+    """Replace the mask; signals that it lets through are taken on the way out."""
+    process = task.process
+    with process.signal_lock:
+        task.signals.blocked = mask
+        notice(task, process)
+    pass_on(task, process)
+
+
 def pass_on(task: Task, process: Process) -> None:
     """Let other threads take the process's signals that this one has come to block."""
     if process.task_count == 1 or process.pending.bits & task.signals.blocked == 0:

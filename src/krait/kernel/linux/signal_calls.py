@@ -18,7 +18,7 @@ from krait.kernel.lang import (
     u64,
 )
 from krait.kernel.linux.process import Process
-from krait.kernel.linux.send_signal import deliverable, notice, pass_on, post, post_to_task
+from krait.kernel.linux.send_signal import deliverable, notice, post, post_to_task, set_blocked
 from krait.kernel.linux.signal_delivery import (
     refuse_frame,
     restore_frame,
@@ -273,15 +273,6 @@ def drop_if_ignored(process: Process, signo: u32) -> None:
             task.signals.pending.drop(signal_bit(signo))
             notice(task, process)
             task = task.next_task
-
-
-def set_blocked(task: Task, mask: u64) -> None:
-    """Replace the mask; signals that it lets through are taken on the way out."""
-    process = task.process
-    with process.signal_lock:
-        task.signals.blocked = mask
-        notice(task, process)
-    pass_on(task, process)
 
 
 def use_mask_until_return(task: Task, mask: u64) -> None:

@@ -26,7 +26,7 @@ from krait.kernel.linux.death import die_by_signal
 from krait.kernel.linux.posix_timer import signal_taken
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.real_timer import alarm_taken
-from krait.kernel.linux.send_signal import deliverable, notice, pass_on
+from krait.kernel.linux.send_signal import deliverable, notice, pass_on, set_blocked
 from krait.kernel.linux.signal_frame import (
     MAGIC2_SIZE,
     RED_ZONE,
@@ -319,10 +319,7 @@ def restore_frame(task: Task, frame: TrapFrame) -> None:
     frame.rip = machine.rip
     flags = machine.rflags & RESTORED_FLAGS
     frame.rflags = flags | FLAG_INTERRUPT | FLAG_RESERVED
-    with task.process.signal_lock:
-        task.signals.blocked = saved.context.mask & ~u64(UNBLOCKABLE)
-        notice(task, task.process)
-    pass_on(task, task.process)
+    set_blocked(task, saved.context.mask & ~u64(UNBLOCKABLE))
     stack = saved.context.stack
     signals = task.signals
     if stack.address == signals.stack_address and stack.flags == signals.stack_flags:

@@ -13,7 +13,7 @@ from typing import Final
 
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE
 from krait.kernel.fs.file import File
-from krait.kernel.fs.open_flags import DIRECT, NONBLOCK
+from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, SEEK_CUR
 from krait.kernel.fs.pipe import PipeEnd, PipeReader, PipeWriter
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
@@ -25,7 +25,6 @@ from krait.kernel.mm.protection import MapFlags, Protection
 
 CHUNK: Final = 65536
 MOST_AT_ONCE: Final = 0x7FFFF000  # MAX_RW_COUNT
-SEEK_CUR: Final = u32(1)
 CURRENT: Final = u64((1 << 64) - 1)
 """An offset that stands for the file's own position."""
 

@@ -64,9 +64,13 @@ class Bundle(Counted):
 class PassedFiles(Counted):
     """The files that one message carries."""
 
-    files: Buffer[File | None]
     bundle: Bundle
     nesting: u32 = 0
+
+    @property
+    def files(self) -> Buffer[File | None]:
+        """The files, in order."""
+        return self.bundle.files
 
     def __del__(self) -> None:
         """The files have arrived, or are lost."""
@@ -77,7 +81,7 @@ class PassedFiles(Counted):
 def pass_files(files: Buffer[File | None]) -> PassedFiles:
     """Send files on their way. Raises ENOMEM."""
     bundle = Bundle(files=files)
-    made = PassedFiles(files=files, bundle=bundle)
+    made = PassedFiles(bundle=bundle)
     for index in range(files.length):
         file = files[index]
         if file is not None and isinstance(file, PassableSocket):

@@ -15,7 +15,7 @@ from krait.kernel.fs.dentry import Dentry, make_anonymous
 from krait.kernel.fs.directory_file import DirectoryFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.modes import REGULAR, SYMBOLIC_LINK, entry_type
-from krait.kernel.fs.mount import hidden_number, number_of
+from krait.kernel.fs.mount import number_of
 from krait.kernel.fs.path import link_text
 from krait.kernel.fs.proc.numbers import parse_number, put_number_name
 from krait.kernel.fs.proc.source import ProcessSource
@@ -142,8 +142,7 @@ class DescriptorText(GeneratedVnode):
         out.put(text(b"\nflags:\t0"))
         out.put_octal_padded(u64(file.flags), u64(1))
         out.put(text(b"\nmnt_id:\t"))
-        dentry = file.dentry
-        out.put_decimal(u64(hidden_number() if dentry is None else number_of(dentry)))
+        out.put_decimal(u64(number_of(file.dentry)))
         out.put(text(b"\nino:\t"))
         vnode = file.vnode
         out.put_decimal(vnode.ino if vnode is not None else u64(0))
