@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from krait.compiler.object_cache import ObjectCache
+from krait.compiler.object_cache import ObjectCache, forget_unused, mark_used
 
 INPUTS = (b"gcc -O2", b"int f(void);")
 
@@ -59,3 +59,21 @@ def test_the_object_unused_for_longest_is_dropped(
     get(cache, b"newest")
     get(cache, b"middle")
     assert cache.made == 3
+
+
+def test_what_was_used_lately_stays(tmp_path: Path) -> None:
+    old, late = tmp_path / "old", tmp_path / "late"
+    for path in (old, late):
+        path.touch()
+    os.utime(old, (1000, 1000))
+    assert forget_unused([old, late], 0) == [old]
+    assert late.exists()
+
+
+def test_what_another_process_has_removed_is_passed_over(tmp_path: Path) -> None:
+    gone, old = tmp_path / "gone", tmp_path / "old"
+    old.touch()
+    os.utime(old, (1000, 1000))
+    assert forget_unused([gone, old], 0) == [old]
+    assert not mark_used(gone)
+    assert not gone.exists()

@@ -6,10 +6,12 @@ import contextlib
 import hashlib
 import os
 import shutil
-from collections.abc import Callable, Iterable
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 KEPT = 4000  # objects; the oldest go first
+RECENT = 3600.0  # seconds; what was used since may be in use by another process
 
 
 class ObjectCache:
@@ -30,8 +32,7 @@ class ObjectCache:
             digest.update(len(part).to_bytes(8, "little"))
             digest.update(part)
         target = self.folder / f"{digest.hexdigest()}.o"
-        if target.exists():
-            os.utime(target)
+        if mark_used(target):
             return target
         working = self.folder / f"{digest.hexdigest()}-{os.getpid()}.o"
         make(working)
@@ -43,17 +44,36 @@ class ObjectCache:
         return target
 
     def prune(self) -> None:
-        """Drop the objects that have not been used for longest.
-
-        Other builds add and drop objects at the same time.
-        """
+        """Drop the objects that have not been used for longest."""
         objects = [self.folder / name for name in os.listdir(self.folder) if name.endswith(".o")]
-        if len(objects) <= KEPT:
-            return
-        used: list[tuple[float, Path]] = []
-        for path in objects:
-            with contextlib.suppress(FileNotFoundError):
-                used.append((path.stat().st_mtime, path))
-        for _, path in sorted(used)[:-KEPT]:
-            path.unlink(missing_ok=True)
+        for path in forget_unused(objects, KEPT):
             path.with_suffix(".ci").unlink(missing_ok=True)
+
+
+def mark_used(path: Path) -> bool:
+    """Note that a cached file is used now; tell whether it is there."""
+    try:
+        os.utime(path)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def forget_unused(paths: Sequence[Path], kept: int) -> list[Path]:
+    """Remove all but the `kept` files used last; returns those that were removed.
+
+    Other processes add, use and remove files of the same folder at the same time: what was used
+    within the last hour stays, however many there are.
+    """
+    if len(paths) <= kept:
+        return []
+    used: list[tuple[float, Path]] = []
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError):
+            used.append((path.stat().st_mtime, path))
+    used.sort(reverse=True)
+    before = time.time() - RECENT
+    unused = [path for at, path in used[kept:] if at < before]
+    for path in unused:
+        path.unlink(missing_ok=True)
+    return unused

@@ -28,6 +28,7 @@ from krait.compiler.diagnostics import CompilationFailed
 from krait.compiler.effects import prove
 from krait.compiler.entries import entries
 from krait.compiler.escapes import check_escapes
+from krait.compiler.object_cache import forget_unused, mark_used
 from krait.compiler.program import Options, Program
 from krait.compiler.toolchain import ToolchainError, find_toolchain
 from krait.compiler.types import (
@@ -328,8 +329,7 @@ def _build(units: dict[str, str], folder: Path, sanitize: bool) -> Path:
         digest.update(f"{name}\0{text}\0".encode())
     digest.update(RUNTIME.read_bytes())
     target = folder / digest.hexdigest()[:32]
-    if target.exists():
-        target.touch()
+    if mark_used(target):
         return target
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as name:
@@ -350,13 +350,5 @@ def _build(units: dict[str, str], folder: Path, sanitize: bool) -> Path:
         temporary.write_bytes(linked.read_bytes())
         temporary.chmod(0o755)
         temporary.replace(target)
-    _prune(folder)
+    forget_unused([each for each in folder.iterdir() if each.is_file()], KEPT)
     return target
-
-
-def _prune(folder: Path) -> None:
-    """Forget the workers that have not been used for longest."""
-    made = sorted(folder.iterdir(), key=lambda each: each.stat().st_mtime, reverse=True)
-    for old in made[KEPT:]:
-        if old.is_file():
-            old.unlink(missing_ok=True)
