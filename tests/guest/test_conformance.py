@@ -29,6 +29,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "memory",
         "memory_bounds",
         "ranges",
+        "paging",
         "signals",
         "corners",
         "interrupted",

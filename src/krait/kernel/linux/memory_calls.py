@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Final
 
 from krait.kernel.errno import EACCES, EAGAIN, EBADF, EINVAL, ENOMEM, EOPNOTSUPP, EOVERFLOW, EPERM
+from krait.kernel.fs.dev.memory_devices import ZeroFile
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import MemoryFile
 from krait.kernel.lang import Errno, syscall, u32, u64
@@ -112,7 +113,7 @@ def map_file(
     if bits & u32(Protection.EXECUTE) != 0 and (vnode := file.vnode) is not None:
         if vnode.filesystem.no_execution:
             raise Errno(EPERM)
-    pager: Pager = file.pager(writable=writable)
+    pager: Pager | None = None if isinstance(file, ZeroFile) else file.pager(writable=writable)
     name: MappingName | None = None
     if (dentry := file.dentry) is not None:
         name = FileMapping(dentry=dentry)

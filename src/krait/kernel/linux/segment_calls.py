@@ -238,16 +238,13 @@ def shmdt(address: u64) -> None:
     segment = name.segment
     end = address + segment.pages.pages * PAGE_SIZE
     segment.last = current_process().pid
-    here = address
-    while here < end:
-        part = space.find(here)
-        if part is None:
-            here += PAGE_SIZE
-            continue
+    part = space.vmas.at_or_after(address)
+    while part is not None and part.start < end:
+        start = max(part.start, address)
         following = min(part.end, end)
         if part.name is name:
-            space.unmap(here, following - here)
-        here = following
+            space.unmap(start, following - start)
+        part = space.vmas.at_or_after(following)
 
 
 def attachment_at(address: u64) -> Attachment:

@@ -23,6 +23,8 @@ from krait.kernel.mm.protection import MapFlags
 from krait.kernel.mm.vma import Vma, VmaTree
 
 MAPPINGS_MAX: Final = 65530  # vm.max_map_count, Linux's default
+LOW_END: Final = 2 << 30
+"""Below this is what MAP_32BIT asks for."""
 STACK_GAP: Final = 256 * PAGE_SIZE
 """What stays free below a stack (stack_guard_gap of Linux)."""
 
@@ -84,10 +86,14 @@ class PlacedSpace(MappingSpace):
             if MapFlags.FIXED not in flags and not self.is_free(address, address + size):
                 raise Errno(EEXIST)
             return address
+        low = MapFlags.LOW in flags
+        top = u64(LOW_END) if low else u64(PROGRAM_END)
         hint = address & ~u64(PAGE_SIZE - 1)
-        if PROGRAM_START <= hint < PROGRAM_END and size <= PROGRAM_END - hint:
+        if PROGRAM_START <= hint < top and size <= top - hint:
             if self.is_free(hint, hint + size):
                 return hint
+        if low:
+            return self.find_low_gap(size)
         if anonymous and size >= LARGE_SIZE and size & (LARGE_SIZE - 1) == 0:
             found = self.gap_for(size + (LARGE_SIZE - PAGE_SIZE))
             if found != 0:
@@ -105,6 +111,17 @@ class PlacedSpace(MappingSpace):
     def find_gap(self, size: u64) -> u64:
         """Return the highest free range below `map_top`, as Linux does; raises ENOMEM."""
         found = self.gap_for(size)
+        if found == 0:
+            raise Errno(ENOMEM)
+        return found
+
+    def find_low_gap(self, size: u64) -> u64:
+        """Return the highest free range of low addresses; raises ENOMEM."""
+        known_end = self.gap_end
+        known_most = self.gap_most
+        found = self.gap_below(u64(LOW_END), size)
+        self.gap_end = known_end
+        self.gap_most = known_most
         if found == 0:
             raise Errno(ENOMEM)
         return found

@@ -24,6 +24,8 @@ class MapFlags(IntFlag):
     PRIVATE = 0x02
     FIXED = 0x10
     ANONYMOUS = 0x20
+    LOW = 0x40
+    """MAP_32BIT."""
     GROWSDOWN = 0x100
     DENYWRITE = 0x800
     EXECUTABLE = 0x1000

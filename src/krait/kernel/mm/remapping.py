@@ -40,14 +40,16 @@ def remap(
             raise Errno(EINVAL)
     with space.lock:
         vma = space.vmas.find(address)
-        if vma is None or address + max(old, u64(PAGE_SIZE)) > vma.end:
+        if vma is None:
             raise Errno(EFAULT)
         if old == 0 and not vma.is_shared:
             raise Errno(EINVAL)
-        if not moves and new <= old and old != 0:
+        if not moves and new <= old and old != 0:  # here other mappings may be behind the first
             if new < old:
                 space.clear(address + new, address + old)
             return address
+        if address + max(old, u64(PAGE_SIZE)) > vma.end:
+            raise Errno(EFAULT)
         if new > old:
             check_commitment(new - old, vma.flags)
         if not moves and old != 0 and grow_in_place(space, vma, address + old, new - old):

@@ -28,8 +28,6 @@ from krait.kernel.lang import (
     usize,
 )
 from krait.kernel.mm import frames
-from krait.kernel.mm.frames import Frame
-from krait.kernel.mm.pager import Pager
 
 MEMORY_MAJOR: Final = 1
 RNDGETENTCNT: Final = 0x80045200  # random(4)
@@ -61,15 +59,16 @@ class NullFile(File):
         return u64(0)
 
 
-class ZeroFile(NullFile):
-    """/dev/zero: endless zeros."""
+class FullFile(NullFile):
+    """/dev/full: endless zeros, and never room."""
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Fill with zeros."""
         page = frames.bytes_of(zeros.frame())
         done: u64 = 0
         while done < into.length:
-            count = min(u64(PAGE_SIZE), into.length - done)
+            left = u64(PAGE_SIZE) - ((into.address + done) & (PAGE_SIZE - 1))
+            count = min(left, into.length - done)
             try:
                 into.part(done, done + count).copy_out(page.part(u64(0), count))
             except Errno:
@@ -79,17 +78,17 @@ class ZeroFile(NullFile):
             done += count
         return done
 
-    def pager(self, *, writable: bool) -> Pager:
-        """Return a source of zeroed pages; each mapping is new memory."""
-        return ZeroPager()
-
-
-class FullFile(ZeroFile):
-    """/dev/full: like /dev/zero, but there is never room."""
-
     def write(self, data: UserSlice[u8]) -> usize:
         """Refuse."""
         raise Errno(ENOSPC)
+
+
+class ZeroFile(FullFile):
+    """/dev/zero: likewise, but takes everything. A mapping of it is fresh memory."""
+
+    def write(self, data: UserSlice[u8]) -> usize:
+        """Take everything."""
+        return data.length
 
 
 class SeedListeners(Struct):
@@ -138,22 +137,6 @@ class RandomFile(NullFile):
             raise Errno(ENOTTY)
         UserPointer[i32](argument).store(i32(ENTROPY_BITS))
         return i64(0)
-
-
-class ZeroPager(Pager):
-    """The pages of a mapping of /dev/zero."""
-
-    def page(self, index: u64) -> Frame:
-        """Return a new page of zeros."""
-        return frames.allocate_zeroed()
-
-    def page_for_write(self, index: u64) -> Frame:
-        """Return a new page of zeros."""
-        return frames.allocate_zeroed()
-
-    def page_count(self) -> u64:
-        """Return a number that no offset reaches."""
-        return u64(1 << 52)
 
 
 def open_memory_device(vnode: Vnode, flags: u32, dentry: Dentry) -> File:

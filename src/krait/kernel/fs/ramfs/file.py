@@ -12,7 +12,7 @@ fault drops the lock, brings the program's page in and goes on.
 
 from __future__ import annotations
 
-from krait.kernel.errno import EFBIG, ENXIO
+from krait.kernel.errno import EFBIG, ENOSPC, ENXIO
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.file import File
 from krait.kernel.fs.page_tree import NO_FRAME, PageTree
@@ -60,7 +60,7 @@ class RamFile(PagedVnode):
                     at = self.size if offset == APPEND_OFFSET else offset.checked_add(done, EFBIG)
                     done += self.write_nofault(at, rest)
                 if done < data.length:
-                    data.part(done, min(data.length, done + PAGE_SIZE)).fault_in()
+                    data.part(done, done + 1).fault_in()
         except Errno:
             if done == 0:
                 raise
@@ -206,31 +206,52 @@ class RamFile(PagedVnode):
         end = offset.checked_add(length, EFBIG)
         if end > SIZE_MAX:
             raise Errno(EFBIG)
+        first = offset >> PAGE_SHIFT
+        last = (end + WITHIN_PAGE) >> PAGE_SHIFT
         with self.lock:
             if end > self.size:
                 self.check_size(end)
-            index = offset >> PAGE_SHIFT
-            while index < (end + WITHIN_PAGE) >> PAGE_SHIFT:
-                self.page_to_write(index)
-                index += 1
+            if self.missing_pages(first, last) > self.store.pages_max - self.store.pages_used:
+                raise Errno(ENOSPC)
+            try:
+                for index in range(first, last):
+                    self.page_to_write(index)
+            except Errno:
+                self.drop_pages_from(max(first, self.page_count()))
+                raise
             if end > self.size and not keep_size:
                 self.clear_tail()
                 self.size = end
             self.touch_changed()
 
+    def missing_pages(self, first: u64, last: u64) -> u64:
+        """Count the pages of a range that are not in memory."""
+        missing: u64 = 0
+        index = self.pages.next_hole(first, last)
+        while index < last:
+            present = self.pages.next_present(index, last)
+            missing += present - index
+            index = self.pages.next_hole(present, last)
+        return missing
+
     def punch_hole(self, offset: u64, length: u64) -> None:
-        """Drop whole pages of a range and zero the parts at its ends."""
-        end = min(offset.checked_add(length, EFBIG), (self.size + WITHIN_PAGE) & ~WITHIN_PAGE)
+        """Drop whole pages of a range and zero the parts at its ends; holes are passed over."""
+        end = offset.checked_add(length, EFBIG)
         with self.lock:
             self.check_hole()
+            end = min(end, self.page_count() << PAGE_SHIFT)
             at = offset
             while at < end:
                 index = at >> PAGE_SHIFT
+                data = self.next_data(index, self.page_count())
+                if data != index:
+                    at = data << PAGE_SHIFT
+                    continue
                 within = at & WITHIN_PAGE
                 count = min(u64(PAGE_SIZE) - within, end - at)
                 if count == PAGE_SIZE:
                     self.drop_page(index)
-                elif self.pages.find(index) != NO_FRAME or self.has_lower(index):
+                else:
                     content = frames.bytes_of(self.page_to_write(index))
                     content.part(within, within + count).fill(u8(0))
                 at += count

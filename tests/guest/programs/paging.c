@@ -1,0 +1,151 @@
+/* Pages where a range is huge, has holes, or is only half there. */
+#include "show.h"
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+
+#define PAGE 4096ul
+#define RW (PROT_READ | PROT_WRITE)
+#define ANON (MAP_PRIVATE | MAP_ANONYMOUS)
+#define HOLE (FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE)
+
+static long blocks(int file)
+{
+    struct stat status;
+    fstat(file, &status);
+    return status.st_blocks;
+}
+
+/* A hole costs what is in it, not what it covers: the kernel once looked at each of 2^34 pages. */
+static void holes(void)
+{
+    int file = memfd_create("holes", 0);
+    char byte = 9;
+    VALUE(ftruncate(file, 1ul << 46));
+    VALUE(pwrite(file, "abc", 3, 1ul << 45));
+    VALUE(fallocate(file, HOLE, 100, (1ul << 46) - 200));
+    VALUE(pread(file, &byte, 1, 1ul << 45));
+    VALUE(byte);
+    VALUE(blocks(file));
+    char *shown = mmap(NULL, 1ul << 40, RW, MAP_SHARED, file, 0);
+    shown[1ul << 30] = 4;
+    VALUE(madvise(shown, 1ul << 40, MADV_REMOVE));
+    VALUE(shown[1ul << 30]);
+    munmap(shown, 1ul << 40);
+    close(file);
+}
+
+/* What cannot be allocated as a whole is not allocated at all. */
+static void allocations(void)
+{
+    int file = open("/dev/shm/paging", O_CREAT | O_RDWR, 0600);
+    unlink("/dev/shm/paging");
+    VALUE(pwrite(file, "x", 1, 5 * PAGE));
+    VALUE(fallocate(file, 0, 0, 1ul << 50));
+    VALUE(blocks(file));
+    VALUE(fallocate(file, FALLOC_FL_KEEP_SIZE, 1ul << 50, 1ul << 50));
+    VALUE(blocks(file));
+    VALUE(fallocate(file, 0, PAGE, 6 * PAGE));
+    VALUE(blocks(file));
+    VALUE(lseek(file, 0, SEEK_END));
+    close(file);
+}
+
+static char *two_pages(int file)
+{
+    char *area = mmap(NULL, 3 * PAGE, file < 0 ? RW : PROT_READ, file < 0 ? ANON : MAP_PRIVATE, file, 0);
+    munmap(area + 2 * PAGE, PAGE);
+    return area;
+}
+
+/* A copy that comes to where nothing is mapped has done what comes before. */
+static void halves(const char *self)
+{
+    int image = open(self, O_RDONLY);
+    int file = memfd_create("halves", 0);
+    int zero = open("/dev/zero", O_RDONLY);
+    VALUE(pwrite(file, two_pages(image) + PAGE + 2048, 4096, 0));
+    VALUE(pwrite(file, two_pages(-1) + PAGE + 2048, 4096, 0));
+    VALUE(pwrite(file, two_pages(-1) + 2048, 3 * 4096, 0));
+    VALUE(pwrite(file, two_pages(-1) + 2 * PAGE, 1, 0));
+    VALUE(pread(file, two_pages(-1) + PAGE + 2048, 4096, 0));
+    VALUE(pread(file, two_pages(-1) + PAGE + 2048, 4096, 3));
+    VALUE(pread(file, two_pages(-1) + PAGE + 5, 4096, 3));
+    VALUE(pread(file, two_pages(-1) + 2 * PAGE, 1, 0));
+    VALUE(pread(image, two_pages(-1) + PAGE + 2048, 4096, 0));
+    VALUE(read(zero, two_pages(-1) + PAGE + 2048, 4096));
+    close(zero);
+    close(file);
+    close(image);
+}
+
+/* A segment of which a page is left in the middle of 64 TiB is found without looking at each page. */
+static void segments(void)
+{
+    int id = shmget(IPC_PRIVATE, 1ul << 46, IPC_CREAT | SHM_NORESERVE | 0600);
+    char *at = shmat(id, NULL, 0);
+    SHOW(at == (void *)-1 ? -1 : 0);
+    at[1ul << 45] = 1;
+    VALUE(munmap(at, 1ul << 45));
+    VALUE(munmap(at + (1ul << 45) + PAGE, (1ul << 45) - PAGE));
+    VALUE(shmdt(at));
+    VALUE(msync(at + (1ul << 45), PAGE, MS_SYNC));
+    VALUE(shmctl(id, IPC_RMID, NULL));
+}
+
+/* A mapping of /dev/zero is like one of no file. */
+static void zeros(void)
+{
+    int file = open("/dev/zero", O_RDWR);
+    char *at = mmap(NULL, 4 * PAGE, RW, MAP_SHARED, file, 0);
+    at[0] = 5;
+    VALUE(madvise(at, PAGE, MADV_DONTNEED));
+    VALUE(at[0]);
+    char *again = mremap(at, 0, 4 * PAGE, MREMAP_MAYMOVE);
+    again[1] = 7;
+    VALUE(at[1] + again[0]);
+    char *own = mmap(NULL, 4 * PAGE, RW, MAP_PRIVATE, file, 0);
+    own[0] = 5;
+    VALUE(madvise(own, PAGE, MADV_FREE));
+    VALUE(madvise(own, PAGE, MADV_DONTNEED));
+    VALUE(own[0]);
+    close(file);
+    file = open("/dev/full", O_RDWR);
+    SHOW(mmap(NULL, PAGE, PROT_READ, MAP_PRIVATE, file, 0) == MAP_FAILED ? -1 : 0);
+    char byte = 1;
+    VALUE(read(file, &byte, 1) + byte);
+    VALUE(write(file, &byte, 1));
+    close(file);
+}
+
+static void places(void)
+{
+    char *at = mmap(NULL, 8 * PAGE, RW, ANON, -1, 0);
+    unsigned char resident[8];
+    mprotect(at + 4 * PAGE, PAGE, PROT_READ);
+    VALUE(mremap(at, 8 * PAGE, 8 * PAGE, 0) == at);
+    VALUE(mremap(at, 8 * PAGE, 2 * PAGE, 0) == at);
+    VALUE(mincore(at, 2 * PAGE, resident));
+    VALUE(mincore(at + 2 * PAGE, PAGE, resident));
+    VALUE(mincore(at + 5 * PAGE, PAGE, resident));
+    at = mmap(NULL, 8 * PAGE, RW, ANON | MAP_32BIT, -1, 0);
+    VALUE((unsigned long)at + 8 * PAGE <= 1ul << 31);
+    VALUE(mmap(at, PAGE, RW, ANON | MAP_32BIT, -1, 0) != at);
+    munmap(at, PAGE);
+    VALUE(mmap(at, PAGE, RW, ANON | MAP_32BIT, -1, 0) == at);
+    SHOW(mmap(NULL, 1ul << 32, PROT_NONE, ANON | MAP_32BIT | MAP_NORESERVE, -1, 0) == MAP_FAILED ? -1 : 0);
+    VALUE((unsigned long)mmap((void *)(1ul << 40), PAGE, RW, ANON, -1, 0) == 1ul << 40);
+    VALUE((unsigned long)mmap((void *)(1ul << 41), PAGE, RW, ANON | MAP_32BIT, -1, 0) < 1ul << 31);
+}
+
+int main(int count, char **words)
+{
+    (void)count;
+    holes();
+    allocations();
+    halves(words[0]);
+    segments();
+    zeros();
+    places();
+    return 0;
+}
