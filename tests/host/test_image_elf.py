@@ -173,3 +173,32 @@ def test_hlt_sites_are_those_of_objdump(
     offsets = [elf.file_offset(found, address) for address in addresses]
     assert addresses
     assert find_hlt_sites(program, found) == sorted(set(filter(None, offsets)))
+
+
+def test_data_between_functions_are_no_hlt_sites(tmp_path: Path) -> None:
+    """Some compilers put tables there (GHC before each function); they must stay as they are."""
+    source = tmp_path / "tables.s"
+    source.write_text(
+        """
+        .globl _start
+_start: .cfi_startproc
+        mov table(%rip), %rdi
+        hlt
+        .cfi_endproc
+        .quad 0xf4, 0x1500000000
+table:  .quad 0xf400000015, 0xf4f4
+enter:  mov table(%rip), %rdi
+        jmp *%rdi
+        """
+    )
+    program = str(tmp_path / "tables")
+    command = ["gcc", "-nostdlib", "-static", "-Wl,--eh-frame-hdr", "-o", program, source]
+    subprocess.run(command, check=True)
+    start = elf.file_offset(parse_elf(Path(program).read_bytes(), program), entry_of(program))
+    assert start is not None
+    assert find_hlt_sites(program, read_elf(program)) == [start + 8 - 1]
+
+
+def entry_of(path: str) -> int:
+    (address,) = struct.unpack_from("<Q", Path(path).read_bytes(), 24)
+    return int(address)

@@ -29,7 +29,7 @@ from krait.image.manifest import Entry, Manifest
 
 IMAGES_SIZE_MAX: Final = 8 << 30
 RECORDS_MAX: Final = 2000
-FORMAT: Final = "rofs 3, sites 3"
+FORMAT: Final = "rofs 3, sites 4"
 
 
 @contextlib.contextmanager
