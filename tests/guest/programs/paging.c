@@ -1,6 +1,9 @@
-/* Pages where a range is huge, has holes, or is only half there. */
+/* Pages where a range is huge, has holes, or is only half there; and what limits a program's memory. */
 #include "show.h"
+#include <setjmp.h>
+#include <signal.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/shm.h>
 #include <sys/stat.h>
 
@@ -138,14 +141,99 @@ static void places(void)
     VALUE((unsigned long)mmap((void *)(1ul << 41), PAGE, RW, ANON | MAP_32BIT, -1, 0) < 1ul << 31);
 }
 
+static long status(const char *name)
+{
+    static char text[1 << 16];
+    int file = open("/proc/self/status", O_RDONLY);
+    text[read(file, text, sizeof text - 1)] = 0;
+    close(file);
+    return atol(strstr(text, name) + strlen(name) + 1);
+}
+
+static sigjmp_buf back;
+
+static void on_fault(int number)
+{
+    siglongjmp(back, number);
+}
+
+/* The signal that writing one byte raises: 0 when it works. */
+static int touch(volatile char *at)
+{
+    int number = sigsetjmp(back, 1);
+    if (number)
+        return number;
+    *at = 1;
+    return 0;
+}
+
+/* Up to a hole everything is done. */
+static void up_to_holes(void)
+{
+    char *at = mmap(NULL, 8 * PAGE, RW, ANON, -1, 0);
+    munmap(at + 4 * PAGE, PAGE);
+    VALUE(mlock(at, 8 * PAGE));
+    VALUE(status("VmLck:"));
+    VALUE(munlock(at + PAGE, 7 * PAGE));
+    VALUE(status("VmLck:"));
+    VALUE(munlockall());
+    VALUE(mprotect(at, 8 * PAGE, PROT_READ));
+    VALUE(touch(at));
+    VALUE(touch(at + 6 * PAGE));
+    VALUE(mprotect(at + 4 * PAGE, 4 * PAGE, PROT_READ));
+    VALUE(touch(at + 6 * PAGE));
+}
+
+static void limit(int which, unsigned long most)
+{
+    struct rlimit limits;
+    getrlimit(which, &limits);
+    limits.rlim_cur = most;
+    setrlimit(which, &limits);
+}
+
+/* A limit counts from the call that sets it, for the stack too. */
+static void limits(void)
+{
+    char *stack = __builtin_frame_address(0);
+    char *at = mmap(NULL, 1 << 20, RW, ANON, -1, 0);
+    long size = status("VmSize:");
+    SHOW(munmap(mmap(NULL, 64 << 20, PROT_NONE, ANON | MAP_NORESERVE, -1, 0), 64 << 20));
+    VALUE(status("VmPeak:") - size >= 64 << 10);
+    VALUE(status("VmSize:") - size);
+    limit(RLIMIT_AS, (status("VmSize:") + 512) << 10);
+    SHOW(mremap(at, 1 << 20, 1 << 20, MREMAP_MAYMOVE | MREMAP_DONTUNMAP, NULL) == MAP_FAILED ? -1 : 0);
+    VALUE(touch(stack - (400 << 10)));
+    VALUE(touch(stack - (4000 << 10)));
+    VALUE(touch(stack - (400 << 10)));
+    limit(RLIMIT_AS, RLIM_INFINITY);
+    limit(RLIMIT_STACK, 1 << 20);
+    VALUE(touch(stack - (2000 << 10)));
+    limit(RLIMIT_STACK, 64 << 20);
+    VALUE(touch(stack - (60 << 20)));
+    if (setresuid(65534, 65534, 65534))
+        perror("setresuid");
+    limit(RLIMIT_MEMLOCK, 512 << 10);
+    VALUE(mlockall(MCL_FUTURE));
+    SHOW(sbrk(64 << 10) == (void *)-1 ? -1 : 0);
+    SHOW(sbrk(1 << 20) == (void *)-1 ? -1 : 0);
+    VALUE(munlockall());
+}
+
 int main(int count, char **words)
 {
     (void)count;
+    stack_t apart = {.ss_sp = malloc(65536), .ss_size = 65536};
+    struct sigaction action = {.sa_handler = on_fault, .sa_flags = SA_ONSTACK};
+    sigaltstack(&apart, NULL);
+    sigaction(SIGSEGV, &action, NULL);
     holes();
     allocations();
     halves(words[0]);
     segments();
     zeros();
     places();
+    up_to_holes();
+    limits();
     return 0;
 }

@@ -108,6 +108,7 @@ def change_space(process: Process, space: AddressSpace) -> None:
     left in it, and no other process has it.
     """
     old = process.space
+    space.size_limit = old.size_limit
     process.space = space
     old.clear_all()
     use_space(space)

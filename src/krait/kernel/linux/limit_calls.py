@@ -173,6 +173,10 @@ def set_limit(resource: u32, soft: u64, hard: u64) -> None:
     process.limits.table[resource] = Limit(soft, hard)
     if resource == u32(Resource.CPU):
         watch_cpu_limit(process)
+    elif resource == u32(Resource.STACK):
+        process.space.stack_limit = soft
+    elif resource == u32(Resource.AS):
+        process.space.size_limit = soft
     elif resource == u32(Resource.FSIZE) and soft != INFINITY:
         size_limit.room = room_in_file
 

@@ -115,9 +115,7 @@ def munlock(address: u64, length: u64) -> None:
     start = address & ~u64(PAGE_MASK)
     size = rounded_length(address, length)
     space = current_process().space
-    with space.lock:
-        check_mapped(start, size)
-        space.change_range(start, start + size, LOCK_FLAGS, MapFlags(u32(0)))
+    mark(space, start, start + size, MapFlags(u32(0)))
 
 
 @syscall("mlockall", flags=LOCK_CURRENT | LOCK_FUTURE | LOCK_LATER)
@@ -179,11 +177,18 @@ def lock_range(address: u64, length: u64, kind: MapFlags) -> None:
         return
     space = process.space
     check_locking(process, start, size)
-    with space.lock:
-        check_mapped(start, size)
-        space.change_range(start, start + size, LOCK_FLAGS, kind)
+    mark(space, start, start + size, kind)
     if kind == MapFlags.LOCKED:
         populate_locked(space, start, start + size)
+
+
+def mark(space: AddressSpace, start: u64, end: u64, kind: MapFlags) -> None:
+    """Lock or unlock a range up to its first hole; that raises ENOMEM."""
+    with space.lock:
+        mapped = space.mapped_end(start, end)
+        space.change_range(start, mapped, LOCK_FLAGS, kind)
+    if mapped < end:
+        raise Errno(ENOMEM)
 
 
 def rounded_length(address: u64, length: u64) -> u64:

@@ -201,6 +201,8 @@ def mremap(address: u64, old_length: u64, new_length: u64, flags: RemapFlags, ta
             check_data(process, new_size - old_size)
         if locked:
             check_locked(process, new_size - old_size, EAGAIN)
+    elif RemapFlags.DONTUNMAP in flags:
+        check_space(process, old_size)
     place = remap(process.space, address, old_size, new_size, flags, target)
     if locked and new_size > old_size:
         populate(process.space, place + old_size, new_size - old_size)
@@ -217,6 +219,8 @@ def brk(end: u64) -> u64:
         if old < end < PROGRAM_TOP:
             check_space(process, align_page(end) - align_page(old))
             check_data(process, align_page(end) - align_page(old))
+            if space.locks_future != MapFlags(u32(0)):
+                check_locked(process, align_page(end) - align_page(old), EAGAIN)
         new = move_heap_end(space, end)
         if new > old and space.locks_future == MapFlags.LOCKED:
             populate(space, align_page(old), align_page(new) - align_page(old))

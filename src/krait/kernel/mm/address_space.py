@@ -40,6 +40,7 @@ KEPT_FLAGS: Final = (
     | MapFlags.NEVER_WRITABLE
 )
 DEFAULT_STACK_LIMIT: Final = 8 << 20
+NO_LIMIT: Final = (1 << 64) - 1
 STACK_START: Final = 128 << 10
 """What is mapped of a stack at first."""
 STACK_ROOM_MIN: Final = 128 << 20  # MIN_GAP and MAX_GAP of Linux, arch/x86/mm/mmap.c
@@ -55,6 +56,8 @@ class AddressSpace(PlacedSpace):
     lock: Mutex = inline()
     stack_limit: u64 = DEFAULT_STACK_LIMIT
     """RLIMIT_STACK."""
+    size_limit: u64 = NO_LIMIT
+    """RLIMIT_AS, which stacks are held to here; the calls look at it themselves."""
     brk_start: u64 = 0
     brk_end: u64 = 0
     heap_name: MappingName | None = None
@@ -161,10 +164,10 @@ class AddressSpace(PlacedSpace):
     # --- changing ---
 
     def protect(self, address: u64, length: u64, protection: Protection) -> None:
-        """Change what a range allows (mprotect)."""
-        end = checked_span(address, length)
+        """Change what a range allows (mprotect), up to its first hole; that raises ENOMEM."""
+        last = checked_span(address, length)
         with self.lock:
-            self.check_mapped(address, end)
+            end = self.mapped_end(address, last)
             if Protection.WRITE in protection:
                 self.check_writable(address, end)
             large_pages.split_at(self, address)
@@ -180,6 +183,8 @@ class AddressSpace(PlacedSpace):
                     self.trap_halts(vma)
                 self.change_rights(vma, protection)
                 page_range.protect(self, start, at, protection)
+        if end != last:
+            raise Errno(ENOMEM)
 
     def trap_halts(self, vma: Vma) -> None:
         """Let a mapping become executable; raises ENOMEM, EIO."""
@@ -241,6 +246,8 @@ class AddressSpace(PlacedSpace):
             return None
         start = address & ~u64(PAGE_SIZE - 1)
         if stack.end - start > self.stack_limit:
+            return None
+        if self.total_bytes() + (stack.start - start) > self.size_limit:
             return None
         below = self.vmas.before(stack.start)
         if below is not None and below.end + STACK_GAP > start and below.protection != 0:

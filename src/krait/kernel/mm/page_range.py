@@ -141,7 +141,7 @@ def move(space: MappingSpace, start: u64, end: u64, target: u64) -> None:
         if page_table.span_entry(found.place) & LARGE != 0:
             if new & (LARGE_SIZE - 1) == 0:
                 large_pages.move(space, found.place, new)
-                forget(space, found.address, found.address + PAGE_SIZE)
+                forget(space, found.address, stop)  # `reclaim` may have split it meanwhile
                 found = page_table.next_span(space.root, stop, end)
                 continue
             large_pages.split(space, found.place, found.address)

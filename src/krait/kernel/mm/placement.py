@@ -66,11 +66,17 @@ class PlacedSpace(MappingSpace):
 
     def check_mapped(self, address: u64, end: u64) -> None:
         """Refuse a range with holes; raises ENOMEM."""
+        if self.mapped_end(address, end) < end:
+            raise Errno(ENOMEM)
+
+    def mapped_end(self, address: u64, end: u64) -> u64:
+        """Return where the first hole of a range begins, or its end."""
         while address < end:
             vma = self.vmas.find(address)
             if vma is None:
-                raise Errno(ENOMEM)
+                return address
             address = vma.end
+        return end
 
     # --- room ---
 
