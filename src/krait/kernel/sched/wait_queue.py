@@ -3,7 +3,8 @@
 A thread checks its condition under a lock and calls `wait(lock)`: it is in the queue before the
 lock is released, so that no wake-up between the check and the sleep is lost, and it holds the lock
 again when `wait` returns or raises. Wake-ups may be early or for somebody else: check again, in a
-loop.
+loop. One is early when the signal that ended the sleep is no more when the thread runs, because it
+was ignored meanwhile.
 
 A waiter need not be a sleeping thread: `add` puts in one that has a callback (poll and epoll wait
 on many queues at once). Such a waiter stays until it is removed, and its callback runs at every
@@ -24,7 +25,7 @@ from typing import Final
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.errno import EINTR
 from krait.kernel.lang import Errno, Struct, no_sleep, sleeps, u64
-from krait.kernel.sched import scheduler, waking
+from krait.kernel.sched import clock, scheduler, waking
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.thread import Thread, ThreadState, current
@@ -85,7 +86,7 @@ class WaitQueue(Struct):
         lock.acquire()
         if not woken and thread.interrupt_pending:
             raise Errno(EINTR)
-        return woken
+        return woken or clock.monotonic_ns() < deadline_ns
 
     @no_sleep
     def add(self, waiter: Waiter) -> None:
@@ -141,7 +142,7 @@ class WaitQueue(Struct):
         lock.acquire()
         if not woken and interruptible and thread.interrupt_pending:
             raise Errno(EINTR)
-        return woken
+        return woken or clock.monotonic_ns() < deadline_ns
 
     def _switch_away(self, thread: Thread, deadline_ns: u64) -> None:
         """Let others run until a wake-up, the deadline or a signal."""
