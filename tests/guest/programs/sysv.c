@@ -176,6 +176,7 @@ static void queues(void)
     printf("type %ld %s\n", m.type, m.text);
     VALUE(msgrcv(queue, &m, 10, 0, 0));
     VALUE(msgrcv(queue, &m, 10, 0, MSG_COPY | IPC_NOWAIT));
+    VALUE(msgrcv(queue, &m, 10, -1, MSG_COPY | IPC_NOWAIT));
     VALUE(msgrcv(queue, &m, 10, 0, MSG_NOERROR));
     VALUE(msgrcv(queue, &m, 10, 0, IPC_NOWAIT));
     m.type = 1;
@@ -206,6 +207,87 @@ static void much_to_undo(void)
     semctl(id, 0, IPC_RMID);
 }
 
+/* Who gives does what those want who wait, in the order in which they came, before it can take again itself. */
+static struct order { struct sembuf ops[2]; int count, result, error; } orders[] = {
+    { { { 0, -2, 0 } }, 1 }, { { { 0, -1, 0 }, { 1, 1, 0 } }, 2 }, { { { 1, -1, 0 } }, 1 }, { { { 0, -1, 0 }, { 1, 0, IPC_NOWAIT } }, 2 },
+    { { { 0, 0, 0 } }, 1 }, { { { 1, -9, 0 } }, 1 },
+};
+
+static void *operate_in_order(void *order)
+{
+    struct order *o = order;
+    o->result = semop(set, o->ops, o->count);
+    o->error = o->result < 0 ? errno : 0;
+    return NULL;
+}
+
+static void *be_disturbed(void *unblocked)
+{
+    struct sembuf down = { 0, -1, 0 };
+    pthread_sigmask(SIG_UNBLOCK, unblocked, NULL);
+    SHOW(semop(set, &down, 1) < 0 && errno != EINTR ? -1 : 0);
+    return NULL;
+}
+
+static void do_nothing(int signo)
+{
+}
+
+static void orders_of_waiting(void)
+{
+    enum { COUNT = sizeof orders / sizeof orders[0] };
+    pthread_t threads[COUNT], t;
+    struct sembuf up = { 0, 1, 0 }, down = { 0, -1, IPC_NOWAIT };
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGUSR1);
+    pthread_sigmask(SIG_BLOCK, &mask, NULL);
+    set = semget(IPC_PRIVATE, 2, 0600);
+    semop(set, &up, 1);
+    for (int i = 0; i < COUNT; i++) {
+        if (i == 1)
+            semop(set, &down, 1); /* or the second would not wait */
+        pthread_create(&threads[i], NULL, operate_in_order, &orders[i]);
+        usleep(10000);
+        if (i == 1)
+            VALUE(semctl(set, 0, GETNCNT));
+    }
+    for (int i = 0; i < 6; i++) {
+        VALUE(semop(set, &up, 1));
+        VALUE(semctl(set, 0, GETVAL));
+        VALUE(semctl(set, 1, GETVAL));
+        VALUE(semctl(set, 0, GETNCNT));
+        VALUE(semctl(set, 1, GETNCNT));
+        VALUE(semctl(set, 0, GETZCNT));
+    }
+    VALUE(semop(set, &down, 1));
+    signal(SIGUSR1, do_nothing);
+    pthread_create(&t, NULL, be_disturbed, &mask);
+    usleep(20000);
+    kill(getpid(), SIGUSR1);
+    signal(SIGUSR1, SIG_IGN); /* what ended the wait is no more: that is no reason for EAGAIN */
+    usleep(20000);
+    semop(set, &up, 1);
+    pthread_join(t, NULL);
+    semctl(set, 0, IPC_RMID);
+    for (int i = 0; i < COUNT; i++) {
+        pthread_join(threads[i], NULL);
+        printf("%d: %d %s\n", i, orders[i].result, orders[i].error ? strerrorname_np(orders[i].error) : "");
+    }
+}
+
+/* Most of it unmapped: what is left goes without a look at every page. */
+static void large_segment(void)
+{
+    size_t size = 1UL << 44;
+    int id = shmget(IPC_PRIVATE, size, 0600 | SHM_NORESERVE);
+    char *start = shmat(id, NULL, 0);
+    VALUE(munmap(start + 4096, size - 8192));
+    VALUE(shmdt(start));
+    VALUE(shmdt(start));
+    shmctl(id, IPC_RMID, NULL);
+}
+
 int main(void)
 {
     int id;
@@ -220,5 +302,7 @@ int main(void)
     semaphores();
     queues();
     much_to_undo();
+    orders_of_waiting();
+    large_segment();
     return 0;
 }

@@ -13,7 +13,6 @@ from krait.kernel.errno import (
     EINVAL,
     ENOMSG,
     ENOSPC,
-    ENOSYS,
     EPERM,
 )
 from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
@@ -229,8 +228,6 @@ def msgrcv(id: u32, into: UserPointer[i64], size: u64, type: i64, flags: u32) ->
     if flags & MSG_COPY != 0:
         if flags & MSG_EXCEPT != 0 or flags & IPC_NOWAIT == 0:
             raise Errno(EINVAL)
-        if type < 0:
-            raise Errno(ENOSYS)
     choice = choose(type, flags)
     queue = queue_of(id)
     queue.check(READ)

@@ -1,8 +1,9 @@
 """System V semaphores: semget(2), semop(2), semtimedop(2), semctl(2).
 
 The operations of a call happen all or not at all: they are tried one after the other, and what was
-done is taken back when one has to wait. Whoever waits tries again after every change of the set;
-sets are small, and a finer queue would only pay with many waiters.
+done is taken back when one has to wait. Whoever changes the set does the operations of those who
+wait, in the order in which they came, and then lets them go on (ipc/sem.c, update_queue). So who
+gives and takes in a loop does not starve the others, and nobody wakes in vain.
 
 SEM_UNDO sums up what a process would have to give back when it ends; `forget_process` does so.
 """
@@ -113,15 +114,35 @@ class Undo(Counted):
     following: Undo | None = None
 
 
+class Waiting(Counted):
+    """A call that has to wait, in the list of its set until it is finished."""
+
+    operations: Buffer[Operation]
+    undo: Undo | None
+    pid: u32
+    stopped: u64
+    """Which of its operations it waits for."""
+    finished: bool = False
+    error: u32 = 0
+    """What the call ends with, 0: it was done."""
+    arrival: WaitQueue = inline()
+    following: Waiting | None = None
+
+    def finish(self, error: u32) -> None:
+        """Let the caller go on; it is in the list no more."""
+        self.finished = True
+        self.error = error
+        self.arrival.wake_all()
+
+
 class SemaphoreSet(IpcObject):
-    """Some semaphores, with who changed each last and how many wait for it."""
+    """Some semaphores, with who changed each last and who waits for them."""
 
     lock: SpinLock = inline()
-    changed: WaitQueue = inline()
     values: Buffer[i32]
     pids: Buffer[u32]
-    rise_waiters: Buffer[u32]
-    zero_waiters: Buffer[u32]
+    first: Waiting | None = None
+    last: Waiting | None = None
     operated_s: i64 = 0
     undos: Undo | None = None
 
@@ -129,6 +150,40 @@ class SemaphoreSet(IpcObject):
     def count(self) -> u32:
         """The number of semaphores."""
         return u32(self.values.length)
+
+    def append(self, waiting: Waiting) -> None:
+        """Let a call wait behind the others."""
+        if (last := self.last) is not None:
+            last.following = waiting
+        else:
+            self.first = waiting
+        self.last = waiting
+
+    def remove(self, gone: Waiting) -> None:
+        """Take a call out of the list."""
+        before: Waiting | None = None
+        each = self.first
+        while each is not None and each is not gone:
+            before = each
+            each = each.following
+        if before is None:
+            self.first = gone.following
+        else:
+            before.following = gone.following
+        if gone.following is None:
+            self.last = before
+        gone.following = None
+
+    def waiting_for(self, number: u64, *, zero: bool) -> i64:
+        """Count the calls that wait for a semaphore, to become 0 or to rise."""
+        count: i64 = 0
+        each = self.first
+        while each is not None:
+            operation = each.operations[each.stopped]
+            if u64(operation.number) == number and (operation.change == 0) == zero:
+                count += 1
+            each = each.following
+        return count
 
     def undo_of(self, pid: u32) -> Undo:
         """Find or make the undo record of a process. Raises ENOMEM."""
@@ -179,8 +234,6 @@ def semget(key: u32, count: i32, flags: u32) -> u32:
     made = SemaphoreSet(
         values=Buffer[i32](length=length),
         pids=Buffer[u32](length=length),
-        rise_waiters=Buffer[u32](length=length),
-        zero_waiters=Buffer[u32](length=length),
     )
     return sets.table.add(made, key, flags)
 
@@ -230,17 +283,63 @@ def operate(id: u32, pointer: UserPointer[Operation], count: u64, deadline_ns: u
     undo: Undo | None = None
     if undoes:
         undo = set.undo_of(pid)
+    waiting = Waiting(operations=operations, undo=undo, pid=pid, stopped=u64(0))
     with set.lock:
-        while True:
-            stopped = attempt(set, operations, undo)
-            if stopped == count:
-                break
-            wait_for(set, operations[stopped], deadline_ns)
-        for index in range(count):
-            set.pids[operations[index].number] = pid
+        if set.removed:
+            raise Errno(EIDRM)
+        if not is_finished(set, waiting):
+            wait_for(set, waiting, deadline_ns)
+        elif waiting.error == 0 and alters:
+            serve(set)
+        if waiting.error != 0:
+            raise Errno(waiting.error)
+
+
+def is_finished(set: SemaphoreSet, waiting: Waiting) -> bool:
+    """Try the operations of a call; False if it has to wait."""
+    operations = waiting.operations
+    try:
+        waiting.stopped = attempt(set, operations, waiting.undo)
+    except Errno as error:
+        waiting.finish(error.code)
+        return True
+    if waiting.stopped == operations.length:
+        for index in range(operations.length):
+            set.pids[operations[index].number] = waiting.pid
         set.operated_s = now_s()
-    if alters:
-        set.changed.wake_all()
+        waiting.finish(u32(0))
+        return True
+    if i32(operations[waiting.stopped].flags) & i32(IPC_NOWAIT) != 0:
+        waiting.finish(u32(EAGAIN))
+        return True
+    return False
+
+
+def serve(set: SemaphoreSet) -> None:
+    """Do what those who wait want, as far as it goes after a change; the lock is held.
+
+    What one of them gives, or takes away to nothing, may be for one who came before.
+    """
+    for_zero = False
+    each = set.first
+    while each is not None:
+        following = each.following
+        if is_finished(set, each):
+            set.remove(each)
+            if each.error == 0 and (for_zero or gives(each.operations)):
+                following = set.first
+                for_zero = False
+        elif each.operations[each.stopped].change == 0:
+            for_zero = True
+        each = following
+
+
+def gives(operations: Buffer[Operation]) -> bool:
+    """Say whether one of the operations raises a value."""
+    for index in range(operations.length):
+        if operations[index].change > 0:
+            return True
+    return False
 
 
 def attempt(set: SemaphoreSet, operations: Buffer[Operation], undo: Undo | None) -> u64:
@@ -287,20 +386,18 @@ def take_back(
             undo.adjustments[operation.number] += i32(operation.change)
 
 
-def wait_for(set: SemaphoreSet, operation: Operation, deadline_ns: u64) -> None:
-    """Sleep until the set changes; EAGAIN, EINTR, EIDRM."""
-    if i32(operation.flags) & i32(IPC_NOWAIT) != 0 or deadline_ns == 0:
+def wait_for(set: SemaphoreSet, waiting: Waiting, deadline_ns: u64) -> None:
+    """Sleep until somebody has finished the call; EAGAIN, EINTR."""
+    if deadline_ns == 0:
         raise Errno(EAGAIN)
-    waiters = set.zero_waiters if operation.change == 0 else set.rise_waiters
-    waiters[operation.number] += 1
+    set.append(waiting)
     try:
-        in_time = set.changed.wait_spin_until(set.lock, deadline_ns)
+        while not waiting.finished:
+            if not waiting.arrival.wait_spin_until(set.lock, deadline_ns):
+                raise Errno(EAGAIN)
     finally:
-        waiters[operation.number] -= 1
-    if set.removed:
-        raise Errno(EIDRM)
-    if not in_time:
-        raise Errno(EAGAIN)
+        if not waiting.finished:
+            set.remove(waiting)
 
 
 @syscall("semctl")
@@ -356,9 +453,9 @@ def get_one(set: SemaphoreSet, number: u64, command: u32) -> i64:
         case 12:  # GETVAL
             return i64(set.values[number])
         case 14:  # GETNCNT
-            return i64(set.rise_waiters[number])
+            return set.waiting_for(number, zero=False)
         case _:  # GETZCNT
-            return i64(set.zero_waiters[number])
+            return set.waiting_for(number, zero=True)
 
 
 def set_value(set: SemaphoreSet, number: i32, value: i32) -> None:
@@ -367,11 +464,12 @@ def set_value(set: SemaphoreSet, number: i32, value: i32) -> None:
         raise Errno(ERANGE)
     set.check(WRITE)
     place = checked_number(set, number)
-    set.values[place] = value
-    set.pids[place] = current_process().pid
-    set.clear_undos(place)
-    set.changed_s = now_s()
-    set.changed.wake_all()
+    with set.lock:
+        set.values[place] = value
+        set.pids[place] = current_process().pid
+        set.clear_undos(place)
+        set.changed_s = now_s()
+        serve(set)
 
 
 def get_all(set: SemaphoreSet, into: UserPointer[u16]) -> None:
@@ -390,19 +488,25 @@ def set_all(set: SemaphoreSet, pointer: UserPointer[u16]) -> None:
         if value > VALUE_MOST:
             raise Errno(ERANGE)
         given[index] = value
-    for index in range(given.length):
-        set.values[index] = given[index]
-        set.pids[index] = current_process().pid
-        set.clear_undos(index)
-    set.changed_s = now_s()
-    set.changed.wake_all()
+    with set.lock:
+        if set.removed:
+            raise Errno(EIDRM)
+        for index in range(given.length):
+            set.values[index] = given[index]
+            set.pids[index] = current_process().pid
+            set.clear_undos(index)
+        set.changed_s = now_s()
+        serve(set)
 
 
 def remove_set(set: SemaphoreSet) -> None:
     """Remove a set; whoever waits gets EIDRM."""
     set.check_owner()
     sets.table.remove(set)
-    set.changed.wake_all()
+    with set.lock:
+        while (each := set.first) is not None:
+            set.remove(each)
+            each.finish(u32(EIDRM))
 
 
 def write_status(set: SemaphoreSet, into: UserPointer[SetStatus]) -> None:
@@ -434,5 +538,6 @@ def undo_in(set: SemaphoreSet, pid: u32) -> None:
                 value = set.values[number] + undo.adjustments[number]
                 set.values[number] = min(max(value, i32(0)), VALUE_MOST)
                 undo.adjustments[number] = 0
-            set.changed.wake_all()
+            with set.lock:
+                serve(set)
         undo = undo.following
