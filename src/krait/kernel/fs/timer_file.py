@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from krait.kernel.errno import EAGAIN, EINVAL
+from krait.kernel.errno import EAGAIN, ECANCELED, EINVAL
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE
 from krait.kernel.lang import (
@@ -42,6 +42,26 @@ class CountingTimer(Timer):
     interval_ns: u64 = 0
     expired_at_ns: u64 = 0
     """Of a timer that has expired and was not read: it does not run meanwhile."""
+    by_wall_clock: bool = False
+    """It was set for a moment of the wall clock (linux/clock_changes.py)."""
+    ends_with_clock: bool = False
+    """TFD_TIMER_CANCEL_ON_SET."""
+    cancelled: bool = False
+    """The wall clock was set, and nobody has been told yet."""
+
+    def cancel_if_asked(self) -> None:
+        """The wall clock was set: let a read fail that is to."""
+        if self.ends_with_clock:
+            with self.lock:
+                self.cancelled = True
+                self.expirations = max(self.expirations, u64(1))
+            self.expired.wake_all()
+
+    def was_cancelled(self) -> bool:
+        """Say so once."""
+        cancelled = self.cancelled and self.ends_with_clock
+        self.cancelled = False
+        return cancelled
 
     def left_ns(self) -> u64:
         """Give the time until the next expiration; 0 if the timer is stopped."""
@@ -100,7 +120,10 @@ class TimerFile(File):
         return text(b"anon_inode:[timerfd]")
 
     def read(self, into: UserSlice[u8]) -> usize:
-        """Take the number of expirations: 8 bytes. Raises EINVAL, EAGAIN, EINTR, EFAULT."""
+        """Take the number of expirations: 8 bytes. Raises EINVAL, EAGAIN, EINTR, EFAULT.
+
+        ECANCELED says that the clock was set; what has expired counts no more (fs/timerfd.c).
+        """
         if into.length < 8:
             raise Errno(EINVAL)
         counting = self.timer
@@ -110,6 +133,9 @@ class TimerFile(File):
                 if self.is_nonblocking:
                     raise Errno(EAGAIN)
                 counting.expired.wait_spin_until(counting.lock, NEVER)
+            if counting.was_cancelled():
+                counting.expirations = 0
+                raise Errno(ECANCELED)
             count = counting.take()
         UserPointer[u64](into.address).store(count)
         return 8

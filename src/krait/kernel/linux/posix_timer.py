@@ -43,6 +43,8 @@ class PosixTimer(Timer):
     """Its signal is pending, or it sends none; the next interval begins when that is taken."""
     expired_at_ns: u64 = 0
     last_overrun: u32 = 0
+    by_wall_clock: bool = False
+    """It was set for a moment of the wall clock (clock_changes.py)."""
     alarm: CpuAlarm | None = None
     """What it is set by if its clock counts CPU time."""
 
@@ -128,6 +130,18 @@ def send(expired: PosixTimer) -> bool:
     """Queue the signal; False if it is ignored."""
     info = SignalInfo(expired.signo, 0, SI_TIMER, u64(expired.number), expired.value, 0)
     return post_prepared(expired.process, expired.task, expired.queued, info)
+
+
+def signals_dropped(process: Process) -> None:
+    """Let the timers go on whose pending signals were forgotten, as nobody will take them."""
+    if (made := process.timers.made) is None:
+        return
+    for index in range(made.length):
+        found = made[index]
+        if isinstance(found, PosixTimer) and found.fired and not found.silent:
+            if found.interval_ns != 0 and not found.queued.waiting:
+                found.fired = False
+                found.start_next()
 
 
 def signal_taken(process: Process, info: SignalInfo) -> SignalInfo:

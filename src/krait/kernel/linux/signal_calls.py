@@ -17,6 +17,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.posix_timer import signals_dropped
 from krait.kernel.linux.process import Process
 from krait.kernel.linux.send_signal import deliverable, notice, post, post_to_task, set_blocked
 from krait.kernel.linux.signal_delivery import (
@@ -273,6 +274,7 @@ def drop_if_ignored(process: Process, signo: u32) -> None:
             task.signals.pending.drop(signal_bit(signo))
             notice(task, process)
             task = task.next_task
+    signals_dropped(process)
 
 
 def use_mask_until_return(task: Task, mask: u64) -> None:

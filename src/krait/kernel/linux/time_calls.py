@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from krait.kernel.config import config
 from krait.kernel.errno import EINTR, EINVAL, EOPNOTSUPP, EPERM
 from krait.kernel.fs.credentials import CAP_SYS_TIME
 from krait.kernel.lang import (
@@ -15,6 +16,7 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
+from krait.kernel.linux.clock_changes import set_realtime
 from krait.kernel.linux.task import Task, current_credentials, current_process, current_task
 from krait.kernel.linux.threads import cpu_time_ns, find_task
 from krait.kernel.linux.time_values import (
@@ -112,8 +114,7 @@ def time(into: UserPointer[i64]) -> i64:
 @syscall("nanosleep")
 def nanosleep(wanted: UserPointer[TimeSpec], left: UserPointer[TimeSpec]) -> None:
     """Sleep for a time."""
-    length_ns = read_time_spec(wanted)
-    sleep_for(length_ns, left)
+    sleep_for(wanted, left)
 
 
 @syscall("clock_nanosleep", flags=ABSOLUTE)
@@ -124,14 +125,14 @@ def clock_nanosleep(
     if which in (THREAD_CPU, MONOTONIC_RAW, REALTIME_COARSE, MONOTONIC_COARSE):
         raise Errno(EOPNOTSUPP if which != THREAD_CPU else EINVAL)
     now_ns = clock_ns(which)
+    counts_cpu_time = which == PROCESS_CPU or which < 0
+    if flags & ABSOLUTE == 0 and not counts_cpu_time:
+        sleep_for(wanted, left)
+        return
     given_ns = read_time_spec(wanted)
-    if which == PROCESS_CPU or which < 0:
+    if counts_cpu_time:
         sleep_on_cpu_clock(which, given_ns if flags & ABSOLUTE != 0 else now_ns + given_ns)
-        return
-    if flags & ABSOLUTE == 0:
-        sleep_for(given_ns, left)
-        return
-    if given_ns > now_ns:
+    elif given_ns > now_ns:
         sleep_until_deadline(deadline_after(given_ns - now_ns))
 
 
@@ -189,14 +190,20 @@ def set_wall_clock(now_ns: u64) -> None:
         raise Errno(EINVAL)
     if not current_credentials().has(CAP_SYS_TIME):
         raise Errno(EPERM)
-    clock.set_realtime(now_ns)
+    if config.ipc:
+        set_realtime(current_process(), now_ns)
+    else:
+        clock.set_realtime(now_ns)
 
 
-def sleep_for(length_ns: u64, left: UserPointer[TimeSpec]) -> None:
-    """Sleep for a time; a signal makes it EINTR and tells what is left."""
+def sleep_for(wanted: UserPointer[TimeSpec], left: UserPointer[TimeSpec]) -> None:
+    """Sleep for a time; a signal makes it EINTR and tells what is left.
+
+    A sleep that is restarted does not look again at how long it was to be.
+    """
     deadline_ns = current_task().take_restart_deadline()
     if deadline_ns == 0:
-        deadline_ns = deadline_after(length_ns)
+        deadline_ns = deadline_after(read_time_spec(wanted))
     try:
         sleep_until_deadline(deadline_ns)
     except Errno:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, EINVAL, ENOMEM, EOPNOTSUPP
+from krait.kernel.errno import EAGAIN, ECANCELED, EINVAL, ENOMEM, EOPNOTSUPP
 from krait.kernel.fs.open_flags import READ_WRITE
 from krait.kernel.fs.timer_file import CountingTimer, TimerFile
 from krait.kernel.lang import (
@@ -90,11 +90,12 @@ def make_timer(which: i32, event: UserPointer[SignalEvent], into: UserPointer[u3
     """Make it and store its number."""
     process = current_process()
     wanted = SignalEvent()
-    number = free_number(process)
     wanted.signo = SIGALRM
-    wanted.value = u64(number)
     if not event.is_null:
         event.copy_in(wanted)
+    number = free_number(process)  # nothing from here to `table` waits for a page
+    if event.is_null:
+        wanted.value = u64(number)
     target = target_of(process, wanted)
     if queued_signals.count >= process.limits.soft(Resource.SIGPENDING):
         raise Errno(EAGAIN)
@@ -111,9 +112,13 @@ def make_timer(which: i32, event: UserPointer[SignalEvent], into: UserPointer[u3
     )
     if counts_cpu_time(which):
         made.alarm = TimerAlarm(process=process, task=cpu_clock_owner(which), owner=made)
-    into.store(number)
     if (table := process.timers.made) is not None:
         table[u64(number)] = made
+    try:
+        into.store(number)
+    except Errno:
+        forget_timer(made)
+        raise
 
 
 def target_of(process: Process, wanted: SignalEvent) -> Task | None:
@@ -151,6 +156,7 @@ def timer_settime(
         start_ns = u64(0) if is_absolute or value_ns == 0 else time_of(alarm)
         found.set(start_ns + value_ns, interval_ns)
     else:
+        found.by_wall_clock = is_absolute and found.clock in (REALTIME, 8, TAI)
         found.set(deadline_of(found.clock, value_ns, absolute=is_absolute), interval_ns)
     if not old.is_null:
         give_value(old, before_interval_ns, before_left_ns)
@@ -204,7 +210,12 @@ def timerfd_settime(
     before_left_ns = counting.left_ns()
     before_interval_ns = counting.interval_ns
     which = i32(0) if file.is_realtime else i32(1)
-    counting.set(deadline_of(which, value_ns, absolute=flags & ABSOLUTE != 0), interval_ns)
+    is_absolute = flags & ABSOLUTE != 0
+    counting.by_wall_clock = file.is_realtime and is_absolute
+    counting.ends_with_clock = counting.by_wall_clock and flags & CANCEL_ON_SET != 0
+    counting.set(deadline_of(which, value_ns, absolute=is_absolute), interval_ns)
+    if value_ns != 0 and counting.was_cancelled():
+        raise Errno(ECANCELED)
     if not old.is_null:
         give_value(old, before_interval_ns, before_left_ns)
 
@@ -231,6 +242,7 @@ def signalfd4(descriptor: i32, mask: UserPointer[u64], size: u64, flags: Descrip
     if not isinstance(file, SignalFile):
         raise Errno(EINVAL)
     file.mask = wanted
+    current_process().signal_arrival.wake_all()  # who reads may be waiting for one of these
     return u32.truncate(descriptor)
 
 
@@ -315,7 +327,10 @@ def deadline_of(which: i32, value_ns: u64, *, absolute: bool) -> u64:
         return deadline_after(value_ns)
     if which in (REALTIME, 8, TAI):
         now_ns = clock.realtime_ns()
-        return deadline_after(value_ns - min(value_ns, now_ns))
+        if value_ns >= now_ns:
+            return deadline_after(value_ns - now_ns)
+        up_ns = clock.monotonic_ns()
+        return up_ns - min(now_ns - value_ns, up_ns - 1)  # intervals count from then on
     return value_ns
 
 
