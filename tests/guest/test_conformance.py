@@ -33,6 +33,7 @@ from tests.comparison import ENVIRONMENT, run_in_guest, run_on_host
         "signals",
         "corners",
         "interrupted",
+        "waits",
         "itself",
         "resolve",
         pytest.param(

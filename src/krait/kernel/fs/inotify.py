@@ -161,7 +161,7 @@ class Inotify(File):
             dentry=dentry,
             mask=mask & KEPT,
             file=Weak(self),
-            number=self.last_number + 1,
+            number=self.last_number.checked_add(1, ENOSPC),
         )
         watched.watches += 1
         self.last_number += 1

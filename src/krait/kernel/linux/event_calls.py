@@ -5,7 +5,7 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import EINVAL, EPERM
+from krait.kernel.errno import EINTR, EINVAL, EPERM
 from krait.kernel.fs.epoll import Epoll, EpollEvent, EpollFlags
 from krait.kernel.fs.eventfd import EventFile
 from krait.kernel.fs.file import File
@@ -83,8 +83,16 @@ class MaskArgument(NamedTuple):
 
 @syscall("poll")
 def poll(descriptors: UserPointer[PollDescriptor], count: u32, timeout_ms: i32) -> u32:
-    """poll(2)."""
-    return poll_until(descriptors, count, deadline_from_ms(timeout_ms))
+    """poll(2); restarted, it keeps its deadline."""
+    deadline_ns = current_task().take_restart_deadline()
+    if deadline_ns == 0:
+        deadline_ns = deadline_from_ms(timeout_ms)
+    try:
+        return poll_until(descriptors, count, deadline_ns)
+    except Errno as error:
+        if error.code == EINTR and deadline_ns != NEVER:
+            current_task().restart_deadline_ns = deadline_ns
+        raise
 
 
 @syscall("ppoll")
@@ -95,12 +103,13 @@ def ppoll(
     mask: UserPointer[u64],
     mask_size: u64,
 ) -> u32:
-    """ppoll(2); Linux's system call writes the time left back."""
+    """ppoll(2); Linux's system call writes the time left back, on errors too."""
     deadline_ns = deadline_from_spec(timeout)
     use_mask(mask, mask_size)
-    found = poll_until(descriptors, count, deadline_ns)
-    write_time_left(timeout, deadline_ns)
-    return found
+    try:
+        return poll_until(descriptors, count, deadline_ns)
+    finally:
+        write_time_left(timeout, deadline_ns)
 
 
 def use_mask(mask: UserPointer[u64], size: u64) -> None:
@@ -227,7 +236,7 @@ def select(
     exceptional: UserPointer[u64],
     timeout: UserPointer[TimeValue],
 ) -> u32:
-    """select(2); Linux writes the time left back."""
+    """select(2); Linux writes the time left back, on errors too."""
     deadline_ns = NEVER
     if not timeout.is_null:
         given = timeout.load()
@@ -238,18 +247,23 @@ def select(
         deadline_ns = deadline_after(
             u64(given.seconds).checked_add(extra_seconds, EINVAL), fraction_ns
         )
-    found = select_until(count, read, write, exceptional, deadline_ns)
-    if not timeout.is_null:
-        left = time_left(deadline_ns)
-        try:
-            timeout.store(
-                TimeValue(
-                    seconds=i64(left // SECOND_NS), microseconds=i64(left % SECOND_NS // 1000)
-                )
-            )
-        except Errno:
-            pass
-    return found
+    try:
+        return select_until(count, read, write, exceptional, deadline_ns)
+    finally:
+        write_value_left(timeout, deadline_ns)
+
+
+def write_value_left(timeout: UserPointer[TimeValue], deadline_ns: u64) -> None:
+    """Do what `write_time_left` does, in microseconds."""
+    if timeout.is_null:
+        return
+    left = time_left(deadline_ns)
+    try:
+        timeout.store(
+            TimeValue(seconds=i64(left // SECOND_NS), microseconds=i64(left % SECOND_NS // 1000))
+        )
+    except Errno:
+        pass
 
 
 @syscall("pselect6")
@@ -266,9 +280,10 @@ def pselect6(
     if not mask.is_null:
         given = mask.load()
         use_mask(UserPointer[u64](given.address), given.size)
-    found = select_until(count, read, write, exceptional, deadline_ns)
-    write_time_left(timeout, deadline_ns)
-    return found
+    try:
+        return select_until(count, read, write, exceptional, deadline_ns)
+    finally:
+        write_time_left(timeout, deadline_ns)
 
 
 def select_until(

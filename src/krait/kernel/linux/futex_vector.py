@@ -67,7 +67,7 @@ def futex_waitv(
         wait(task, waiters, deadline_ns)
     finally:
         leave(waiters)
-    return first_woken(waiters)
+    return woken_index(waiters)
 
 
 def read_words(
@@ -122,24 +122,28 @@ def first_changed(given: Buffer[u64]) -> u64:
 
 def wait(task: Task, waiters: Buffer[FutexWaiter | None], deadline_ns: u64) -> None:
     """Sleep until one is woken; ETIMEDOUT, EINTR."""
-    while first_woken(waiters) == NOTHING:
+    while woken_index(waiters) == NOTHING:
         try:
             expired = sleep(task, deadline_ns)
         except Errno:
-            if first_woken(waiters) != NOTHING:
+            if woken_index(waiters) != NOTHING:
                 return
             raise Errno(EINTR)
-        if expired and first_woken(waiters) == NOTHING:
+        if expired and woken_index(waiters) == NOTHING:
             raise Errno(ETIMEDOUT)
 
 
-def first_woken(waiters: Buffer[FutexWaiter | None]) -> u32:
-    """Give the index of a woken waiter, or NOTHING."""
+def woken_index(waiters: Buffer[FutexWaiter | None]) -> u32:
+    """Give the index of a woken waiter, or NOTHING.
+
+    Any will do; it is the last, as futex_unqueue_multiple of Linux has it.
+    """
+    found: u32 = NOTHING
     for index in range(waiters.length):
         waiter = waiters[index]
         if waiter is not None and waiter.woken:
-            return u32(index)
-    return NOTHING
+            found = u32(index)
+    return found
 
 
 def leave(waiters: Buffer[FutexWaiter | None]) -> None:

@@ -78,7 +78,12 @@ class SignalFile(File):
         info = self.wait_for_signal(task)
         done: u64 = 0
         while True:
-            give_record(info, UserPointer[SignalRecord](into.address + done))
+            try:
+                give_record(info, UserPointer[SignalRecord](into.address + done))
+            except Errno:
+                if done == 0:
+                    raise
+                return done
             done += RECORD_SIZE
             if into.length - done < RECORD_SIZE:
                 return done
