@@ -5,7 +5,9 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/shm.h>
+#include <sys/random.h>
 #include <sys/stat.h>
+#include <sys/time.h>
 
 #define PAGE 4096ul
 #define RW (PROT_READ | PROT_WRITE)
@@ -51,6 +53,31 @@ static void allocations(void)
     VALUE(fallocate(file, 0, PAGE, 6 * PAGE));
     VALUE(blocks(file));
     VALUE(lseek(file, 0, SEEK_END));
+    close(file);
+}
+
+static void on_alarm(int number)
+{
+    (void)number;
+}
+
+/* Random bytes take long, so a signal ends that; what fits of them is given. */
+static void random_bytes(void)
+{
+    unsigned long much = 1ul << 30;
+    char *area = mmap(NULL, much, RW, ANON | MAP_NORESERVE, -1, 0);
+    int file = open("/dev/urandom", O_RDONLY);
+    signal(SIGALRM, on_alarm);
+    for (int way = 0; way < 2; way++) {
+        struct itimerval soon = {{0, 0}, {0, 50000}};
+        setitimer(ITIMER_REAL, &soon, NULL);
+        long given = way ? getrandom(area, much, 0) : read(file, area, much);
+        VALUE(given > 0 && given < (long)much);
+    }
+    munmap(area + 2 * PAGE, much - 2 * PAGE);
+    VALUE(getrandom(area + 2 * PAGE - 300, 1000, 0));
+    VALUE(read(file, area + 2 * PAGE - 3, 1000));
+    VALUE(getrandom(area + 2 * PAGE, 1000, 0));
     close(file);
 }
 
@@ -229,6 +256,7 @@ int main(int count, char **words)
     sigaction(SIGSEGV, &action, NULL);
     holes();
     allocations();
+    random_bytes();
     halves(words[0]);
     segments();
     zeros();

@@ -5,11 +5,10 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final
 
-from krait.kernel.drivers import random
 from krait.kernel.errno import EINVAL
-from krait.kernel.lang import Array, Errno, UserSlice, inline, syscall, u8, u32, u64
+from krait.kernel.fs.dev.memory_devices import read_random
+from krait.kernel.lang import Errno, UserSlice, syscall, u8, u32, u64
 
-CHUNK: Final = 256
 READ_LIMIT: Final = 0x7FFFF000
 
 
@@ -28,12 +27,4 @@ def getrandom(into: UserSlice[u8], flags: RandomFlags) -> u64:
         raise Errno(EINVAL)
     if RandomFlags.RANDOM in flags and RandomFlags.INSECURE in flags:
         raise Errno(EINVAL)
-    length = min(into.length, u64(READ_LIMIT))
-    scratch: Array[u8] = inline(CHUNK)
-    done: u64 = 0
-    while done < length:
-        count = min(length - done, u64(CHUNK))
-        random.fill(scratch.part(0, count))
-        into.part(done, done + count).copy_out(scratch.part(0, count))
-        done += count
-    return length
+    return read_random(into.part(0, min(into.length, u64(READ_LIMIT))))

@@ -22,12 +22,16 @@ from krait.kernel.lang import (
     i32,
     i64,
     inline,
+    sleeps,
     u8,
     u32,
     u64,
     usize,
 )
 from krait.kernel.mm import frames
+from krait.kernel.sched.cpu import need_resched
+from krait.kernel.sched.scheduler import preempt
+from krait.kernel.sched.thread import current
 
 MEMORY_MAJOR: Final = 1
 RNDGETENTCNT: Final = 0x80045200  # random(4)
@@ -108,20 +112,7 @@ class RandomFile(NullFile):
 
     def read(self, into: UserSlice[u8]) -> usize:
         """Fill with random bytes."""
-        chunk: Array[u8] = inline(CHUNK)
-        done: u64 = 0
-        while done < into.length:
-            count = min(u64(CHUNK), into.length - done)
-            part = chunk.part(u64(0), count)
-            random.fill(part)
-            try:
-                into.part(done, done + count).copy_out(part)
-            except Errno:
-                if done == 0:
-                    raise
-                break
-            done += count
-        return done
+        return read_random(into)
 
     def async_notices(self, index: u32) -> AsyncNotices | None:
         """Take O_ASYNC."""
@@ -137,6 +128,34 @@ class RandomFile(NullFile):
             raise Errno(ENOTTY)
         UserPointer[i32](argument).store(i32(ENTROPY_BITS))
         return i64(0)
+
+
+@sleeps
+def read_random(into: UserSlice[u8]) -> u64:
+    """Fill with random bytes, of which many take long: a signal ends that early (random(4)).
+
+    Raises EFAULT if nothing was copied.
+    """
+    chunk: Array[u8] = inline(CHUNK)
+    done: u64 = 0
+    while done < into.length:
+        left = u64(PAGE_SIZE) - ((into.address + done) & (PAGE_SIZE - 1))
+        count = min(min(u64(CHUNK), left), into.length - done)
+        part = chunk.part(u64(0), count)
+        random.fill(part)
+        try:
+            into.part(done, done + count).copy_out(part)
+        except Errno:
+            if done == 0:
+                raise
+            break
+        done += count
+        if count == left:
+            if need_resched():
+                preempt()
+            if current().interrupt_pending:
+                break
+    return done
 
 
 def open_memory_device(vnode: Vnode, flags: u32, dentry: Dentry) -> File:
