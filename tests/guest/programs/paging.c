@@ -104,6 +104,11 @@ static void halves(const char *self)
     VALUE(pread(file, two_pages(-1) + 2 * PAGE, 1, 0));
     VALUE(pread(image, two_pages(-1) + PAGE + 2048, 4096, 0));
     VALUE(read(zero, two_pages(-1) + PAGE + 2048, 4096));
+    int ends[2];
+    VALUE(pipe2(ends, O_NONBLOCK));
+    VALUE(write(ends[1], two_pages(-1) + 2 * PAGE - 10, 20));
+    VALUE(write(ends[1], two_pages(image) + PAGE - 10, 20));
+    VALUE(read(ends[0], two_pages(-1), 2 * PAGE));
     close(zero);
     close(file);
     close(image);

@@ -191,7 +191,7 @@ class Pipe(Counted):
                     return written
             if added == 0:
                 try:
-                    rest.part(0, 1).fault_in()
+                    rest.part(0, min(rest.length, u64(PIPE_BUF))).fault_in()
                 except Errno:
                     if written == 0:
                         raise
@@ -243,10 +243,7 @@ class Pipe(Counted):
                     if self.readers == 0:
                         raise Errno(EPIPE)
                     added = self._add(packet)
-                    if added < packet.length:
-                        self.count -= added
-                        added = 0
-                    else:
+                    if added != 0:
                         packets.append(u32(added))
             except Errno:
                 if written == 0:
@@ -359,7 +356,10 @@ class Pipe(Counted):
         return done
 
     def _add(self, data: UserSlice[u8]) -> u64:
-        """Copy in at the back, in at most two pieces; 0 when the program's memory is not there."""
+        """Copy in at the back, in at most two pieces.
+
+        0 when the program's memory is not there, also a part of it where nothing may come between.
+        """
         ring = self._storage()
         done: u64 = 0
         while done < data.length and self.count + self.held < self.capacity:
@@ -372,6 +372,9 @@ class Pipe(Counted):
             self.count += copied
             done += copied
             if copied < piece:
+                if data.length <= PIPE_BUF:
+                    self.count -= done
+                    done = 0
                 break
         return done
 
