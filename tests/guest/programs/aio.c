@@ -98,6 +98,41 @@ static void several(char *self)
     execl(self, "again", number, NULL);
 }
 
+/* Eventfds that are told of each other's completions, in a ring, and of their own. */
+static void told_of_each_other(void)
+{
+    enum { MANY = 300 };
+    static struct iocb requests[MANY];
+    static struct io_event events[MANY];
+    aio_context_t contexts[3] = { 0 };
+    int ends[MANY], counted = 0;
+    uint64_t n;
+    for (int i = 0; i < MANY; i++)
+        ends[i] = eventfd(0, EFD_NONBLOCK);
+    for (int i = 0; i < 3; i++)
+        syscall(SYS_io_setup, MANY, &contexts[i]);
+    for (int i = 0; i < MANY; i++) {
+        struct iocb *r = &requests[i];
+        *r = (struct iocb){ .aio_lio_opcode = IOCB_CMD_POLL, .aio_fildes = ends[i], .aio_buf = POLLIN, .aio_flags = IOCB_FLAG_RESFD,
+                            .aio_resfd = ends[i == MANY - 2 ? 0 : i == MANY - 1 ? i : i + 1] };
+        syscall(SYS_io_submit, contexts[i % 3], 1L, &r);
+    }
+    n = 1;
+    VALUE(write(ends[0], &n, 8));
+    VALUE(write(ends[MANY - 1], &n, 8));
+    for (int i = 0; i < 3; i++)
+        VALUE(syscall(SYS_io_getevents, contexts[i], MANY / 3L, (long)MANY, events, NULL));
+    for (int tries = 0; tries < 1000 && counted < MANY + 2; tries++, usleep(1000))
+        for (int i = 0; i < MANY; i++)
+            if (read(ends[i], &n, 8) == 8)
+                counted += n;
+    printf("told %d times\n", counted);
+    for (int i = 0; i < 3; i++)
+        syscall(SYS_io_destroy, contexts[i]);
+    for (int i = 0; i < MANY; i++)
+        close(ends[i]);
+}
+
 static int second(int end)
 {
     signal(SIGPIPE, SIG_IGN);
@@ -170,6 +205,7 @@ int main(int count, char **arguments)
     struct { void *mask; long size; } with = { NULL, 8 };
     VALUE(syscall(SYS_io_pgetevents, context, 0L, 1L, &event, &none, &with));
     counted();
+    told_of_each_other();
     VALUE(syscall(SYS_io_destroy, context));
     VALUE(syscall(SYS_io_destroy, context));
     unlink("/tmp/krait-aio");

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
+from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
 from krait.kernel.fs.poll import READABLE, WRITABLE
@@ -45,6 +46,34 @@ class Settling(Struct):
 settling = Settling()
 
 
+class Wakings(Struct):
+    """Event files whose waiters are to be woken, one after the other.
+
+    A waiter may be a request of AIO that tells the next event file, or this one again: a call
+    within the call would go as deep as a program likes.
+    """
+
+    first: EventFile | None = None
+    busy: bool = False
+
+    def add(self, file: EventFile) -> None:
+        """Wake who waits for `file`, now or when those before it have been."""
+        with interrupts_off():
+            file.next_waking = self.first
+            self.first = file
+            if self.busy:
+                return
+            self.busy = True
+            while (each := self.first) is not None:
+                self.first = each.next_waking
+                each.next_waking = None
+                each.changed.wake_all()
+            self.busy = False
+
+
+wakings = Wakings()
+
+
 class EventFile(File):
     """An eventfd; `semaphore` is 1 when a read takes one."""
 
@@ -54,6 +83,8 @@ class EventFile(File):
     semaphore: bool = False
     unsettled: bool = False
     """Something may be to be counted: whoever wants to know the counter asks."""
+    next_waking: EventFile | None = None
+    """In the list of those whose waiters are to be woken."""
 
     def anonymous_name(self) -> Text:
         """Return what /proc/self/fd shows."""
@@ -67,9 +98,13 @@ class EventFile(File):
         self.changed.wake_all()
 
     def ask(self) -> None:
-        """Something may be to be counted, perhaps an interrupt has found; who waits asks."""
-        self.unsettled = True
-        self.changed.wake_all()
+        """Something may be to be counted, perhaps an interrupt has found; who waits asks.
+
+        Who was woken and has not asked yet need not be woken again.
+        """
+        if not self.unsettled:
+            self.unsettled = True
+            wakings.add(self)
 
     def settle(self) -> None:
         """Count what is to be counted."""

@@ -221,6 +221,9 @@ class AioContexts(Struct):
 
     first: AioContext | None = None
     total: u32 = 0
+    looking: bool = False
+    again: bool = False
+    """Asked for while `look` was at work: a file that it asks may be an eventfd that is told."""
 
     def find(self, number: u64) -> AioContext:
         """Find a context; EINVAL."""
@@ -250,11 +253,18 @@ class AioContexts(Struct):
 
     def look(self) -> None:
         """Complete what is ready, for who asks an eventfd that is told of it."""
-        each = self.first
-        while each is not None:
-            if each.fired:
-                each.look()
-            each = each.following
+        self.again = True
+        if self.looking:
+            return
+        self.looking = True
+        while self.again:
+            self.again = False
+            each = self.first
+            while each is not None:
+                if each.fired:
+                    each.look()
+                each = each.following
+        self.looking = False
 
     def end_all(self) -> None:
         """Another program begins: what waits is cancelled (exit_aio of Linux)."""
