@@ -52,6 +52,8 @@ def test_report_of_a_fault(build_program: Callable[..., str]) -> None:
     assert "  rip " in fault
     assert "r-x " + program in fault
     assert "[stack]" in fault
+    timer = run_in_guest([program, "timer"], b"", ENVIRONMENT).errors.decode()
+    assert "  timer 0 of timer_create(2) sent it\n" in timer
     quiet = run_in_guest([program, "terminate"], b"", ENVIRONMENT).errors.decode()
     assert "killed by" not in quiet
 

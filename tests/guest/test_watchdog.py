@@ -26,6 +26,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("deaf", 1, "CPU 0 has been in the kernel for 6 s", {"spin"}),
         ("spin", 2, "CPU 0 has been in the kernel for 6 s", {"spin"}),
+        ("handler", 1, "CPU 0 has been in the kernel for 6 s", {"spin", "spin_interrupted"}),
         ("other", 3, "CPU 2 has been in the kernel for 6 s", {"spin", "rest"}),
         ("lost", 2, "has waited for the kernel lock for 6 s, and no CPU has it", {"rest"}),
         ("panic", 4, "gives up", {"panic_together"}),
@@ -34,7 +35,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kernel_that_stands_still(
     run_krait: Run, kernel: Path, how: str, cpus: int, message: str, places: set[str]
 ) -> None:
-    """With interrupts on and off, on another CPU, with its lock lost, in three panics at once."""
+    """With interrupts on and off, in a handler, on another CPU, with its lock lost, in three panics at once."""
     words = ("--kernel", str(kernel), "--kernel-args", f"watchdog=2 how={how}")
     done = run_krait("run", "-c", str(cpus), *words, "--", "/bin/true")
     last = done.stderr.splitlines()[-1]

@@ -24,9 +24,10 @@ from krait.kernel.lang import (
 )
 from krait.kernel.mm import kernel_stack
 from krait.kernel.protocol.word_reader import WordReader
-from krait.kernel.sched import clock, entitlement, kernel_lock, thread_life
+from krait.kernel.sched import clock, entitlement, kernel_lock, thread_life, timer
 from krait.kernel.sched.cpu import bit_of, cpus
 from krait.kernel.sched.sleep import sleep_until
+from krait.kernel.sched.timer_queue import Timer
 from tests.guest.kernels import no_programs, starting
 
 unsafe: Final = True
@@ -72,6 +73,9 @@ def stand_still(how: Text) -> None:
         spin(u64(0))
     elif how.equals(text(b"deaf")):
         deaf_spin(u64(0))
+    elif how.equals(text(b"handler")):
+        timer.arm(Timer(), clock.monotonic_ns() + MILLISECOND, spin_in_handler)
+        spin_interrupted()
     elif how.equals(text(b"other")):
         start_on(cpus.count - 1, deaf_spin)
         rest()
@@ -111,6 +115,17 @@ def spin(_argument: u64) -> None:
     """
     while shared.ready.load() < 1000:
         pass
+
+
+def spin_interrupted() -> None:
+    """Go round until an interrupt comes that does so."""
+    while shared.ready.load() < 1000:
+        pass
+
+
+def spin_in_handler(_late: Timer) -> None:
+    """Keep the CPU from what it was doing."""
+    spin(u64(0))
 
 
 def deaf_spin(argument: u64) -> None:

@@ -1,19 +1,26 @@
 """The call chain of kernel code that was interrupted anywhere, for reports.
 
-A function that calls nobody may have no frame; interrupted there, it hides its caller.
+A function that calls nobody may have no frame; interrupted there, it hides its caller. What an
+interrupt or a fault has interrupted in turn is told by the TrapFrame above the handler's frame.
 
 Unsafe: frames are read from the stack by address. Invariant: a frame is read only if it is in the
 kernel's half, and lies within `STACK_SPAN` above the one before, below the end of the stack where
-that is known; so the walk stays on a stack.
+that is known, and a TrapFrame only above a return address of `trap` or `interrupt` (traps.S), which
+have made it; so the walk stays on a stack.
 """
 
 from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.arch.x86_64.image_layout import is_kernel_code
+from krait.kernel.arch.x86_64.image_layout import (
+    is_in_traps,
+    is_kernel_code,
+    is_leaving_trap,
+)
 from krait.kernel.arch.x86_64.layout import DIRECT_MAP
-from krait.kernel.lang import load, log, u64
+from krait.kernel.arch.x86_64.trap_frame import TrapFrame
+from krait.kernel.lang import at, load, log, u64
 
 unsafe: Final = True
 
@@ -31,9 +38,30 @@ def log_frames(frame: u64) -> None:
             return
         log("  at 0x{:x}", address)
         above = load(u64, frame)
+        if is_in_traps(address):
+            above = interrupted_frame(frame + 16)
         if above <= frame or above - frame > STACK_SPAN:
             return
         frame = above
+
+
+def log_frames_of(place: TrapFrame) -> None:
+    """Log where kernel code was interrupted, and its callers."""
+    log("  at 0x{:x}", place.rip)
+    frame = place.rbp
+    if is_leaving_trap(place.rip):
+        frame = interrupted_frame(place.rsp)
+    log_frames(frame)
+
+
+def interrupted_frame(place: u64) -> u64:
+    """Log what the TrapFrame at `place` has interrupted; give its frame, 0 if it was a program."""
+    interrupted = at(TrapFrame, place)
+    if not is_kernel_code(interrupted.rip):
+        return 0
+    log("interrupted")
+    log("  at 0x{:x}", interrupted.rip)
+    return interrupted.rbp
 
 
 def log_call(frame: u64) -> None:

@@ -20,7 +20,7 @@ from typing import Final, NoReturn
 from krait.kernel.arch.x86_64.cpu import disable_interrupts, read_cr2, read_frame_pointer
 from krait.kernel.arch.x86_64.trap_frame import TrapFrame
 from krait.kernel.drivers.debug_port import emit
-from krait.kernel.drivers.kernel_frames import log_call, log_frames
+from krait.kernel.drivers.kernel_frames import log_call, log_frames, log_frames_of
 from krait.kernel.drivers.log import kernel_log
 from krait.kernel.drivers.outcome import stop_machine
 from krait.kernel.drivers.stopped_cpus import become_owner, log_others, log_own_place, stop_others
@@ -114,8 +114,7 @@ def log_place(frame: TrapFrame) -> None:
     """Log where kernel code was interrupted: its registers and its callers."""
     log_own_place()
     log_registers(frame)
-    log("  at 0x{:x}", frame.rip)
-    log_frames(frame.rbp)
+    log_frames_of(frame)
 
 
 def log_registers(frame: TrapFrame) -> None:

@@ -30,6 +30,7 @@ from krait.kernel.linux.signals import (
     FPE_INTDIV,
     SEGV_MAPERR,
     SI_KERNEL,
+    SI_TIMER,
     SI_USER,
     SIGABRT,
     SIGBUS,
@@ -88,6 +89,9 @@ def report(task: Task, frame: TrapFrame, info: SignalInfo, error_code: u64) -> N
 
 def log_reason(info: SignalInfo, error_code: u64) -> None:
     """Say what the program did, or who sent the signal."""
+    if info.code == SI_TIMER:
+        log("  timer {} of timer_create(2) sent it", u32.truncate(info.word0))
+        return
     if info.code <= SI_USER:
         log("  it was sent by process {}", u32.truncate(info.word0))
         return

@@ -19,6 +19,16 @@ def is_kernel_code(address: u64) -> bool:
     return symbol_address("krait_code_start") <= address < symbol_address("krait_code_end")
 
 
+def is_in_traps(address: u64) -> bool:
+    """Say whether a handler with this return address was called with a TrapFrame right above."""
+    return symbol_address("krait_trap_entry") <= address <= symbol_address("krait_trap_return")
+
+
+def is_leaving_trap(address: u64) -> bool:
+    """Say whether the stack pointer of code at this address is that of a TrapFrame."""
+    return symbol_address("krait_trap_return") <= address < symbol_address("krait_trap_restore")
+
+
 def is_halted_at(address: u64) -> bool:
     """Say whether a CPU that an interrupt finds here was halted because nobody could run."""
     return address == symbol_address("krait_halted")

@@ -116,6 +116,8 @@
 
     .section .text.krait.hot, "ax"
     .balign 16
+    .globl krait_trap_entry
+krait_trap_entry:
 trap:
     move_to_kernel_stack
     take_kernel_lock
@@ -133,6 +135,8 @@ interrupt:
     call krait_interrupt
 
     /* %rsp is a TrapFrame on the kernel stack. */
+    .globl krait_trap_return
+krait_trap_return:
 trap_return:
     cli
     cmpq $krait_code_start, FRAME_RIP(%rsp)
@@ -141,6 +145,8 @@ trap_return:
     jae krait_return_to_program
     testl %ebx, %ebx
     je return_without_lock
+    .globl krait_trap_restore
+krait_trap_restore:
 restore:
     pop_registers
     addq $16, %rsp
