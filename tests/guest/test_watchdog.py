@@ -35,7 +35,7 @@ def kernel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_kernel_that_stands_still(
     run_krait: Run, kernel: Path, how: str, cpus: int, message: str, places: set[str]
 ) -> None:
-    """With interrupts on and off, in a handler, on another CPU, with its lock lost, in three panics at once."""
+    """Interrupts on or off, in a handler, on another CPU, its lock lost, three panics at once."""
     words = ("--kernel", str(kernel), "--kernel-args", f"watchdog=2 how={how}")
     done = run_krait("run", "-c", str(cpus), *words, "--", "/bin/true")
     last = done.stderr.splitlines()[-1]
