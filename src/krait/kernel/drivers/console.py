@@ -6,8 +6,9 @@ device has a second port. Which console is which is a matter of order
 
 Output is copied into pages of the driver's and offered; QEMU mostly takes it within the
 notification, so that nothing is waited for. When the host is slow, all pages are on their way and
-the writer sleeps. What is still on its way at the end of the run is waited for by `flush`. When the
-host says that its reader has gone, nobody waits any more, and the program's writes give EPIPE.
+the writer sleeps; a signal or O_NONBLOCK ends a program's wait, as one for a pipe. What is still on
+its way at the end of the run is waited for by `flush`. When the host says that its reader has gone,
+nobody waits any more, and the program's writes give EPIPE.
 
 Input stays in the pages that the device filled until somebody takes it: only then does the device
 get the page back, so that a program that does not read holds the host back, as a pipe does.
@@ -25,7 +26,7 @@ from krait.kernel.drivers.outcome import ending
 from krait.kernel.drivers.serial import serial_port
 from krait.kernel.drivers.virtio import bus, queue
 from krait.kernel.drivers.virtio.queue import Queue
-from krait.kernel.errno import EPIPE
+from krait.kernel.errno import EAGAIN, EPIPE
 from krait.kernel.lang import (
     Array,
     Counted,
@@ -52,7 +53,7 @@ from krait.kernel.sched.clock import monotonic_ns
 from krait.kernel.sched.mutex import Mutex
 from krait.kernel.sched.sleep import sleep_until
 from krait.kernel.sched.spin_lock import SpinLock
-from krait.kernel.sched.wait_queue import WaitQueue
+from krait.kernel.sched.wait_queue import FOREVER, WaitQueue
 
 CONSOLES: Final = 3
 
@@ -98,13 +99,41 @@ class ConsoleDevice(Counted):
             self._write(data)
 
     @sleeps
-    def write_user(self, data: UserSlice[u8]) -> usize:
+    def write_user(self, data: UserSlice[u8], *, nonblocking: bool) -> usize:
         """Send bytes of the program's; gives how many.
 
-        Raises EFAULT if none could be read, EPIPE if nobody reads.
+        Raises EFAULT if none could be read, EPIPE if nobody reads, EAGAIN, EINTR.
         """
+        self.await_room(nonblocking=nonblocking)  # or it would wait for who waits
         with self.writing:
-            return self._write_user(data)
+            return self._write_user(data, nonblocking=nonblocking)
+
+    @sleeps
+    def await_room(self, *, nonblocking: bool) -> None:
+        """Sleep while a write would have to wait for the host; EAGAIN, EINTR."""
+        while not self.has_room():
+            if nonblocking:
+                raise Errno(EAGAIN)
+            with self.lock:
+                if not self._has_page():
+                    self.drained.wait_spin_until(self.lock, FOREVER)
+
+    def has_room(self) -> bool:
+        """Say whether a write would not wait; if not, `drained` is woken when it would not.
+
+        Takes nothing back from the device: a page may be the one that is being filled.
+        """
+        if self._has_page():
+            return True
+        self._want_interrupts()
+        if not self.interrupts:
+            return True  # nobody would say when there is
+        self.transmit.interrupt_wanted(True)
+        return self._has_page()
+
+    def _has_page(self) -> bool:
+        """Say whether a page is free, or would be if the device's were taken back."""
+        return self.transmit.free_count != 0 or self.transmit.has_used() or self.takes_nothing()
 
     def _write(self, data: Slice[u8]) -> None:
         """Copy into page after page."""
@@ -118,10 +147,16 @@ class ConsoleDevice(Counted):
             done += count
             self._send(u32(count), done == data.length)
 
-    def _write_user(self, data: UserSlice[u8]) -> usize:
+    def _write_user(self, data: UserSlice[u8], *, nonblocking: bool) -> usize:
         """Copy from the program into page after page."""
         done: usize = 0
         while done < data.length:
+            try:
+                self.await_room(nonblocking=nonblocking)
+            except Errno:
+                if done == 0:
+                    raise
+                return done
             room = self._next_page()
             if room.length == 0:
                 return self._unsent(done, data.length)
@@ -352,6 +387,13 @@ def write(console: Console, data: Slice[u8]) -> None:
         serial_port.write(data)
     else:
         device.write(data)
+
+
+@sleeps
+def await_room(console: Console, *, nonblocking: bool) -> None:
+    """Sleep while a write to a console would have to wait for the host; EAGAIN, EINTR."""
+    if (device := get(console)) is not None:
+        device.await_room(nonblocking=nonblocking)
 
 
 @sleeps

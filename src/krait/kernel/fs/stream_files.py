@@ -40,7 +40,7 @@ class OutputFile(File):
         """Send to the host, which may be slow to take it."""
         device = console.get(self.console)
         if device is not None:
-            return device.write_user(data)
+            return device.write_user(data, nonblocking=self.is_nonblocking)
         chunk: Array[u8] = inline(CHUNK)
         count = min(data.length, u64(CHUNK))
         part = chunk.part(u64(0), count)
@@ -53,13 +53,14 @@ class OutputFile(File):
         raise Errno(EBADF)
 
     def poll(self, table: PollTable | None) -> u32:
-        """Writing is always possible, if not always at once; an error where nobody reads."""
+        """Writable while the host keeps up; an error where nobody reads."""
         device = console.get(self.console)
         if device is None:
             return WRITABLE
         if table is not None:
             table.add(device.drained)
-        return WRITABLE | POLLERR if device.has_no_reader else WRITABLE
+        events = WRITABLE if device.has_room() else u32(0)
+        return events | POLLERR if device.has_no_reader else events
 
     def control(self, command: u32, argument: u64) -> i64:
         """Refuse: this is no terminal."""

@@ -12,7 +12,7 @@ from typing import Final
 
 from krait.kernel.drivers import console, control
 from krait.kernel.drivers.standard_input import standard_input
-from krait.kernel.errno import EAGAIN, EINTR
+from krait.kernel.errno import EAGAIN
 from krait.kernel.fs.async_notices import AsyncNotices, Reason
 from krait.kernel.fs.tty.line_discipline import RING, LineDiscipline
 from krait.kernel.fs.tty.termios import VMIN, VTIME
@@ -133,19 +133,37 @@ class Terminal(Struct):
                 if minimum == 0 and tenths == 0:
                     return u64(0)
                 before = self.discipline.head
+                if tenths != 0 and minimum != 0 and deadline == FOREVER:
+                    if self.discipline.waiting() != 0:  # it counts from the first byte on
+                        deadline = clock.monotonic_ns() + tenths * TENTH_OF_SECOND_NS
                 if not standard_input.arrival().wait_spin_until(self.lock, deadline):
                     self.pump()
                     return self.discipline.take(into)
                 if tenths != 0 and minimum != 0 and self.discipline.head != before:
                     deadline = clock.monotonic_ns() + tenths * TENTH_OF_SECOND_NS
 
-    def wait_until_started(self) -> None:
-        """Wait while output is stopped (Ctrl-S); raises EINTR."""
+    def take_rest(self, into: Slice[u8]) -> u64:
+        """Take more of the line, or of raw input, that a read has begun to take; 0 at its end."""
+        with self.lock:
+            discipline = self.discipline
+            if discipline.is_canonical and discipline.is_end(discipline.tail - 1):
+                return u64(0)
+            return discipline.take(into)
+
+    def wait_until_started(self, *, nonblocking: bool) -> None:
+        """Wait while output is stopped (Ctrl-S); raises EAGAIN, EINTR."""
+        if self.discipline.stopped:
+            self.start()  # what goes on may be a key
         with self.lock:
             while self.discipline.stopped:
-                if not standard_input.arrival().wait_spin_until(self.lock, FOREVER):
-                    raise Errno(EINTR)
+                if nonblocking:
+                    raise Errno(EAGAIN)
+                standard_input.arrival().wait_spin_until(self.lock, FOREVER)
                 self.pump()
+
+    def changed(self) -> None:
+        """Let those who wait look again: settings or the flow of output have changed."""
+        standard_input.arrival().wake_all()
 
 
 terminal = Terminal()

@@ -13,7 +13,15 @@ from krait.kernel.fs.poll import POLLHUP, PollTable
 from krait.kernel.fs.tty import ioctls
 from krait.kernel.fs.tty.line_discipline import LineDiscipline
 from krait.kernel.fs.tty.terminal import terminal
-from krait.kernel.fs.tty.termios import FIRST_SPEED, VMIN, Termios, Termios2, WindowSize
+from krait.kernel.fs.tty.termios import (
+    FIRST_SPEED,
+    VMIN,
+    VTIME,
+    Input,
+    Termios,
+    Termios2,
+    WindowSize,
+)
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -49,7 +57,12 @@ class TerminalFile(File):
         part = room.part(u64(0), min(into.length, u64(INPUT_ROOM)))
         count = terminal.read(part, nonblocking=self.is_nonblocking)
         into.part(u64(0), count).copy_out(part.part(u64(0), count))
-        return count
+        done = count
+        while count == INPUT_ROOM and done < into.length:
+            count = terminal.take_rest(room.part(u64(0), min(into.length - done, count)))
+            into.part(done, done + count).copy_out(room.part(u64(0), count))
+            done += count
+        return done
 
     def write(self, data: UserSlice[u8]) -> usize:
         """Write with output processing."""
@@ -61,7 +74,8 @@ class TerminalFile(File):
             count = min(data.length - done, u64(OUTPUT_CHUNK))
             part = chunk.part(u64(0), count)
             try:
-                terminal.wait_until_started()
+                terminal.wait_until_started(nonblocking=self.is_nonblocking)
+                console.await_room(self.console, nonblocking=self.is_nonblocking)
                 data.part(done, done + count).copy_in(part)
             except Errno:
                 if done == 0:
@@ -80,18 +94,31 @@ class TerminalFile(File):
         raise Errno(ESPIPE)
 
     def poll(self, table: PollTable | None) -> u32:
-        """Tell whether a read would not wait; writing is always possible."""
+        """Tell whether a read or a write would not wait."""
         terminal.start()
+        device = console.get(self.console)
         if table is not None:
             table.add(standard_input.arrival())
-        events = WRITABLE
+            if device is not None:
+                table.add(device.drained)
+        discipline = terminal.discipline
+        events: u32 = 0
         with terminal.lock:
             terminal.pump()
-            if terminal.discipline.readable(u64(terminal.discipline.characters[VMIN])):
+            least: u64 = (
+                1  # with a limit of time a read gives what there is (n_tty, input_available_p)
+            )
+            if discipline.characters[VTIME] == 0:
+                least = u64(discipline.characters[VMIN])
+            if discipline.readable(least):
                 events |= READABLE
+            if not discipline.stopped:
+                events |= WRITABLE
             if standard_input.is_readable() and standard_input.ended:
                 events |= READABLE | POLLHUP
         terminal.flush_echo()
+        if device is not None and not device.has_room():
+            events &= ~WRITABLE
         return events
 
     def async_notices(self, index: u32) -> AsyncNotices | None:
@@ -199,6 +226,8 @@ class TerminalFile(File):
         with terminal.lock:
             terminal.pump()
             was_canonical = discipline.is_canonical
+            if discipline.has_input(Input.IXON) and settings.input_flags & u32(Input.IXON) == 0:
+                discipline.stopped = False
             discipline.input_flags = settings.input_flags
             discipline.output_flags = settings.output_flags
             discipline.control_flags = settings.control_flags
@@ -207,6 +236,7 @@ class TerminalFile(File):
             if flush:
                 discipline.flush_input()
             discipline.mode_changed(was_canonical)
+        terminal.changed()
 
     def set_window(self, argument: u64) -> None:
         """TIOCSWINSZ: tells the foreground group when the size is another."""
@@ -235,3 +265,4 @@ class TerminalFile(File):
             raise Errno(EINVAL)
         if argument < 2:
             discipline.stopped = argument == 0
+            terminal.changed()
