@@ -66,7 +66,8 @@ class BlockDevice(Counted):
     def start(self, request: BlockRequest) -> None:
         """Send a request off; sleeps while too many are under way.
 
-        Raises EINVAL beyond the end, EROFS, and EIO if the device is broken.
+        Raises EINVAL beyond the end, EROFS, and EIO if the device is broken or takes no request in
+        so many pieces.
         """
 
     @sleeps

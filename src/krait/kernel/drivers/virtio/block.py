@@ -92,6 +92,8 @@ class VirtioDisk(BlockDevice):
         if request.writes and self.read_only:
             raise Errno(EROFS)
         needed = run_count(request) + 2
+        if needed > self.requests.size:
+            raise Errno(EIO)
         with self.starting, self.lock:
             while self.requests.free_count < needed and not self.requests.broken:
                 self.room.wait_spin(self.lock)

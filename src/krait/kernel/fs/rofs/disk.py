@@ -81,7 +81,19 @@ class DiskSource(ImageSource):
         return self.cache.find(index) != NO_FRAME
 
     def fetch(self, index: u64) -> None:
-        """Wait for the request that brings a page, after starting it if need be."""
+        """Wait for the request that brings a page, after starting it if need be.
+
+        If it fails, the page is asked for alone: one sector that cannot be read fails a request.
+        """
+        try:
+            self.finish(self.request_for(index))
+        except Errno:
+            if self.cache.find(index) == NO_FRAME:
+                self.window = u64(1)
+                self.finish(self.start(index))
+
+    def request_for(self, index: u64) -> u64:
+        """Return the slot of the request that brings a page, which is started if need be."""
         slot = self.find_request(index)
         if slot == REQUESTS:
             scarce = frames.free() < frames.total() // SCARCE_SHARE
@@ -90,7 +102,7 @@ class DiskSource(ImageSource):
             slot = self.start(index)
             if following and self.expected < self.page_count:
                 self.start_ahead(self.expected)
-        self.finish(slot)
+        return slot
 
     def usual_window(self) -> u64:
         """Return how many pages to read at once while there is memory."""
@@ -155,7 +167,10 @@ class DiskSource(ImageSource):
         for slot in range(u64(REQUESTS)):
             if self.requests[slot] is None:
                 return slot
-        self.finish(u64(0))
+        try:
+            self.finish(u64(0))
+        except Errno:
+            return u64(0)  # what it was to bring is read again when somebody wants it
         return u64(0)
 
     def finish(self, slot: u64) -> None:
