@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import pytest
 
 from krait.image.fast_path import Request
-from krait.image.finders import go, lua, own_data, perl, php, ruby
+from krait.image.finders import go, lua, own_data, package_files, perl, php, ruby
 from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.launchers import behind_launcher
@@ -173,3 +174,80 @@ def test_a_large_folder_is_noted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         own_data.add_own_data("/usr/bin/program", manifest, {}, said)
         assert len(said) == notes
         assert (f"{tmp_path}/program/data" in dict(manifest.files())) == (notes == 0)
+
+
+STATUS = """Package: teller
+Status: install ok installed
+Depends: libc6 (>= 2.36), teller-stories (= 1.0) | other, wires
+Recommends: teller-doc
+
+Package: teller-stories
+Status: install ok installed
+Source: teller (1.0-2)
+
+Package: teller-doc
+Status: install ok installed
+Source: teller
+
+Package: wires
+Status: install ok installed
+"""
+
+
+def database(folder: Path, lists: dict[str, list[Path | str]]) -> None:
+    """Write a database of packages."""
+    (folder / "info").mkdir()
+    (folder / "status").write_text(STATUS)
+    for package, paths in lists.items():
+        text = "".join(f"{path}\n" for path in ["/.", *paths])
+        (folder / "info" / f"{package}.list").write_text(text)
+
+
+def test_a_package_brings_what_is_of_the_same_source(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder that only this package has is taken as it is; of a shared one, what is listed."""
+    own, shared = tmp_path / "own", tmp_path / "shared"
+    for path in (own / "listed", own / "deep" / "made", shared / "listed", shared / "foreign"):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("content")
+    database(
+        tmp_path,
+        {
+            "teller:amd64": ["/bin/env"],
+            "teller-stories": [own, own / "listed", shared / "listed"],
+            "teller-doc": [own, shared / "foreign"],
+            "wires": [shared / "foreign"],
+        },
+    )
+    monkeypatch.setattr(package_files, "DATABASE", str(tmp_path))
+    monkeypatch.setattr(package_files, "TAKEN", re.compile(str(tmp_path)))
+    monkeypatch.setattr(package_files, "PRIVATE", re.compile(f"{tmp_path}/[^/]+/"))
+    manifest, notes, libraries = Manifest(), list[str](), list[str]()
+    package_files.add_package_files("/usr/bin/env", manifest, notes, libraries.append)
+    files = [path for path, _ in manifest.files()]
+    assert sorted(files) == [
+        str(own / "deep" / "made"),
+        str(own / "listed"),
+        str(shared / "listed"),
+    ]
+    assert not notes
+    assert not libraries
+
+    monkeypatch.setattr(package_files, "FILES_MAX", 2)
+    manifest = Manifest()
+    package_files.add_package_files("/usr/bin/env", manifest, notes, libraries.append)
+    assert not list(manifest.files())
+    assert len(notes) == 1
+    assert notes[0].endswith(own_data.TOO_LARGE)
+
+
+def test_a_program_of_no_package_has_no_package_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder in (tmp_path, tmp_path / "absent"):
+        monkeypatch.setattr(package_files, "DATABASE", str(folder))
+        manifest, notes = Manifest(), list[str]()
+        package_files.add_package_files("/usr/bin/env", manifest, notes, notes.append)
+        assert not list(manifest.files())
+        assert not notes

@@ -26,6 +26,7 @@ from krait.image.finders import (
     lua,
     node,
     own_data,
+    package_files,
     perl,
     php,
     python,
@@ -87,6 +88,9 @@ class _Builder:
                 finder = _finder_named(self.request.finder)
             if finder is None:
                 go.add_go(path, self.manifest)
+                package_files.add_package_files(
+                    path, self.manifest, self.notes, lambda file: _add_named_elf(self, file)
+                )
             else:
                 shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
                 finder(self, path, elf, shell_words)
