@@ -91,6 +91,9 @@ AT: Final = flags_of(
         "AT_EMPTY_PATH": 0x1000,
     }
 )
+EFFECTIVE: Final = flags_of(
+    {"AT_SYMLINK_NOFOLLOW": 0x100, "AT_EACCESS": 0x200, "AT_EMPTY_PATH": 0x1000}
+)
 RANDOM: Final = flags_of({"GRND_NONBLOCK": 1, "GRND_RANDOM": 2, "GRND_INSECURE": 4})
 ACCESS: Final = choices_of(7, {"F_OK": 0}) + flags_of({"R_OK": 4, "W_OK": 2, "X_OK": 1})
 SEEK: Final = choices_of(
@@ -212,7 +215,7 @@ ARGUMENT_TABLES: Final[dict[tuple[str, int], list[FlagName]]] = {
     ("name_to_handle_at", 4): AT,
     ("open_by_handle_at", 2): OPEN,
     ("utimensat", 3): AT,
-    ("faccessat2", 3): AT,
+    ("faccessat2", 3): EFFECTIVE,
     ("getrandom", 2): RANDOM,
     ("access", 1): ACCESS,
     ("faccessat", 2): ACCESS,
