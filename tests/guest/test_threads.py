@@ -55,6 +55,14 @@ def test_last_threads_end_at_once(build_program: Callable[..., str]) -> None:
 
 
 @pytest.mark.guest
+def test_lock_of_a_thread_that_ends(build_program: Callable[..., str]) -> None:
+    """While its owner waits for a page, whoever takes the lock is its only owner."""
+    program = build_program("guest/programs/dying_owner.c", "-pthread", "-static")
+    there = run_in_guest([program], b"", ENVIRONMENT, ("--root", "disk"))
+    assert (there.output, there.errors, there.status) == (b"two owners: 0\n", b"", 0)
+
+
+@pytest.mark.guest
 def test_ten_thousand_threads(build_program: Callable[..., str]) -> None:
     """All alive at once, with lazily populated stacks: 80 GiB of them in 512 MiB."""
     program = build_program("guest/programs/thread_ends.c", "-pthread", "-static")

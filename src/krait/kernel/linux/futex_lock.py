@@ -106,7 +106,10 @@ def queue_up(task: Task, waiter: FutexWaiter, address: u64) -> bool:
 
 
 def take_if_free(task: Task, key: FutexKey, address: u64) -> bool:
-    """Write the task's id into a word that names no owner."""
+    """Write the task's id into a word that names no owner.
+
+    Some may wait all the same, for an owner that is just ending: they wait for this one then.
+    """
     found = user_words.read(address)
     while found != user_words.ABSENT:
         old = u32(found)
@@ -118,6 +121,8 @@ def take_if_free(task: Task, key: FutexKey, address: u64) -> bool:
             wanted |= WAITERS
         found = user_words.compare_swap(address, old, wanted)
         if found == u64(old):
+            if first is not None:
+                adopt_waiters(key, task)
             return True
     return False
 
@@ -244,8 +249,12 @@ def hand_over(waiter: FutexWaiter) -> None:
     key = waiter.key
     detach(waiter)
     futexes.release(waiter)
-    if task is None:
-        return
+    if task is not None:
+        adopt_waiters(key, task)
+
+
+def adopt_waiters(key: FutexKey, task: Task) -> None:
+    """Let those who wait for a lock wait for its new owner."""
     other = futexes.of(key).first
     while other is not None:
         if other.inherits and other.key.is_same(key):
