@@ -428,6 +428,7 @@ static void vectors(void)
 }
 
 static sigjmp_buf after_bad_frame;
+static void *bad_place;
 static void on_bad_frame(int signo, siginfo_t *info, void *context)
 {
     ucontext_t *u = context;
@@ -435,7 +436,7 @@ static void on_bad_frame(int signo, siginfo_t *info, void *context)
         printf("bad frame: code %d, address %p\n", info->si_code, info->si_addr);
         siglongjmp(after_bad_frame, 1);
     }
-    u->uc_mcontext.fpregs = (void *)64;
+    u->uc_mcontext.fpregs = bad_place;
 }
 
 /* A frame that cannot be taken back, or that finds no room, is a fault like another: its handler runs. */
@@ -447,8 +448,12 @@ static void bad_frames(void)
     action.sa_flags |= SA_ONSTACK;
     sigaction(SIGSEGV, &action, NULL);
     sigaltstack(&(stack_t){ .ss_sp = other, .ss_size = sizeof other }, NULL);
-    if (!sigsetjmp(after_bad_frame, 1))
-        raise(SIGUSR1);
+    void *places[] = { (void *)64, (void *)-64, (void *)-448, (void *)(1ul << 63), (void *)0x7fffffffefc0 };
+    for (int i = 0; i < sizeof places / sizeof places[0]; i++) {
+        bad_place = places[i];
+        if (!sigsetjmp(after_bad_frame, 1))
+            raise(SIGUSR1);
+    }
     mprotect((void *)(((uintptr_t)small + 4095) & -4096l), 4096, PROT_NONE);
     if (!sigsetjmp(after_bad_frame, 1))
         __asm__ volatile("mov %%rsp, %%rbx; mov %0, %%rsp\n mov $39, %%eax; syscall; mov %%eax, %%edi; mov $10, %%esi; mov $62, %%eax; syscall\n"

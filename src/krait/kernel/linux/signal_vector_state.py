@@ -122,7 +122,7 @@ def read_vector_state(task: Task, address: u64) -> None:
     if address & 63 != 0:
         raise Errno(EFAULT)
     software = SoftwareBytes()
-    pointer = UserPointer[SoftwareBytes](address + SOFTWARE_BYTES)
+    pointer = UserPointer[SoftwareBytes](address.checked_add(SOFTWARE_BYTES, EFAULT))
     pointer.copy_in(software)
     present: u64 = 3
     if is_extended(software, address, size):
