@@ -1,6 +1,6 @@
 /* Giving back what a seed has left behind, and counting what is missing then (word `clean`). */
 #include <dirent.h>
-#include <sys/statvfs.h>
+#include <sys/xattr.h>
 
 static void remove_all(int directory, const char *name)
 {
@@ -27,14 +27,36 @@ static void read_file(const char *name, char *text, unsigned size)
 static void unmount_all(void)
 {
     static char text[65536];
-    char *last = NULL, kind[100], where[1000];
+    char where[1000], last[1000];
     do {
-        last = NULL;
+        last[0] = 0;
         read_file("/proc/self/mounts", text, sizeof text);
         for (char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-            if (sscanf(line, "%99s %999s", kind, where) == 2 && strncmp(where, "/dev", 4) && strncmp(where, "/proc", 5) && !strncmp(line, "none ", 5))
-                last = line;
-    } while (last && sscanf(last, "%*s %999s", where) == 1 && !umount2(where, MNT_DETACH));
+            if (sscanf(line, "%*s %999s tmpfs", where) == 1 && !strncmp(where, "/tmp/", 5))
+                strcpy(last, where);
+    } while (last[0] && !umount2(last, MNT_DETACH));
+}
+
+static void forget_attributes(const char *name)
+{
+    lremovexattr(name, "user.a"), lremovexattr(name, "user.b"), lremovexattr(name, "trusted.x");
+}
+
+/* All sockets, whose names are random, and what stands where a device was; attributes of what stays. */
+static void remove_odd(const char *folder)
+{
+    DIR *list = opendir(folder);
+    struct stat s;
+    char name[400];
+    forget_attributes(folder);
+    for (struct dirent *each; list && (each = readdir(list));) {
+        sprintf(name, "%s/%s", folder, each->d_name), forget_attributes(name);
+        if (!fstatat(dirfd(list), each->d_name, &s, AT_SYMLINK_NOFOLLOW) && each->d_name[0] != '.'
+            && (S_ISSOCK(s.st_mode) || (!strcmp(folder, "/dev") && !S_ISCHR(s.st_mode) && !S_ISLNK(s.st_mode) && strcmp(each->d_name, "shm") && strcmp(each->d_name, "mqueue"))))
+            remove_all(dirfd(list), each->d_name);
+    }
+    if (list)
+        closedir(list);
 }
 
 static void give_back(void)
@@ -47,6 +69,8 @@ static void give_back(void)
     for (unsigned i = 0; i < COUNT(places); i++)
         for (unsigned k = 0; k < 14; k++)
             sprintf(name, "%s/%s", places[i], names[k]), remove_all(AT_FDCWD, name);
+    for (unsigned i = 0; i < COUNT(places); i++)
+        remove_odd(places[i]);
     remove_all(AT_FDCWD, "/tmp/over"), remove_all(AT_FDCWD, "/dev/shm/x");
     DIR *list = opendir("/tmp");
     for (struct dirent *each; list && (each = readdir(list));)
