@@ -65,3 +65,25 @@ def test_fewer_cpus_than_the_words_say(run_krait: Run) -> None:
     done = run_krait("run", *words, "--", "python3", "-c", COUNT.format(cpus=2))
     assert done.stderr == "there are 2 of 8 CPUs\n"
     assert (done.stdout, done.returncode) == ("2 2 2\n", 0)
+
+
+LONG = """
+import os, signal, threading, time
+signal.signal(signal.SIGUSR1, lambda *_: None)
+sink = os.open("/dev/null", os.O_WRONLY)
+for name in ("/dev/urandom", "/dev/zero"):
+    source, sent = os.open(name, os.O_RDONLY), []
+    send = lambda: sent.append(os.sendfile(sink, source, None, 0x7ffff000))
+    sender = threading.Thread(target=send)
+    sender.start()
+    time.sleep(0.1)
+    signal.pthread_kill(sender.ident, signal.SIGUSR1)
+    sender.join()
+    print(0 < sent[0] < 0x7ffff000)
+"""
+
+
+def test_long_work_lets_others_go_on(run_krait: Run) -> None:
+    """A call that would work for a minute ends when another CPU sends its thread a signal."""
+    done = run_krait("run", "-c", "2", "--", "/usr/bin/python3", "-c", LONG)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "True\nTrue\n", "")

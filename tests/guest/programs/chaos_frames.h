@@ -40,6 +40,7 @@ static void *false_vector_state(void)
 /* rt_sigreturn(2) to a frame that no signal has made. */
 static void false_return(void)
 {
+    scratch(64); /* the frame begins 8 bytes before */
     ucontext_t *u = scratch(sizeof *u);
     memset(u, 0, sizeof *u);
     greg_t *r = u->uc_mcontext.gregs;

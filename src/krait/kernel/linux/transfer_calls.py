@@ -22,6 +22,7 @@ from krait.kernel.linux.io_calls import broken_pipe
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.task import current_process
 from krait.kernel.mm.protection import MapFlags, Protection
+from krait.kernel.sched.long_work import let_others_go_on
 
 CHUNK: Final = 65536
 MOST_AT_ONCE: Final = 0x7FFFF000  # MAX_RW_COUNT
@@ -313,7 +314,7 @@ def move(
                 break
             raise
         done += given
-        if given < part.length:
+        if given < part.length or let_others_go_on():
             break
     return done
 

@@ -83,6 +83,20 @@ def drop() -> None:
     """Drop the lock, which this CPU holds; interrupts are off."""
 
 
+def lend() -> None:
+    """Let a CPU that is halted for the lock have it; interrupts are off."""
+    if waiters.halted.load() == 0:
+        return
+    lock = at(LockWord, symbol_address("krait_kernel_lock"))
+    drop()
+    for _ in range(u32(SPINS)):
+        if lock.word.load() != 0:
+            break
+        serve_flush()
+        pause()
+    take()
+
+
 @extern("krait_halt_for_service")
 def _halt_for_service() -> None: ...
 

@@ -29,9 +29,7 @@ from krait.kernel.lang import (
     usize,
 )
 from krait.kernel.mm import frames
-from krait.kernel.sched.cpu import need_resched
-from krait.kernel.sched.scheduler import preempt
-from krait.kernel.sched.thread import current
+from krait.kernel.sched.long_work import let_others_go_on
 
 MEMORY_MAJOR: Final = 1
 RNDGETENTCNT: Final = 0x80045200  # random(4)
@@ -80,6 +78,8 @@ class FullFile(NullFile):
                     raise
                 break
             done += count
+            if let_others_go_on():
+                break
         return done
 
     def write(self, data: UserSlice[u8]) -> usize:
@@ -150,11 +150,8 @@ def read_random(into: UserSlice[u8]) -> u64:
                 raise
             break
         done += count
-        if count == left:
-            if need_resched():
-                preempt()
-            if current().interrupt_pending:
-                break
+        if count == left and let_others_go_on():
+            break
     return done
 
 
