@@ -82,6 +82,16 @@ def test_pages_move_without_a_free_frame(build_program: Callable[..., str], tagg
 
 
 @pytest.mark.guest
+def test_locked_pages_stay(build_program: Callable[..., str], tagged: Path) -> None:
+    """Memory that is short takes pages of files and zeros back, but none that are locked."""
+    program = build_program("guest/programs/kept_pages.c", "-static")
+    switches = ("-m", "28M", "--root", "disk", "-v", f"{tagged}:/data")
+    words = [program, "/data/pages", str(TAGGED_PAGES)]
+    found = run_in_guest(words, b"", ENVIRONMENT, switches)
+    assert found.output == b"locked 0 0\nkept 512 512\nwaited 1\n", found.errors[-3000:]
+
+
+@pytest.mark.guest
 def test_memory_comes_back() -> None:
     found = run_in_guest(["/usr/bin/python3", "-c", LEAK_CHECK], b"", ENVIRONMENT, ("-m", "128M"))
     assert found.output == b"True\n", found.errors.decode()[-2000:]

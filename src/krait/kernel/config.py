@@ -20,7 +20,9 @@ class Config:
     net: bool = False  # networking
     disk: bool = True  # virtio-blk and the page cache behind it
     proc: bool = True  # /proc and /sys
-    ipc: bool = True  # sockets, queues, extended attributes and other calls beyond files and memory
+    ipc: bool = (
+        True  # sockets, queues, extended attributes, memory policies: beyond files and memory
+    )
     console: bool = True  # virtio-console ports
     look: bool = True  # answers to `krait ps` and the like
     profile: bool = True  # sampling, for `krait run --profile`

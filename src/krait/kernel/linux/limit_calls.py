@@ -133,7 +133,8 @@ def put_usage(usage: Usage, used_ns: u64, process: Process) -> None:
     usage.user_seconds = i64(used_ns // 1_000_000_000)
     usage.user_microseconds = i64(used_ns // NS_PER_MICROSECOND % MICROSECONDS)
     usage.resident_kib = i64(process.space.resident_peak * 4)
-    usage.minor_faults = i64(process.space.faults)
+    usage.minor_faults = i64(process.space.faults - process.space.faults_waited)
+    usage.major_faults = i64(process.space.faults_waited)
 
 
 @syscall("times")

@@ -131,6 +131,7 @@ def mlockall(flags: u32) -> None:
         raise Errno(EPERM)
     if flags & LOCK_CURRENT != 0:
         check_locked(process, space.total_bytes() - locked_bytes(space), ENOMEM)
+    space.has_locked = True
     kind = MapFlags.LOCKED if flags & LOCK_LATER == 0 else LOCK_FLAGS
     space.locks_future = kind if flags & LOCK_FUTURE != 0 else MapFlags(u32(0))
     if flags & LOCK_CURRENT != 0:
@@ -185,6 +186,7 @@ def lock_range(address: u64, length: u64, kind: MapFlags) -> None:
 def mark(space: AddressSpace, start: u64, end: u64, kind: MapFlags) -> None:
     """Lock or unlock a range up to its first hole; that raises ENOMEM."""
     with space.lock:
+        space.has_locked = True
         mapped = space.mapped_end(start, end)
         space.change_range(start, mapped, LOCK_FLAGS, kind)
     if mapped < end:

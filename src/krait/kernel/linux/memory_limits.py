@@ -42,8 +42,10 @@ def check_new(process: Process, address: u64, size: u64, bits: u32, flags: u32) 
     check_space(process, more)
     if is_data(Protection(bits), MapFlags(flags)):
         check_data(process, more)
-    if flags & u32(MapFlags.LOCKED) != 0 and not may_lock(process):
-        raise Errno(EPERM)
+    if flags & u32(MapFlags.LOCKED) != 0:
+        if not may_lock(process):
+            raise Errno(EPERM)
+        process.space.has_locked = True
     if flags & u32(MapFlags.LOCKED) != 0 or process.space.locks_future != MapFlags(u32(0)):
         check_locked(process, size, u32(EAGAIN))
 

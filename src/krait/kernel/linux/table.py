@@ -37,7 +37,6 @@ FAMILIES: Final = (
     "lock_calls",
     "memory_advice_calls",
     "memory_calls",
-    "memory_policy_calls",
     "open_calls",
     "peer_calls",
     "pidfd_calls",
@@ -54,6 +53,7 @@ FAMILIES: Final = (
 IPC_FAMILIES: Final = (
     "aio_calls",
     "handle_calls",
+    "memory_policy_calls",
     "message_calls",
     "mount_calls",
     "posix_queue_calls",

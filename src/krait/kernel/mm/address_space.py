@@ -64,8 +64,13 @@ class AddressSpace(PlacedSpace):
     resident_peak: u64 = 0
     faults: u64 = 0
     faults_waited: u64 = 0
+    """Those that waited for a disk."""
+    last_waited: u64 = 0
+    """The number of the last of them."""
     locks_future: MapFlags = MapFlags(u32(0))
     """LOCKED, and LOCK_ON_FAULT too, when mlockall(2) said so for mappings to come."""
+    has_locked: bool = False
+    """Whether anything was ever locked."""
 
     # --- mapping ---
 
@@ -273,6 +278,19 @@ class AddressSpace(PlacedSpace):
         with self.lock:
             vma = self.find(address)
             return vma is not None and halts.is_halt(vma, address)
+
+    def note_wait(self) -> None:
+        """Count the fault that is being served, once."""
+        if self.lock.is_held() and self.last_waited != self.faults:
+            self.last_waited = self.faults
+            self.faults_waited += 1
+
+    def is_locked(self, address: u64) -> bool:
+        """Say whether a page may not be taken back."""
+        if not self.has_locked:
+            return False
+        vma = self.vmas.find(address)
+        return vma is not None and MapFlags.LOCKED in vma.flags
 
     def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
         """Drop the entries of a range (mapped_pages.py)."""

@@ -231,7 +231,7 @@ def reclaim(space: MappingSpace, wanted: u64) -> u64:
     found = page_table.next_span(space.root, u64(0), end)
     while found.address < end and freed < wanted and space.large_pages != 0:
         stop = page_table.leaf_end(found.address)
-        if page_table.span_entry(found.place) & LARGE != 0:
+        if page_table.span_entry(found.place) & LARGE != 0 and not space.is_locked(found.address):
             freed += take_zeros(space, found.place, found.address)
         found = page_table.next_span(space.root, stop, end)
     return freed

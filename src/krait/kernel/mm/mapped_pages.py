@@ -64,6 +64,10 @@ class MappingSpace(Space):
     def forget_pages(self, start: u64, end: u64, copies: Copies) -> None:
         """Drop the page table entries of a range of addresses."""
 
+    def is_locked(self, address: u64) -> bool:
+        """Say whether a page may not be taken back (mlock)."""
+        return False
+
     def give_back(self, wanted: u64) -> u64:
         """Free memory that the program does not need; returns how many frames came back."""
         return u64(0)

@@ -70,7 +70,7 @@ def drop_from_leaf(space: MappingSpace, entries: Slice[u64], address: u64, stop:
         if entry & (PRESENT | WRITE) == PRESENT and is_cached(entry):
             if entry & ACCESSED != 0:
                 entries[place] = entry & ~u64(ACCESSED)
-            else:
+            elif not space.is_locked(address):
                 entries[place] = u64(0)
                 frames.release(Frame(entry & ADDRESS))
                 dropped += 1

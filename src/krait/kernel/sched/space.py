@@ -12,3 +12,6 @@ class Space(Counted):
     """Physical address of the top page table; 0 stands for the kernel's own."""
     cpus: u64 = 0
     """The CPUs in which it is loaded."""
+
+    def note_wait(self) -> None:
+        """Hear that the running thread waits for a disk."""

@@ -167,6 +167,8 @@ class RamFile(PagedVnode):
             self.filesystem.check_writable()
             self.check_size(size)
             if size < self.size:
+                if size & WITHIN_PAGE != 0 and self.has_lower(size >> PAGE_SHIFT):
+                    self.page_to_write(size >> PAGE_SHIFT)  # whose tail is cleared: this can fail
                 self.size = size
                 mapped_pages.cut(self, (size + WITHIN_PAGE) >> PAGE_SHIFT)
                 self.drop_pages_from((size + WITHIN_PAGE) >> PAGE_SHIFT)

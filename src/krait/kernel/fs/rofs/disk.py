@@ -28,6 +28,7 @@ from krait.kernel.lang import Array, Errno, Struct, inline, u64
 from krait.kernel.mm import frames, shrinker
 from krait.kernel.mm.frames import Frame
 from krait.kernel.sched.mutex import Mutex
+from krait.kernel.sched.thread import current
 
 REQUESTS: Final = 4
 SECTORS_PER_PAGE: Final = 8
@@ -85,6 +86,8 @@ class DiskSource(ImageSource):
 
         If it fails, the page is asked for alone: one sector that cannot be read fails a request.
         """
+        if (space := current().space) is not None:
+            space.note_wait()
         try:
             self.finish(self.request_for(index))
         except Errno:
