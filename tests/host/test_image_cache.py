@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 from krait.image import cache
-from krait.image.errors import ImageError
+from krait.image.errors import STATUS_NOT_FOUND, FileVanished, ImageError
 from krait.image.fast_path import PreparedImage, Request, find_prepared, imported_names, named_paths
 from krait.image.manifest import Manifest
 from krait.image.prepare import prepare_image
@@ -83,41 +83,48 @@ def test_runs_from_anywhere_share_an_image(prepare: Prepare, tmp_path: Path) -> 
     assert [image.cwd for image in images] == ["/", "/usr", str(tmp_path)]
 
 
-@pytest.mark.parametrize("name", ["program", "file"])
-def test_a_file_that_vanishes_after_it_was_planned(
-    prepare: Prepare, tmp_path: Path, name: str
-) -> None:
-    """The builder says which, also of one that it only disassembles again."""
-    program, file = tmp_path / "work/program", tmp_path / "work/file"
-    shutil.copy("/usr/bin/cat", program)
+def test_a_file_that_vanishes_after_it_was_planned(prepare: Prepare, tmp_path: Path) -> None:
+    """The image is begun again, without it."""
+    file = tmp_path / "work/file"
     file.write_text("one")
-    gone = {"program": program, "file": file}[name]
-    with pytest.raises(ImageError) as caught:
-        prepare(str(program), "file", announce=lambda _: gone.unlink())
-    assert str(caught.value) == f"{gone} vanished while the image was made; try again"
+    image = prepare("cat", "file", announce=lambda _: file.unlink())
+    listed = {each.path for each in RofsReader(Path(image.path).read_bytes()).walk()}
+    assert str(file) not in listed
     assert not list((tmp_path / "cache").rglob(".making-*"))
 
 
+def test_a_program_that_vanishes_after_it_was_planned(prepare: Prepare, tmp_path: Path) -> None:
+    program = tmp_path / "work/program"
+    shutil.copy("/usr/bin/cat", program)
+    with pytest.raises(ImageError) as caught:
+        prepare(str(program), announce=lambda _: program.unlink())
+    assert caught.value.status == STATUS_NOT_FOUND
+
+
 @pytest.mark.parametrize("kind", ["link", "folder"])
-def test_a_file_that_vanishes_while_a_folder_is_looked_through(
+def test_a_file_that_always_vanishes_is_named(
     prepare: Prepare, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
     gone = tmp_path / "work/below/gone"
     gone.parent.mkdir()
-    if kind == "link":
-        gone.symlink_to("target")
-    else:
-        gone.mkdir()
     look = Manifest.lstat
 
     def look_and_lose(manifest: Manifest, path: str) -> os.stat_result | None:
+        if path != str(gone):
+            return look(manifest, path)
         found = look(manifest, path)
-        if path == str(gone):
-            gone.unlink() if kind == "link" else gone.rmdir()
+        gone.unlink() if kind == "link" else gone.rmdir()
         return found
 
+    def listed(path: str) -> list[str]:
+        if path == str(gone.parent):
+            gone.symlink_to("target") if kind == "link" else gone.mkdir()
+        return list_directory(path)
+
+    list_directory = os.listdir
+    monkeypatch.setattr(os, "listdir", listed)
     monkeypatch.setattr(Manifest, "lstat", look_and_lose)
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(FileVanished) as caught:
         prepare("true", volumes=[(str(gone.parent), "/data")])
     assert str(caught.value) == f"{gone} vanished while the image was made; try again"
 

@@ -211,11 +211,12 @@ def test_a_package_brings_what_is_of_the_same_source(
     for path in (own / "listed", own / "deep" / "made", shared / "listed", shared / "foreign"):
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text("content")
+    (own / "link").symlink_to(own / "deep")
     database(
         tmp_path,
         {
             "teller:amd64": ["/bin/env"],
-            "teller-stories": [own, own / "listed", shared / "listed"],
+            "teller-stories": [own, own / "listed", own / "link", shared / "listed"],
             "teller-doc": [own, shared / "foreign"],
             "wires": [shared / "foreign"],
         },
@@ -225,12 +226,9 @@ def test_a_package_brings_what_is_of_the_same_source(
     monkeypatch.setattr(package_files, "PRIVATE", re.compile(f"{tmp_path}/[^/]+/"))
     manifest, notes, libraries = Manifest(), list[str](), list[str]()
     package_files.add_package_files("/usr/bin/env", manifest, notes, libraries.append)
-    files = [path for path, _ in manifest.files()]
-    assert sorted(files) == [
-        str(own / "deep" / "made"),
-        str(own / "listed"),
-        str(shared / "listed"),
-    ]
+    files = {path for path, _ in manifest.files()}
+    assert files == {str(own / "deep" / "made"), str(own / "listed"), str(shared / "listed")}
+    assert manifest.entries[str(own / "link")].is_link
     assert not notes
     assert not libraries
 

@@ -23,7 +23,7 @@ from typing import Final
 
 from krait.image.closure import Closure
 from krait.image.elf import read_elf
-from krait.image.errors import ImageError, vanished
+from krait.image.errors import FileVanished, ImageError
 from krait.image.fast_path import PreparedImage, Request, write_record
 from krait.image.manifest import Entry, Manifest
 
@@ -59,7 +59,7 @@ def store(request: Request, closure: Closure) -> PreparedImage:
         prune(folder, keep=path)
     except OSError as error:
         if isinstance(error, FileNotFoundError) and not _is_below(folder, error.filename):
-            raise vanished(str(error.filename)) from None
+            raise FileVanished(str(error.filename)) from None
         raise _unusable(folder, error) from None
     return image
 

@@ -79,6 +79,7 @@ class _Builder:
         for script in resolved.scripts:
             self.manifest.add_host(script)
             own_data.add_own_data(script, self.manifest, self.environment, self.notes)
+            self.add_package_files(script)
         self.manifest.add_host(resolved.path)
         for path in resolved.executables:
             elf = self.add_executable(path)
@@ -88,9 +89,7 @@ class _Builder:
                 finder = _finder_named(self.request.finder)
             if finder is None:
                 go.add_go(path, self.manifest)
-                package_files.add_package_files(
-                    path, self.manifest, self.notes, lambda file: _add_named_elf(self, file)
-                )
+                self.add_package_files(path)
             else:
                 shell_words = [*resolved.scripts, *arguments] if resolved.scripts else arguments
                 finder(self, path, elf, shell_words)
@@ -108,6 +107,12 @@ class _Builder:
         self.programs[real] = elf
         self.search.add_program(path, elf)
         return elf
+
+    def add_package_files(self, path: str) -> None:
+        """Add what the package of a program holds, with the libraries of programs in it."""
+        package_files.add_package_files(
+            path, self.manifest, self.notes, lambda file: _add_named_elf(self, file)
+        )
 
     def _add_wrapped(self, arguments: list[str], depth: int) -> None:
         """Add the program that a wrapper names, if one of its words can be found."""

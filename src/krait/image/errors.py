@@ -17,6 +17,9 @@ class ImageError(UserError):
         super().__init__(message, status=status)
 
 
-def vanished(path: str) -> ImageError:
-    """Say that a file was there when the image was planned, and is not any more."""
-    return ImageError(f"{path} vanished while the image was made; try again")
+class FileVanished(ImageError):
+    """A file was there when the image was planned, and is not any more."""
+
+    def __init__(self, path: str) -> None:
+        """Take the file's path."""
+        super().__init__(f"{path} vanished while the image was made; try again")

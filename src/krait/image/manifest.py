@@ -21,7 +21,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from krait.image.errors import ImageError, vanished
+from krait.image.errors import FileVanished, ImageError
 
 _SET_ID = stat.S_ISUID | stat.S_ISGID
 _ANY_READ = stat.S_IRUSR | stat.S_IRGRP | stat.S_IROTH
@@ -91,7 +91,7 @@ def is_on_nosuid_mount(path: str) -> bool:
     try:
         return bool(os.statvfs(path).f_flag & os.ST_NOSUID)
     except OSError:
-        raise vanished(path) from None
+        raise FileVanished(path) from None
 
 
 class Manifest:
@@ -246,7 +246,7 @@ class Manifest:
                     with contextlib.suppress(PermissionError):  # who may not list it can not there
                         self.add_copy(from_path, to_path)
                 except FileNotFoundError:
-                    raise vanished(from_path) from None
+                    raise FileVanished(from_path) from None
             elif stat.S_ISREG(below.st_mode):
                 self.entries[to_path] = _file_of_host(from_path, below)
 
@@ -348,7 +348,7 @@ def _target_of(link: str) -> str:
     try:
         return os.readlink(link)
     except OSError:
-        raise vanished(link) from None
+        raise FileVanished(link) from None
 
 
 def parse_manifest(text: str, base: str, manifest: Manifest) -> None:

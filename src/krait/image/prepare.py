@@ -10,6 +10,9 @@ from collections.abc import Callable, Mapping, Sequence
 
 from krait.image.fast_path import PreparedImage, Request, find_prepared
 
+ATTEMPTS = 3
+"""How often an image is begun: in a folder such as /tmp others may be removing their files."""
+
 
 def prepare_image(
     program: str,
@@ -55,20 +58,25 @@ def _build(request: Request, announce: Callable[[str], None] | None) -> Prepared
     """Build an image under the cache's lock, unless another process has just done so."""
     from krait.image import cache
     from krait.image.closure import build_closure
-    from krait.image.errors import vanished
+    from krait.image.errors import FileVanished
 
     with cache.locked(request.cache_folder):
         prepared = find_prepared(request)
         if prepared is not None:
             return prepared
-        try:
-            closure = build_closure(request)
-        except FileNotFoundError as error:
-            raise vanished(str(error.filename)) from None
-        if announce is not None:
-            files = sum(1 for _ in closure.manifest.files())
-            announce(f"making an image of {_program_name(request)}: {files} files")
-        return cache.store(request, closure)
+        for _ in range(ATTEMPTS):
+            try:
+                closure = build_closure(request)
+                if announce is not None:
+                    files = sum(1 for _ in closure.manifest.files())
+                    announce(f"making an image of {_program_name(request)}: {files} files")
+                return cache.store(request, closure)
+            except FileNotFoundError as error:
+                failure = FileVanished(str(error.filename))
+            except FileVanished as error:
+                failure = error
+            announce = None  # it has been said
+        raise failure
 
 
 def _program_name(request: Request) -> str:

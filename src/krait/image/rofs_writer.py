@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from typing import BinaryIO, NamedTuple
 
 from krait.image.checksum import checksum
-from krait.image.errors import ImageError, vanished
+from krait.image.errors import FileVanished, ImageError
 from krait.image.manifest import Entry, Manifest
 from krait.kernel.fs.rofs import layout
 
@@ -335,7 +335,7 @@ def _copy_file(path: str, entry: Entry, page: int, output: BinaryIO, checksums: 
                     checksums[page] = checksum(view[at : at + PAGE])
                     page += 1
     except FileNotFoundError:
-        raise vanished(entry.host) from None
+        raise FileVanished(entry.host) from None
     except OSError as error:
         raise ImageError(f"{entry.host}: {(error.strerror or str(error)).lower()}") from None
     return page

@@ -22,7 +22,7 @@ from krait.image.manifest import Manifest
 DATABASE: Final = "/var/lib/dpkg"
 PACKAGED: Final = ("/usr/", "/bin/", "/sbin/", "/lib/", "/lib64/", "/opt/")
 LOCAL: Final = "/usr/local/"
-FILES_MAX: Final = 2500
+FILES_MAX: Final = 4000
 BYTES_MAX: Final = 128 << 20
 TAKEN: Final = re.compile(r"(?:/usr)?/lib(?:64)?/|/usr/(?:share|libexec)/|/etc/|/opt/")
 """Where a program's own files are; commands are found by their names."""
@@ -81,7 +81,7 @@ def add_package_files(
         manifest.lstat(f"{DATABASE}/info/{each}.list")  # another version has other files
     for file in files:
         manifest.add_host(file)
-        if os.access(file, os.X_OK) or ".so" in os.path.basename(file):
+        if _may_be_elf(file):
             add_libraries(file)
 
 
@@ -152,9 +152,19 @@ def _files_of(own: Mapping[str, bytes], others: list[bytes]) -> list[str]:
     files = {path: None for path in listed if TAKEN.match(path) and not LEFT.match(path)}
     for folder in dict.fromkeys(each[0] for each in map(PRIVATE.match, files) if each is not None):
         if not any(b"\n" + os.fsencode(folder) in text for text in others):
-            for directory, _, names in os.walk(folder):
-                files.update(dict.fromkeys(f"{directory.rstrip('/')}/{name}" for name in names))
-    return [path for path in files if not os.path.isdir(path) and not LEFT.match(path)]
+            for directory, folders, names in os.walk(folder.rstrip("/")):
+                files.update(dict.fromkeys(f"{directory}/{name}" for name in [*folders, *names]))
+    return [path for path in files if not LEFT.match(path) and not _is_folder(path)]
+
+
+def _may_be_elf(path: str) -> bool:
+    """Tell whether a file may be a program or a library."""
+    return os.path.isfile(path) and (os.access(path, os.X_OK) or ".so" in os.path.basename(path))
+
+
+def _is_folder(path: str) -> bool:
+    """Tell whether a path is a directory itself, and no link to one."""
+    return os.path.isdir(path) and not os.path.islink(path)
 
 
 def _fit(files: Iterable[str]) -> bool:
