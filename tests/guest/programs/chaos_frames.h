@@ -49,7 +49,7 @@ static void false_return(void)
     u->uc_flags = one_in(3) ? wild() : below(8);
     u->uc_mcontext.fpregs = one_in(4) ? NULL : one_in(9) ? (void *)wild() : false_vector_state();
     *(u64 *)&u->uc_sigmask = (one_in(2) ? 0 : bits()) & ~(1ul << (KICK - 1) | 1ul << (SIGSEGV - 1) | 1ul << (SIGBUS - 1));
-    u->uc_stack = (stack_t){ alternates[self - states], one_in(4) ? (int)wild() : 0, one_in(4) ? below(SCRATCH) : SCRATCH };
+    u->uc_stack = (stack_t){ alternates[self - states], one_in(4) ? (int)wild() : 0, one_in(4) ? below(2048) : SCRATCH };
     switch (below(8)) {
     case 0: r[REG_EFL] ^= bits() & ~0x40500ul; break; /* not: direction, trap, alignment */
     case 1: r[REG_CSGSFS] = bits(); break;
