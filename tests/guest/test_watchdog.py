@@ -56,11 +56,11 @@ def test_busy_kernel(run_krait: Run, kernel: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-@pytest.mark.parametrize(("way", "cpus"), [("all", 1), ("all", 4), ("waits", 2)])
+@pytest.mark.parametrize(("way", "cpus"), [("all", 1), ("all", 4), ("waits", 2), ("sends", 1)])
 def test_program_that_stands_still(
     run_krait: Run, build_program: Callable[..., str], way: str, cpus: int
 ) -> None:
-    """A program may compute, call and fault all the time, and wait for itself."""
+    """A program may compute, call, fault, work in one call all the time, and wait for itself."""
     program = build_program("guest/programs/standing.c", "-pthread", "-static")
     words = ("-c", str(cpus), "--kernel-args", "watchdog=2")
     done = run_krait("run", *words, "--", program, way)

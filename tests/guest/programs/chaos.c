@@ -117,10 +117,10 @@ static void spawn(void)
 static void caught(int number, siginfo_t *info, void *context)
 {
     ucontext_t *u = context;
-    (void)info;
     if (number == SIGSEGV || number == SIGBUS) {
         if (self && self->armed)
             siglongjmp(self->back, 1);
+        say("fault outside of a call: thread %ld address %p rip %lx rsp %lx\n", syscall(SYS_gettid), info->si_addr, (u64)u->uc_mcontext.gregs[REG_RIP], (u64)u->uc_mcontext.gregs[REG_RSP]);
         signal(number, SIG_DFL);
         return;
     }

@@ -1,10 +1,14 @@
 /* A program that does for ten seconds what looks like standing still and is not: threads that
- * compute, that call the kernel all the time, that fault all the time, and that wait for each other. */
+ * compute, that call the kernel all the time, that fault all the time, that wait for each other, that
+ * work for long in one call. */
+#include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/sendfile.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -42,9 +46,18 @@ static void *wait_in_circle(void *is_first)
     return NULL;
 }
 
+static void on_alarm(int signo) {}
+
 int main(int count, char **words)
 {
     pthread_t thread;
+    if (!strcmp(words[1], "sends")) {
+        signal(SIGALRM, on_alarm);
+        alarm(10);
+        sendfile(open("/dev/null", O_WRONLY), open("/dev/urandom", O_RDONLY), NULL, 0x7ffff000);
+        puts("ten seconds");
+        exit(3);
+    }
     pthread_barrier_init(&both_hold, NULL, 2);
     pthread_create(&thread, NULL, wait_in_circle, &first);
     pthread_create(&thread, NULL, wait_in_circle, NULL);

@@ -10,9 +10,10 @@ A CPU that runs a program or is halted is well, however long: a program may comp
 threads all wait is its own affair. A CPU in the kernel is well if it has since last time gone back
 to a program, halted, or changed threads, or memory was given out or back, of which a system call
 that takes long has much to do. Going back to a program shows in a bit of the word that the way back
-tests anyway: the interrupt sets it, and the way back clears it. A CPU that waits for the kernel
-lock is well while another one has it, which will be looked at itself. What is not well `STRIKES`
-times in a row is stuck, and the machine ends.
+tests anyway: the interrupt sets it, and the way back clears it, as does work that takes long and
+lets others go on (`long_work.py`). A CPU that waits for the kernel lock is well while another one
+has it, which will be looked at itself. What is not well `STRIKES` times in a row is stuck, and the
+machine ends.
 
 (Linux, Documentation/admin-guide/lockup-watchdogs.rst, needs a thread and a timer that tick on each
 CPU. Without this device there is no watchdog.)
