@@ -46,17 +46,16 @@ class PagedVnode(Vnode):
         """Read into the program's memory."""
         want = self.readable(offset, into.length)
         done: u64 = 0
-        most: u64 = PAGE_SIZE
         while done < want:
             at = offset + done
             within = at & WITHIN_PAGE
-            count = min(min(u64(PAGE_SIZE) - within, want - done), most)
+            count = min(u64(PAGE_SIZE) - within, want - done)
             try:
                 self.read_from_page(at >> PAGE_SHIFT, within, into.part(done, done + count))
             except Errno:
                 first = u64(PAGE_SIZE) - ((into.address + done) & WITHIN_PAGE)
                 if first < count:  # of two pages of the program's the second may be missing
-                    most = first
+                    want = done + first
                     continue
                 if done == 0:
                     raise

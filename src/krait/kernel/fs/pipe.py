@@ -362,10 +362,10 @@ class Pipe(Counted):
         """
         ring = self._storage()
         done: u64 = 0
-        while done < data.length and self.count + self.held < self.capacity:
+        most = min(data.length, self.capacity - self.count - self.held)
+        while done < most:
             tail = (self.head + self.count) % self.capacity
-            room = min(self.capacity - self.count - self.held, self.capacity - tail)
-            piece = min(data.length - done, room)
+            piece = min(most - done, self.capacity - tail)
             copied = data.part(done, done + piece).copy_in_nofault(
                 ring.slice.part(tail, tail + piece)
             )

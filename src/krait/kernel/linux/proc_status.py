@@ -155,7 +155,7 @@ def write_memory_status(process: Process, out: TextBuffer) -> None:
     census = Census()
     census.add_space(space)
     program = pages_between(process.code_start, process.code_end) * 4
-    put_kib(out, text(b"VmPeak:\t"), space.vmas.most_pages * 4)
+    put_kib(out, text(b"VmPeak:\t"), max(total, space.vmas.most_pages * 4))
     put_kib(out, text(b"VmSize:\t"), total)
     put_kib(out, text(b"VmLck:\t"), locked_bytes(space) >> 10)
     put_kib(out, text(b"VmPin:\t"), 0)

@@ -87,7 +87,10 @@ class AddressSpace(PlacedSpace):
         """Map `length` bytes and return where; the rules are those of mmap(2)."""
         with self.lock:
             size = whole_pages(length)
-            start = self.place(address, size, flags, pager is None)
+            if MapFlags.LOW in flags:
+                start = self.place_low(address, size, flags)
+            else:
+                start = self.place(address, size, flags, pager is None)
             if self.vmas.count >= MAPPINGS_MAX:
                 raise Errno(ENOMEM)
             kept = flags & KEPT_FLAGS | self.locks_future | accounted(protection, flags)
@@ -136,6 +139,8 @@ class AddressSpace(PlacedSpace):
             last = min(end, vma.end)
             self.cut(vma, first, last)
             page_range.drop(self, first, last)
+            if last == end:
+                break
             vma = self.vmas.at_or_after(last)
         self.leave_gap(start, end)
 

@@ -92,19 +92,32 @@ class PlacedSpace(MappingSpace):
             if MapFlags.FIXED not in flags and not self.is_free(address, address + size):
                 raise Errno(EEXIST)
             return address
-        low = MapFlags.LOW in flags
-        top = u64(LOW_END) if low else u64(PROGRAM_END)
         hint = address & ~u64(PAGE_SIZE - 1)
-        if PROGRAM_START <= hint < top and size <= top - hint:
+        if PROGRAM_START <= hint < PROGRAM_END and size <= PROGRAM_END - hint:
             if self.is_free(hint, hint + size):
                 return hint
-        if low:
-            return self.find_low_gap(size)
         if anonymous and size >= LARGE_SIZE and size & (LARGE_SIZE - 1) == 0:
             found = self.gap_for(size + (LARGE_SIZE - PAGE_SIZE))
             if found != 0:
                 return (found + (LARGE_SIZE - 1)) & ~u64(LARGE_SIZE - 1)
         return self.find_gap(size)
+
+    def place_low(self, address: u64, size: u64, flags: MapFlags) -> u64:
+        """Choose the address of one that MAP_32BIT wants among the low ones."""
+        known_top = self.map_top
+        known_end = self.gap_end
+        known_most = self.gap_most
+        if MapFlags.FIXED not in flags and MapFlags.FIXED_NOREPLACE not in flags:
+            if address > LOW_END or size > LOW_END - address:
+                address = u64(0)
+        self.map_top = u64(LOW_END)
+        self.gap_end = u64(0)
+        try:
+            return self.place(address, size, flags, False)
+        finally:
+            self.map_top = known_top
+            self.gap_end = known_end
+            self.gap_most = known_most
 
     def is_free(self, start: u64, end: u64) -> bool:
         """Say whether nothing is mapped in a range, nor a stack just above it."""
@@ -117,17 +130,6 @@ class PlacedSpace(MappingSpace):
     def find_gap(self, size: u64) -> u64:
         """Return the highest free range below `map_top`, as Linux does; raises ENOMEM."""
         found = self.gap_for(size)
-        if found == 0:
-            raise Errno(ENOMEM)
-        return found
-
-    def find_low_gap(self, size: u64) -> u64:
-        """Return the highest free range of low addresses; raises ENOMEM."""
-        known_end = self.gap_end
-        known_most = self.gap_most
-        found = self.gap_below(u64(LOW_END), size)
-        self.gap_end = known_end
-        self.gap_most = known_most
         if found == 0:
             raise Errno(ENOMEM)
         return found

@@ -81,7 +81,7 @@ class VmaTree(Struct):
     count: u64 = 0
     total_pages: u64 = 0
     most_pages: u64 = 0
-    """What `total_pages` was at most."""
+    """What `total_pages` was at most, before it last became less."""
     promised_pages: u64 = 0
     """Of those, what this tree has added to `promises`."""
     seed: u64 = 0x9E3779B97F4A7C15
@@ -157,8 +157,6 @@ class VmaTree(Struct):
         """Add the pages of a mapping to the sums."""
         pages = node.length >> PAGE_SHIFT
         self.total_pages += pages
-        if self.total_pages > self.most_pages:
-            self.most_pages = self.total_pages
         if MapFlags.ACCOUNTED in node.flags:
             self.promised_pages += pages
             promises.pages += pages
@@ -166,6 +164,8 @@ class VmaTree(Struct):
     def count_out(self, node: Vma) -> None:
         """Take them away."""
         pages = node.length >> PAGE_SHIFT
+        if self.total_pages > self.most_pages:
+            self.most_pages = self.total_pages
         self.total_pages -= pages
         if MapFlags.ACCOUNTED in node.flags:
             self.promised_pages -= pages
