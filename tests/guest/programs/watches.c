@@ -74,6 +74,7 @@ int main(void)
     pwrite(fd, "x", 1, 0);
     ftruncate(fd, 2);
     fchmod(fd, 0600);
+    fallocate(fd, 0, 0, 10);
     close(fd);
     events("used");
     chmod("d/new", 0644);

@@ -376,3 +376,5 @@ def fallocate(descriptor: i32, mode: AllocateFlags, offset: i64, length: i64) ->
         if not keep_size:
             check_new_size(vnode, u64(offset) + u64(length))
         vnode.allocate_range(u64(offset), u64(length), keep_size)
+    if notify.notifications.count != 0:
+        notify.note_file(file, notify.IN_MODIFY)
