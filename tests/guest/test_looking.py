@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import signal
+import struct
 import subprocess
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from krait.kernel.protocol import look
+from krait.kernel.protocol.control import MessageType
+from krait.kernel.protocol.look import Question, Record
+from krait.machine import looking, registry
 from tests.conftest import MAIN, Run
 
 PROGRAM = str(Path(__file__).parent / "programs" / "looked_into.py")
@@ -95,6 +103,39 @@ def test_stack(ask: Any) -> None:
     program = [each["place"] for each in sleeper["frames"] if each["side"] == "program"]
     assert program[0] == "clock_nanosleep (libc.so.6)"
     assert [each["tid"] for each in ask("stack")] == [1, 2, 3]
+
+
+def test_host_that_stands_still(build_program: Callable[..., str]) -> None:
+    """Answers wait for a `krait run` that was stopped, and have every thread that lives."""
+    name = f"{NAME}-slow"
+    program = build_program("guest/programs/ending_threads.c", "-static", "-pthread")
+    command = [sys.executable, "-I", str(MAIN), "run", "--name", name, "--timeout", "60", program]
+    requests = b"".join(
+        struct.pack("<HHIHHIQ", MessageType.LOOK, 0, 16, look.VERSION, Question.SNAPSHOT, number, 0)
+        for number in range(8)
+    )
+    with (
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process,
+        contextlib.ExitStack() as stack,
+    ):
+        stack.callback(process.kill)
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"ready\n"
+        connection = stack.enter_context(registry.find(name).connect(20))
+        connection.sendall(requests)
+        time.sleep(0.015)
+        process.send_signal(signal.SIGSTOP)
+        time.sleep(1.5)
+        process.send_signal(signal.SIGCONT)
+        messages = looking._messages(connection, time.monotonic() + 20)
+        for number in range(8):
+            answer = looking.Answer()
+            while not answer.take(next(messages), number):
+                pass
+            found = [each.tid for each in answer.of(Record.THREAD)]
+            assert [tid for tid in found if tid % 8 == 1] == list(range(1, 4000, 8))
+        assert process.communicate(b"x", timeout=20) == (b"", None)
+        assert process.returncode == 0
 
 
 def test_refusals(machine: str, run_krait: Run) -> None:

@@ -18,6 +18,7 @@ def print_command(planned: Plan, *, as_json: bool) -> None:
         errors=Channel(Channel.PATH, path="/dev/stderr"),
         reads_input=False,
         control=Channel(Channel.NOWHERE),
+        control_input=Channel(Channel.NOWHERE),
         log=Channel(Channel.PATH, path="/dev/stderr"),
         outcome=Channel(Channel.PATH, path="/dev/null"),
     )

@@ -69,10 +69,20 @@ class Plumbing:
     """Where the guest's consoles end.
 
     Framed standard input is always the hypervisor's own descriptor 0: it is the only file that QEMU
-    reads from without also writing to it.
+    reads from without also writing to it. The control channel is one socket by two descriptors:
+    each of the guest's ports has one of its own.
     """
 
-    __slots__ = ("control", "errors", "log", "outcome", "output", "reads_input", "words_path")
+    __slots__ = (
+        "control",
+        "control_input",
+        "errors",
+        "log",
+        "outcome",
+        "output",
+        "reads_input",
+        "words_path",
+    )
 
     def __init__(
         self,
@@ -80,6 +90,7 @@ class Plumbing:
         output: Channel,
         errors: Channel,
         control: Channel,
+        control_input: Channel,
         log: Channel,
         outcome: Channel,
         reads_input: bool,
@@ -88,6 +99,7 @@ class Plumbing:
         self.output = output
         self.errors = errors
         self.control = control
+        self.control_input = control_input
         self.log = log
         self.outcome = outcome
         self.reads_input = reads_input

@@ -73,8 +73,10 @@ class Qemu(Machine):
     def _consoles(self, plumbing: Plumbing) -> list[str]:
         """The three virtio consoles in the order of `console_frames.Console`, and the log.
 
-        Output goes through a `virtserialport`: a `virtconsole` drops what a slow reader does not
-        take at once (hw/char/virtio-console.c, flush_buf). Port 0 can only be a `virtconsole`.
+        What the guest sends goes through a `virtserialport`: a `virtconsole` drops what a slow
+        reader does not take at once (hw/char/virtio-console.c, flush_buf). What it receives goes
+        through port 0, which can only be a `virtconsole`: QEMU gives port 1 nothing before the
+        guest has negotiated ports.
         """
         arguments = []
         if plumbing.reads_input:
@@ -82,6 +84,7 @@ class Qemu(Machine):
         arguments += _channel("output", plumbing.output)
         arguments += _channel("errors", plumbing.errors)
         arguments += _channel("control", plumbing.control)
+        arguments += _channel("control-input", plumbing.control_input)
         arguments += _channel("log", plumbing.log)
         arguments += self._device("virtio-serial", "id=first,max_ports=2")
         if plumbing.reads_input:
@@ -89,8 +92,9 @@ class Qemu(Machine):
         arguments += ["-device", "virtserialport,bus=first.0,nr=1,chardev=output"]
         arguments += self._device("virtio-serial", "id=second,max_ports=2")
         arguments += ["-device", "virtserialport,bus=second.0,nr=1,chardev=errors"]
-        arguments += self._device("virtio-serial", "id=third,max_ports=1")
-        arguments += ["-device", "virtconsole,bus=third.0,chardev=control"]
+        arguments += self._device("virtio-serial", "id=third,max_ports=2")
+        arguments += ["-device", "virtconsole,bus=third.0,nr=0,chardev=control-input"]
+        arguments += ["-device", "virtserialport,bus=third.0,nr=1,chardev=control"]
         return [*arguments, "-serial", "chardev:log"]
 
     def _image(self, path: str, *, on_disk: bool) -> list[str]:

@@ -128,6 +128,8 @@ class Session:
             if descriptor >= 0:
                 self._leave(owned.add(descriptor))
         self._leave(control)
+        control_input = owned.add(os.dup(control))
+        self._leave(control_input)
         self._log, log_writer = owned.pipe()
         self._leave(log_writer)
         self._complaint_reader, self._complaint_writer = owned.pipe()
@@ -140,6 +142,7 @@ class Session:
             errors=errors,
             reads_input=self._input_sink >= 0,
             control=Channel(Channel.SOCKET, descriptor=control),
+            control_input=Channel(Channel.SOCKET, descriptor=control_input),
             log=Channel(Channel.DESCRIPTOR, descriptor=log_writer),
             outcome=Channel(Channel.PATH, path=_own_path(self._records)),
             words_path=self._store_long_words(),

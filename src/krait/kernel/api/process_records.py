@@ -58,7 +58,17 @@ def write_snapshot(out: RecordWriter) -> None:
         task = process.first_task
         while task is not None:
             write_thread(process, task, out)
-            task = task.next_task
+            task = thread_behind(process, task)
+
+
+def thread_behind(process: Process, task: Task) -> Task | None:
+    """Give the thread behind another, which may have ended while its record waited for the host."""
+    after = task.next_task
+    if after is None and process.last_task is not task:
+        after = process.first_task
+        while after is not None and after.tid <= task.tid:
+            after = after.next_task
+    return after
 
 
 def write_machine(out: RecordWriter) -> None:
@@ -214,7 +224,7 @@ def write_stacks(tid: u32, out: RecordWriter) -> None:
             write_thread(process, task, out)
             write_kernel_frames(task, out)
             write_program_frames(task, out)
-        task = task.next_task
+        task = thread_behind(process, task)
     if not found:
         raise Errno(ESRCH)
     write_mappings_of(process, out)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.api.process_records import write_mappings_of, write_thread
+from krait.kernel.api.process_records import thread_behind, write_mappings_of, write_thread
 from krait.kernel.api.record_writer import RecordWriter, make_record_writer
 from krait.kernel.drivers.outcome import ending
 from krait.kernel.fs.path import WalkFlags, walk
@@ -131,7 +131,7 @@ def write_new_threads(process: Process, out: RecordWriter) -> None:
     while task is not None:
         if task.tid >= first:
             write_thread(process, task, out)
-        task = task.next_task
+        task = thread_behind(process, task)
 
 
 def write_jit_map(process: Process, out: RecordWriter) -> None:
