@@ -28,11 +28,12 @@ static void unmount_all(void)
 {
     static char text[65536];
     char where[1000], last[1000];
+    int whole;
     do {
         last[0] = 0;
         read_file("/proc/self/mounts", text, sizeof text);
         for (char *line = text; line && *line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
-            if (sscanf(line, "%*s %999s tmpfs", where) == 1 && !strncmp(where, "/tmp/", 5))
+            if (whole = 0, sscanf(line, "%*s %999s tmpfs %n", where, &whole) == 1 && whole)
                 strcpy(last, where);
     } while (last[0] && !umount2(last, MNT_DETACH));
 }
