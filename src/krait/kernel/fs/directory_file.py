@@ -49,6 +49,7 @@ class DirectoryFile(File):
         """Return the entry at the position."""
         vnode = self.directory()
         if self.offset == 0:
+            vnode.note_access()
             name[0] = u8(0x2E)
             return DirectoryEntry(vnode.ino, entry_type(u32(DIRECTORY)), u64(1), u64(1))
         if self.offset == 1:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from krait.kernel.errno import EAGAIN, EBADF, EINVAL
+from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import Counted, Errno, Struct, Weak, inline, u32
 from krait.kernel.sched.spin_lock import SpinLock
@@ -114,15 +114,13 @@ class FileLocks(Struct):
 file_locks = FileLocks()
 
 
-def flock(file: File, operation: u32) -> None:
-    """Lock or unlock. Raises EINVAL, EAGAIN with LOCK_NB, EINTR, EBADF, ENOMEM."""
+def flock(file: File, vnode: Vnode, operation: u32) -> None:
+    """Lock or unlock. Raises EINVAL, EAGAIN with LOCK_NB, EINTR, ENOMEM."""
     kind = operation & ~LOCK_NONBLOCKING
     if operation & LOCK_MANDATORY != 0:
         return
     if kind not in (LOCK_SHARED, LOCK_EXCLUSIVE, LOCK_UNLOCK):
         raise Errno(EINVAL)
-    if (vnode := file.vnode) is None:
-        raise Errno(EBADF)
     if kind == LOCK_UNLOCK:
         file_locks.release(file)
         return

@@ -172,11 +172,14 @@ def open_unnoticed(vnode: Vnode, dentry: Dentry, flags: OpenFlags, keep: bool) -
         raise Errno(ELOOP)
     writing = (bits + 1) & 2 != 0
     if vnode.is_directory:
+        writing = bits & 3 != 0
         if writing or OpenFlags.TRUNCATE in flags:
             raise Errno(EISDIR)
     elif OpenFlags.DIRECTORY in flags:
         raise Errno(ENOTDIR)
     if not vnode.is_regular:
+        if OpenFlags.DIRECT in flags:
+            raise Errno(EINVAL)
         return vnode.open(bits & ~u32(NOT_KEPT), dentry)
     return open_regular(vnode, dentry, bits, writing=writing, keep=keep)
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from krait.kernel.errno import EISDIR
 from krait.kernel.fs.page_tree import NO_FRAME
-from krait.kernel.fs.timestamps import now_ns
 from krait.kernel.fs.vnode import PAGE_SHIFT, PAGE_SIZE, Vnode
 from krait.kernel.fs.zeros import zeros
 from krait.kernel.lang import Errno, Slice, UserSlice, u8, u64, usize
@@ -75,16 +74,11 @@ class PagedVnode(Vnode):
             frames.release(frame)
 
     def readable(self, offset: u64, length: u64) -> u64:
-        """Return how many bytes a read of `length` bytes gets, and note the access.
-
-        The time of access is kept as Linux's `relatime` does: it moves when it is not later than
-        the last change, so that most reads do not write.
-        """
+        """Return how many bytes a read of `length` bytes gets, and note the access."""
         if self.is_directory:
             raise Errno(EISDIR)
-        size = self.size
-        if offset >= size or length == 0:
+        if length == 0:
             return u64(0)
-        if self.atime_ns <= self.mtime_ns and not self.filesystem.read_only:
-            self.atime_ns = now_ns()
-        return min(length, size - offset)
+        self.note_access()
+        size = self.size
+        return min(length, size - min(offset, size))

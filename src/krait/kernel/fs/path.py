@@ -188,7 +188,9 @@ def step(context: FsContext, parent: Dentry, name: Text, last: Last) -> Dentry:
 
 
 def step_up(context: FsContext, start: Dentry) -> Dentry:
-    """Go to the parent directory; the root is its own."""
+    """Go to the parent directory; the root is its own. ENOTDIR: `..` of a file is nothing."""
+    if (vnode := start.vnode) is None or not vnode.is_directory:
+        raise Errno(ENOTDIR)
     current = start
     if u32(context.resolve) & SCOPED != 0 and not is_below(current, context.root):
         raise Errno(EAGAIN)  # moved away meanwhile: openat2(2)

@@ -259,8 +259,7 @@ class Pipe(Counted):
         Raises EAGAIN, EPIPE, EINTR.
         """
         with self.lock:
-            if not self._wait_for_bytes(flags):
-                return 0
+            self._wait_for_bytes(flags)
         with target.lock:
             while target.readers != 0 and target.room() == 0:
                 if flags & NONBLOCK != 0:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EBADF, EINVAL, ENXIO, EOVERFLOW
+from krait.kernel.errno import EBADF, EINVAL, ENXIO
 from krait.kernel.fs import notify
 from krait.kernel.fs.file import File
 from krait.kernel.fs.modes import SET_IDS
@@ -49,7 +49,8 @@ class RegularFile(File):
             if self.is_appending:
                 allowed = within_limit(vnode.size, data)
                 count = vnode.write_user(u64(APPEND_OFFSET), allowed)
-                self.offset = vnode.size
+                if count != 0:
+                    self.offset = vnode.size
             else:
                 count = vnode.write_user(self.offset, within_limit(self.offset, data))
                 self.offset += count
@@ -59,7 +60,7 @@ class RegularFile(File):
 
     def read_at(self, offset: u64, into: UserSlice[u8]) -> usize:
         """Read at an offset."""
-        if offset > SIZE_MAX:
+        if offset > SIZE_MAX - into.length:
             raise Errno(EINVAL)
         count = self.contents().read_user(offset, into)
         if notify.notifications.count != 0 and count != 0:
@@ -68,7 +69,7 @@ class RegularFile(File):
 
     def write_at(self, offset: u64, data: UserSlice[u8]) -> usize:
         """Write at an offset; with O_APPEND at the end all the same, as Linux does."""
-        if offset > SIZE_MAX:
+        if offset > SIZE_MAX - data.length:
             raise Errno(EINVAL)
         vnode = self.contents()
         if vnode.mode & SET_IDS != 0:
@@ -90,8 +91,7 @@ class RegularFile(File):
     def control(self, command: u32, argument: u64) -> i64:
         """Answer FIONREAD, the one ioctl that every regular file has."""
         if command == FIONREAD:
-            size = self.contents().size
-            left = size - min(self.offset, size)
+            left = self.contents().size.wrapping_sub(self.offset)  # negative behind the end
             UserPointer[i32](argument).store(i32.truncate(left))
             return i64(0)
         return super().control(command, argument)
@@ -116,7 +116,7 @@ class RegularFile(File):
 
 
 def seek_target(vnode: Vnode, position: u64, offset: i64, whence: u32) -> u64:
-    """Compute where lseek(2) leads; raises EINVAL, EOVERFLOW and ENXIO as it does."""
+    """Compute where lseek(2) leads; raises EINVAL and ENXIO as it does."""
     if whence in (SEEK_DATA, SEEK_HOLE):
         if offset < 0:
             raise Errno(ENXIO)
@@ -134,10 +134,10 @@ def seek_target(vnode: Vnode, position: u64, offset: i64, whence: u32) -> u64:
 
 
 def moved_position(base: u64, offset: i64) -> u64:
-    """Add a signed offset to a position; raises EINVAL below 0 and EOVERFLOW above 2^63 - 1."""
+    """Add a signed offset to a position; raises EINVAL below 0 and above 2^63 - 1."""
     if offset >= 0:
         if u64(offset) > SIZE_MAX - base:
-            raise Errno(EOVERFLOW)
+            raise Errno(EINVAL)
         return base + u64(offset)
     back = u64(-(offset + 1)) + 1
     if back > base:

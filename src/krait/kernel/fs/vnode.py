@@ -302,6 +302,14 @@ class Vnode(Pager):
                 self.mode &= ~u32(SET_GID)
         self.ctime_ns = now_ns()
 
+    def note_access(self) -> None:
+        """Keep the time of access as Linux's `relatime` does.
+
+        It moves when it is not later than the last change, so that most reads do not write.
+        """
+        if self.atime_ns <= max(self.mtime_ns, self.ctime_ns) and not self.filesystem.read_only:
+            self.atime_ns = now_ns()
+
     def set_times(self, atime_ns: i64, mtime_ns: i64) -> None:
         """Change the times of last access and modification (utimensat)."""
         self.begin_change()

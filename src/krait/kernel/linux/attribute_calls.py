@@ -8,12 +8,13 @@ from __future__ import annotations
 from enum import IntFlag
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import EACCES, EINVAL, EISDIR, EOPNOTSUPP
+from krait.kernel.errno import EACCES, EBADF, EINVAL, EISDIR, EOPNOTSUPP
 from krait.kernel.fs import attributes, notify, permission
 from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext
 from krait.kernel.fs.mount import number_of
+from krait.kernel.fs.open_flags import PATH
 from krait.kernel.fs.path import WalkFlags, walk
 from krait.kernel.fs.set_id_bits import drop_set_id
 from krait.kernel.fs.size_limit import check_new_size
@@ -99,6 +100,13 @@ def opened_place(descriptor: i32) -> Place:
     """Give what is behind a descriptor; EBADF, ENOMEM."""
     file = open_file(descriptor)
     return Place(vnode_of(file), file.dentry)
+
+
+def changeable_place(descriptor: i32) -> Place:
+    """Give what is behind a descriptor that is open for more than its path; EBADF, ENOMEM."""
+    if open_file(descriptor).flags & PATH != 0:
+        raise Errno(EBADF)
+    return opened_place(descriptor)
 
 
 def opened(descriptor: i32) -> Vnode:
@@ -216,7 +224,7 @@ def chmod(path: UserPointer[u8], mode: u32) -> None:
 @syscall("fchmod")
 def fchmod(descriptor: i32, mode: u32) -> None:
     """fchmod(2)."""
-    change_mode(opened_place(descriptor), mode)
+    change_mode(changeable_place(descriptor), mode)
 
 
 @syscall("fchmodat")
@@ -251,7 +259,7 @@ def lchown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
 @syscall("fchown")
 def fchown(descriptor: i32, uid: u32, gid: u32) -> None:
     """fchown(2)."""
-    change_owner(opened_place(descriptor), uid, gid)
+    change_owner(changeable_place(descriptor), uid, gid)
 
 
 @syscall("fchownat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)

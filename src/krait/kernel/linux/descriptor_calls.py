@@ -11,7 +11,7 @@ from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.credentials import CAP_SYS_RESOURCE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.memfd import add_seals, get_seals
-from krait.kernel.fs.open_flags import ASYNC, NONBLOCK, PATH, OpenFlags
+from krait.kernel.fs.open_flags import ASYNC, DIRECT, NONBLOCK, PATH, OpenFlags
 from krait.kernel.fs.permission import check_owner
 from krait.kernel.fs.pipe import pipe_of
 from krait.kernel.lang import Errno, UserPointer, i32, i64, syscall, u8, u32, u64
@@ -157,6 +157,8 @@ def set_flags(file: File, descriptor: u32, flags: u32) -> None:
         and (who := current_files().rights) is not None
     ):
         check_owner(who, vnode_of(file))
+    if flags & DIRECT != 0 and pipe_of(file) is None and not vnode_of(file).is_regular:
+        raise Errno(EINVAL)
     if config.ipc:
         try:
             change_async(file, descriptor, wanted=flags & ASYNC != 0)
@@ -268,6 +270,8 @@ def duplicate(file: File, least: u64, marks: u8) -> u32:
 def ioctl(descriptor: i32, command: u32, argument: u64) -> i64:
     """ioctl(2): what concerns any descriptor here, the rest by the file."""
     file = open_file(descriptor)
+    if file.flags & PATH != 0:
+        raise Errno(EBADF)
     descriptors = current_process().descriptors
     match command:
         case 0x5451:  # FIOCLEX

@@ -5,9 +5,22 @@ from __future__ import annotations
 from enum import IntEnum, IntFlag
 from typing import Final
 
-from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EOPNOTSUPP, EPIPE, ESPIPE
+from krait.kernel.config import config
+from krait.kernel.errno import (
+    EAGAIN,
+    EBADF,
+    EFAULT,
+    EFBIG,
+    EINVAL,
+    ENODEV,
+    EOPNOTSUPP,
+    EPIPE,
+    ESPIPE,
+)
 from krait.kernel.fs import notify
 from krait.kernel.fs.file import READABLE, WRITABLE, File
+from krait.kernel.fs.open_flags import PATH, SEEK_CUR, SEEK_HOLE
+from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, ScatterList, Vector
 from krait.kernel.fs.size_limit import check_new_size
 from krait.kernel.fs.vnode import APPEND_OFFSET, Vnode
@@ -26,8 +39,12 @@ from krait.kernel.lang import (
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.send_signal import post_broken_pipe
 from krait.kernel.linux.task import current_process
+from krait.kernel.net.socket import Socket, SocketType
 
 CURRENT_OFFSET: Final = i64(-1)  # of preadv2(2)
+PROGRAM_TOP: Final = 0x7FFF_FFFF_F000  # TASK_SIZE
+READING_BIT: Final = u32(1)  # of the access mode and one (file.py)
+WRITING_BIT: Final = u32(2)
 
 
 class TransferFlags(IntFlag):
@@ -61,7 +78,7 @@ def read(descriptor: i32, address: u64, length: u64) -> usize:
     """read(2)."""
     file = open_file(descriptor)
     file.check_readable()
-    return file.read(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    return file.read(bytes_at(address, length))
 
 
 @syscall("write")
@@ -70,32 +87,58 @@ def write(descriptor: i32, address: u64, length: u64) -> usize:
     file = open_file(descriptor)
     file.check_writable()
     try:
-        return file.write(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+        return file.write(bytes_at(address, length))
     except Errno as error:
         if error.code == EPIPE:
-            broken_pipe()
+            broken_pipe(file)
         raise
 
 
-def broken_pipe() -> None:
-    """Send the signal that goes with EPIPE."""
+def broken_pipe(target: File) -> None:
+    """Send the signal that goes with EPIPE, of all that are written to but sockets of messages."""
+    if config.ipc and isinstance(target, Socket) and target.type != SocketType.STREAM:
+        return
     post_broken_pipe(current_process())
+
+
+def bytes_at(address: u64, length: u64) -> UserSlice[u8]:
+    """Give the memory to read into or write from, as much as goes at once.
+
+    A length, -1 above all, that leads out of a program's half is EFAULT (access_ok of Linux).
+    """
+    if length > MOST_AT_ONCE:
+        if length > PROGRAM_TOP or address > PROGRAM_TOP - length:
+            raise Errno(EFAULT)
+        return UserSlice[u8](address, MOST_AT_ONCE)
+    return UserSlice[u8](address, length)
 
 
 @syscall("pread64")
 def pread64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
     """pread(2)."""
+    place = checked_offset(offset)
     file = open_file(descriptor)
     file.check_readable()
-    return file.read_at(checked_offset(offset), UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    return file.read_at(place, bytes_at(address, length))
 
 
 @syscall("pwrite64")
 def pwrite64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
     """pwrite(2)."""
+    place = checked_offset(offset)
     file = open_file(descriptor)
     file.check_writable()
-    return file.write_at(checked_offset(offset), UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    return file.write_at(place, bytes_at(address, length))
+
+
+def vector_file(descriptor: i32, offset: i64, wanted: u32) -> File:
+    """Give a file to move vectors from or to, at its own position or another. EBADF, ESPIPE."""
+    file = open_file(descriptor)
+    if offset != CURRENT_OFFSET:
+        file.seek(0, SEEK_CUR)
+    if (file.flags + 1) & wanted == 0 or file.flags & PATH != 0:
+        raise Errno(EBADF)
+    return file
 
 
 def checked_offset(offset: i64) -> u64:
@@ -230,15 +273,13 @@ class Direction(IntEnum):
 
 def read_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Fill each vector in turn until one comes back short."""
-    file = open_file(descriptor)
-    file.check_readable()
+    file = vector_file(descriptor, offset, READING_BIT)
     return move_vectors(file, vectors, count, offset, Direction.READ)
 
 
 def write_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Write each vector in turn until one is not taken whole."""
-    file = open_file(descriptor)
-    file.check_writable()
+    file = vector_file(descriptor, offset, WRITING_BIT)
     return move_vectors(file, vectors, count, offset, Direction.WRITE)
 
 
@@ -248,6 +289,10 @@ def move_vectors(
     """Move vector after vector; an error behind the first bytes only ends the call."""
     list = ScatterList()
     list.load(vectors, count)
+    if list.total == 0:
+        return 0
+    if offset != CURRENT_OFFSET:
+        offset.checked_add(i64(list.total), EINVAL)
     try:
         if offset == CURRENT_OFFSET:
             if direction == Direction.READ:
@@ -256,14 +301,12 @@ def move_vectors(
         return move_list(file, list, offset, direction)
     except Errno as error:
         if error.code == EPIPE:
-            broken_pipe()
+            broken_pipe(file)
         raise
 
 
 def move_list(file: File, list: ScatterList, offset: i64, direction: Direction) -> usize:
     """Move vector after vector at an explicit offset."""
-    if list.total == 0:
-        return move_piece(file, list.piece(), offset, u64(0), direction)
     while list.left != 0:
         piece = list.piece()
         try:
@@ -294,14 +337,19 @@ def move_piece(
 @syscall("lseek")
 def lseek(descriptor: i32, offset: i64, whence: u32) -> u64:
     """lseek(2)."""
-    return open_file(descriptor).seek(offset, whence)
+    file = open_file(descriptor)
+    if whence > SEEK_HOLE:
+        raise Errno(EINVAL)
+    return file.seek(offset, whence)
 
 
 @syscall("ftruncate")
 def ftruncate(descriptor: i32, length: i64) -> None:
     """ftruncate(2)."""
+    if length < 0:
+        raise Errno(EINVAL)
     file = open_file(descriptor)
-    if length < 0 or not file.is_writable:
+    if not file.is_writable:
         raise Errno(EINVAL)
     file.truncate(u64(length))
 
@@ -324,17 +372,19 @@ def sync_file_range(descriptor: i32, offset: i64, length: i64, flags: u32) -> No
     file = open_file(descriptor)
     if offset < 0 or length < 0 or flags & ~u32(7) != 0:
         raise Errno(EINVAL)
-    if file.vnode is None:
+    if (vnode := file.vnode) is None or not (vnode.is_regular or vnode.is_directory):
         raise Errno(ESPIPE)
 
 
 @syscall("fadvise64")
-def fadvise64(descriptor: i32, _offset: u64, _length: u64, advice: u32) -> None:
-    """posix_fadvise(2): advice about a cache that needs none."""
+def fadvise64(descriptor: i32, _offset: u64, length: i64, advice: u32) -> None:
+    """posix_fadvise(2): advice about a cache that needs none; only pipes refuse it."""
     file = open_file(descriptor)
-    if not is_regular(file):
+    if file.flags & PATH != 0:
+        raise Errno(EBADF)
+    if isinstance(file, PipeEnd):
         raise Errno(ESPIPE)
-    if advice > 5:
+    if length < 0 or advice > 5:
         raise Errno(EINVAL)
 
 
@@ -360,17 +410,19 @@ def fallocate(descriptor: i32, mode: AllocateFlags, offset: i64, length: i64) ->
     file = open_file(descriptor)
     if offset < 0 or length <= 0:
         raise Errno(EINVAL)
-    u64(offset).checked_add(u64(length), EINVAL)
     if u32(mode) & ~u32(3) != 0:
+        raise Errno(EOPNOTSUPP)
+    if AllocateFlags.PUNCH_HOLE in mode and AllocateFlags.KEEP_SIZE not in mode:
         raise Errno(EOPNOTSUPP)
     if not file.is_writable:
         raise Errno(EBADF)
-    if (vnode := file.vnode) is None:
+    if isinstance(file, PipeEnd):
         raise Errno(ESPIPE)
+    if (vnode := file.vnode) is None:
+        raise Errno(ENODEV)
+    offset.checked_add(length, EFBIG)
     keep_size = AllocateFlags.KEEP_SIZE in mode
     if AllocateFlags.PUNCH_HOLE in mode:
-        if not keep_size:
-            raise Errno(EOPNOTSUPP)
         vnode.punch_hole(u64(offset), u64(length))
     else:
         if not keep_size:

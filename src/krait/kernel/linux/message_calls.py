@@ -21,7 +21,7 @@ from krait.kernel.errno import (
 )
 from krait.kernel.fs.credentials import CAP_SETGID, CAP_SETUID, CAP_SYS_ADMIN
 from krait.kernel.fs.file import File
-from krait.kernel.fs.scatter_list import MOST_AT_ONCE, VECTOR_MOST, ScatterList, Vector
+from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
 from krait.kernel.lang import (
     Array,
     Buffer,
@@ -44,7 +44,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux.descriptor_calls import OPEN_CLOSE_ON_EXEC, install
 from krait.kernel.linux.event_calls import TimeSpec, deadline_from_spec, write_time_left
-from krait.kernel.linux.io_calls import broken_pipe
+from krait.kernel.linux.io_calls import broken_pipe, bytes_at
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.process_table import process_table
 from krait.kernel.linux.socket_calls import load_address, socket_behind, store_address
@@ -56,7 +56,6 @@ from krait.kernel.net.socket import (
     MessageFlags,
     Outgoing,
     Socket,
-    SocketType,
 )
 from krait.kernel.sched.clock import monotonic_ns
 
@@ -137,7 +136,7 @@ def sendto(
     if to != 0:
         target = load_address(to, to_length, room)
     data = ScatterList()
-    data.set_one(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    data.set_one(bytes_at(address, length))
     extra = Outgoing()
     return send_one(found, data, flags, target, extra)
 
@@ -150,8 +149,7 @@ def send_one(
         return socket.send(data, flags, to, extra)
     except Errno as error:
         if error.code == EPIPE and MessageFlags.NOSIGNAL not in flags:
-            if socket.type == SocketType.STREAM:
-                broken_pipe()
+            broken_pipe(socket)
         raise
 
 
@@ -167,7 +165,7 @@ def recvfrom(
     """recvfrom(2)."""
     socket = socket_behind(descriptor)
     into = ScatterList()
-    into.set_one(UserSlice[u8](address, min(length, MOST_AT_ONCE)))
+    into.set_one(bytes_at(address, length))
     found = Incoming()
     taken = socket.receive(into, flags, found)
     if source != 0:

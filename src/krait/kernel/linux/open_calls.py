@@ -23,12 +23,13 @@ from krait.kernel.lang import (
     u32,
     u64,
 )
-from krait.kernel.linux.descriptor_calls import install
+from krait.kernel.linux.descriptor_calls import descriptor_limit, install
 from krait.kernel.linux.paths import AT_FDCWD, read_path, read_string, start_of
-from krait.kernel.linux.task import current_files
+from krait.kernel.linux.task import current_files, current_process
 
 CREATE_AND_TRUNCATE: Final = OpenFlags.CREATE | OpenFlags.TRUNCATE | OpenFlags.WRITE_ONLY
 TEMPORARY_OR_CREATE: Final = u32(0o20000000 | 0o100)
+CHANGES: Final = 0o20000000 | 0o100 | 0o1000  # O_TMPFILE O_CREAT O_TRUNC
 PERMISSIONS: Final = u32(0o7777)
 OPEN_PATH: Final = u32(0o10000000)
 PATH_ALLOWS: Final = 0o10000000 | 0o200000 | 0o400000 | 0o2000000
@@ -62,6 +63,9 @@ def openat(directory: i32, path: UserPointer[u8], flags: OpenFlags, mode: u32) -
 def open_from(context: FsContext, start: Dentry, name: Text, flags: u32, mode: u32) -> u32:
     """Open a path from where it begins, and give the file a descriptor."""
     permissions: u32 = 0
+    if flags & u32(CHANGES) != 0:
+        process = current_process()
+        process.descriptors.check_room(descriptor_limit(process))
     if flags & TEMPORARY_OR_CREATE != 0:
         permissions = mode & PERMISSIONS & ~context.umask
     file = open_at(context, start, name, OpenFlags(flags) | OpenFlags.LARGE_FILE, permissions)

@@ -8,7 +8,9 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from krait.kernel.errno import EBADF, EINVAL, EOVERFLOW
+from krait.kernel.fs.anonymous import vnode_of
 from krait.kernel.fs.file import File
+from krait.kernel.fs.open_flags import PATH
 from krait.kernel.fs.record_ranges import TO_THE_END, RangeLock, RangeOwner, range_locks
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
@@ -160,9 +162,9 @@ def test_record_lock(file: File, pointer: UserPointer[RecordLock], *, of_file: b
 
 def lockable(file: File) -> Vnode:
     """Give the vnode whose bytes are locked; EBADF."""
-    if (vnode := file.vnode) is None or file.flags & 0o10000000 != 0:
+    if file.flags & PATH != 0:
         raise Errno(EBADF)
-    return vnode
+    return vnode_of(file)
 
 
 def range_of(file: File, vnode: Vnode, given: RecordLock) -> Range:

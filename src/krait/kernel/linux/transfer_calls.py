@@ -14,7 +14,7 @@ from typing import Final
 from krait.kernel.errno import EAGAIN, EBADF, EINVAL, EISDIR, EPIPE, ESPIPE
 from krait.kernel.fs.file import File
 from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, SEEK_CUR
-from krait.kernel.fs.pipe import PipeEnd, PipeReader, PipeWriter
+from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, syscall, u8, u32, u64
@@ -42,13 +42,15 @@ class SpliceFlags(IntFlag):
 @syscall("sendfile")
 def sendfile(target_number: i32, source_number: i32, offset: UserPointer[i64], length: u64) -> u64:
     """Write a part of a file to another."""
+    place = place_of(offset)
     source = open_file(source_number)
     source.check_readable()
+    if place != CURRENT:
+        source.seek(0, SEEK_CUR)
     target = open_file(target_number)
     target.check_writable()
     if is_directory(source) or target.is_appending:
         raise Errno(EINVAL)
-    place = place_of(offset)
     count = min(length, u64(MOST_AT_ONCE))
     try:
         check_keeps_untaken(source, target)
@@ -71,19 +73,19 @@ def copy_file_range(
     flags: u32,
 ) -> u64:
     """Copy between regular files."""
-    if flags != 0:
-        raise Errno(EINVAL)
     source = open_file(source_number)
     target = open_file(target_number)
     source_place = place_of(source_offset)
     target_place = place_of(target_offset)
+    if flags != 0:
+        raise Errno(EINVAL)
     check_regular(source)
     check_regular(target)
     source.check_readable()
     target.check_writable()
     if target.is_appending:
         raise Errno(EBADF)
-    count = min(length, u64(MOST_AT_ONCE))
+    count = min(min(length, u64(MOST_AT_ONCE)), rest_of(source, source_place))
     check_overlap(source, source_place, target, target_place, count)
     done = transfer(source, source_place, target, target_place, count, u32(0))
     advance(source_offset, source_place, done)
@@ -109,23 +111,25 @@ def splice(
         raise Errno(EINVAL)
     source = open_file(source_number)
     target = open_file(target_number)
-    source.check_readable()
-    target.check_writable()
-    from_pipe = isinstance(source, PipeReader)
-    to_pipe = isinstance(target, PipeWriter)
+    from_pipe = isinstance(source, PipeEnd)
+    to_pipe = isinstance(target, PipeEnd)
     if (from_pipe and not source_offset.is_null) or (to_pipe and not target_offset.is_null):
         raise Errno(ESPIPE)
+    source.check_readable()
+    target.check_writable()
     if not from_pipe and not to_pipe:
         raise Errno(EINVAL)
-    source_place = place_of(source_offset)
-    target_place = place_of(target_offset)
+    source_place = checked_place(source, source_offset)
+    target_place = checked_place(target, target_offset)
+    if isinstance(source, PipeEnd) and isinstance(target, PipeEnd) and source.pipe is target.pipe:
+        raise Errno(EINVAL)
+    if target.is_appending and not to_pipe:
+        raise Errno(EINVAL)
     if SpliceFlags.NONBLOCK in flags:
         if from_pipe and source.poll(None) & (READABLE | POLLHUP) == 0:
             raise Errno(EAGAIN)
         if to_pipe and target.poll(None) & (WRITABLE | POLLERR) == 0:
             raise Errno(EAGAIN)
-    if isinstance(source, PipeEnd) and isinstance(target, PipeEnd) and source.pipe is target.pipe:
-        raise Errno(EINVAL)
     count = min(length, u64(CHUNK))
     how = u32(NONBLOCK) if SpliceFlags.NONBLOCK in flags else u32(0)
     done = transfer(source, source_place, target, target_place, count, how)
@@ -145,7 +149,7 @@ def tee(source_number: i32, target_number: i32, length: u64, flags: SpliceFlags)
     target = open_file(target_number)
     source.check_readable()
     target.check_writable()
-    if not isinstance(source, PipeReader) or not isinstance(target, PipeWriter):
+    if not isinstance(source, PipeEnd) or not isinstance(target, PipeEnd):
         raise Errno(EINVAL)
     if source.pipe is target.pipe:
         raise Errno(EINVAL)
@@ -156,7 +160,7 @@ def tee(source_number: i32, target_number: i32, length: u64, flags: SpliceFlags)
         return source.pipe.duplicate(target.pipe, length, how)
     except Errno as error:
         if error.code == EPIPE:
-            broken_pipe()
+            broken_pipe(target)
         raise
 
 
@@ -168,14 +172,14 @@ def vmsplice(descriptor: i32, vectors: UserPointer[Vector], count: u64, flags: S
     if u32(flags) & ~u32(15) != 0 or count > u64(VECTOR_MOST):
         raise Errno(EINVAL)
     file = open_file(descriptor)
-    if not isinstance(file, PipeEnd):
-        raise Errno(EBADF)
     list = ScatterList()
     list.load(vectors, u32(count))
     if list.total == 0:
         return 0
+    if not isinstance(file, PipeEnd):
+        raise Errno(EBADF)
     how = u32(NONBLOCK) if SpliceFlags.NONBLOCK in flags else u32(0)
-    writes = isinstance(file, PipeWriter)
+    writes = file.is_writable
     while list.left != 0:
         piece = list.piece()
         try:
@@ -184,7 +188,7 @@ def vmsplice(descriptor: i32, vectors: UserPointer[Vector], count: u64, flags: S
             if list.left != list.total:
                 break
             if error.code == EPIPE:
-                broken_pipe()
+                broken_pipe(file)
             raise
         list.skip(done)
         if done < piece.length:
@@ -224,6 +228,14 @@ def check_regular(file: File) -> None:
         raise Errno(EINVAL)
 
 
+def rest_of(source: File, place: u64) -> u64:
+    """Give how many bytes a regular file has from a place on."""
+    size: u64 = 0
+    if (vnode := source.vnode) is not None:
+        size = vnode.size
+    return size - min(size, source.offset if place == CURRENT else place)
+
+
 def check_overlap(source: File, from_place: u64, target: File, to_place: u64, count: u64) -> None:
     """Refuse to copy a range of a file onto itself; EINVAL."""
     if source.vnode is not target.vnode:
@@ -246,6 +258,17 @@ def place_of(offset: UserPointer[i64]) -> u64:
     if place < 0:
         raise Errno(EINVAL)
     return u64(place)
+
+
+def checked_place(file: File, offset: UserPointer[i64]) -> u64:
+    """Give an offset as `place_of` does, for a file that has positions; EINVAL."""
+    place = place_of(offset)
+    if place != CURRENT:
+        try:
+            file.seek(0, SEEK_CUR)
+        except Errno:
+            raise Errno(EINVAL)
+    return place
 
 
 def advance(offset: UserPointer[i64], place: u64, done: u64) -> None:
@@ -309,7 +332,7 @@ def move(
             given = move_part(source, from_place, target, to_place, done, part)
         except Errno as error:
             if error.code == EPIPE:
-                broken_pipe()
+                broken_pipe(target)
             if done != 0:
                 break
             raise
@@ -338,6 +361,8 @@ def move_part(
         taken = take(source, from_place, done, part)
     if not isinstance(source, PipeEnd):
         given: u64 = 0
+        if taken == 0:
+            return 0
         try:
             given = give(target, to_place, done, part.part(0, taken))
         finally:
@@ -348,7 +373,8 @@ def move_part(
     source.pipe.hold(taken)
     given = 0
     try:
-        given = give(target, to_place, done, part.part(0, taken))
+        if taken != 0:
+            given = give(target, to_place, done, part.part(0, taken))
     finally:
         source.pipe.settle(taken, part.part(given, taken))
     return given

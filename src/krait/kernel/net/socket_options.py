@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import EDOM, EINVAL, ENOPROTOOPT
+from krait.kernel.errno import EDOM, EINVAL, ENOPROTOOPT, EOPNOTSUPP
 from krait.kernel.fs.open_flags import NONBLOCK
 from krait.kernel.lang import Errno, Slice, Struct, u8, u32, u64, usize
 from krait.kernel.sched.clock import monotonic_ns
@@ -128,9 +128,9 @@ class CommonOptions(Struct):
 
 
 def check_level(level: u32) -> None:
-    """Refuse options of protocols; EOPNOTSUPP is what they would be for UNIX sockets."""
+    """Refuse options of protocols, of which UNIX sockets have none."""
     if level != SOL_SOCKET:
-        raise Errno(ENOPROTOOPT)
+        raise Errno(EOPNOTSUPP)
 
 
 def check_switch(name: u32) -> None:

@@ -202,6 +202,8 @@ class UnixSocket(PassableSocket):
         peer = found.own
         if peer.peer_serial not in (u64(0), self.own.serial):
             raise Errno(EPERM)
+        if peer is self.peer:
+            return
         self.disconnect()
         self.peer = peer
         self.own.peer_serial = peer.serial
@@ -285,6 +287,7 @@ class UnixSocket(PassableSocket):
         room = self.common.send_room
         if self.type == SocketType.STREAM:
             return unix_transfer.send_stream(self.own, peer, data, extra, room, deadline_ns)
+        self.own.raise_error()
         return unix_transfer.send_packet(self.own, peer, data, extra, room, deadline_ns)
 
     def send_datagram(
@@ -309,14 +312,14 @@ class UnixSocket(PassableSocket):
             )
         except Errno as error:
             if error.code == ECONNREFUSED and to.length == 0:
-                self.peer = None
-                self.own.peer_serial = 0
-                self.own.changed.wake_all()
+                self.disconnect()
             raise
 
     def find_receiver(self, to: Slice[u8]) -> UnixEndpoint:
         """Give the end of who has a name, and no more: who is referred to is not closed."""
         check_address(to)
+        if to.length == 2:
+            raise Errno(EINVAL)
         found = find_socket(to, self.type, callers.get())
         if found.type != self.type or not isinstance(found, UnixSocket):
             raise Errno(EPROTOTYPE)
@@ -344,7 +347,10 @@ class UnixSocket(PassableSocket):
             return unix_transfer.receive_stream(
                 self.own, self.peer, into, flags, found, deadline_ns
             )
-        return unix_transfer.receive_message(self.own, self.peer, into, flags, found, deadline_ns)
+        datagrams = self.type == SocketType.DATAGRAM
+        return unix_transfer.receive_message(
+            self.own, self.peer, into, flags, found, deadline_ns, datagrams=datagrams
+        )
 
     def status(self, flags: MessageFlags) -> u32:
         """Give the status flags for one call."""

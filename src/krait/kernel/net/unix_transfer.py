@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from typing import Final
 
-from krait.kernel.errno import ECONNREFUSED, EMSGSIZE, EPIPE
+from krait.kernel.errno import EAGAIN, ECONNREFUSED, EMSGSIZE, EPIPE
 from krait.kernel.fs.scatter_list import ScatterList
 from krait.kernel.lang import Buffer, Errno, u8, u32, u64
 from krait.kernel.net.limited_wait import NOW
 from krait.kernel.net.socket import Incoming, MessageFlags, Outgoing, callers
-from krait.kernel.net.unix_endpoint import UnixEndpoint, UnixMessage
-from krait.kernel.net.unix_names import put_family
+from krait.kernel.net.unix_endpoint import CANNOT_SEND, UnixEndpoint, UnixMessage
 
 MOST_AT_ONCE: Final = u64(32768)  # of a stream, in one message
 NO_LIMIT: Final = u64(1 << 32)  # of messages
@@ -31,6 +30,8 @@ def send_stream(
     deadline_ns: u64,
 ) -> u64:
     """Queue all bytes; what goes along travels with the first. Gives how many were sent."""
+    if own.shut & CANNOT_SEND != 0:
+        raise Errno(EPIPE)  # before nothing is sent, too
     sent: u64 = 0
     while data.left != 0:
         try:
@@ -121,13 +122,15 @@ def receive_stream(
 ) -> u64:
     """Take bytes until `into` is full, or nothing is left and some were taken."""
     if MessageFlags.PEEK in flags:
-        return peek_stream(own, into, found, deadline_ns)
+        return peek_stream(own, peer, into, found, deadline_ns)
     done: u64 = 0
     wait_ns = deadline_ns
-    while into.left != 0:
+    while True:
         copied: u64 = 0
         read_up: UnixMessage | None = None
         with own.lock:
+            if own.first is None and done != 0 and MessageFlags.WAITALL not in flags:
+                break  # an error is told by the next call
             try:
                 more = own.wait_for_message(wait_ns, stream=True)
             except Errno:
@@ -140,11 +143,11 @@ def receive_stream(
             assert message is not None, "there is a message to read"
             if done != 0 and differs(own, message, found):
                 break
-            note(own, message, found)
+            note(own, peer, message, found)
             unread = message.unread()
             copied = into.copy_out_nofault(unread)
             own.consume(message, copied)
-            if copied != 0 or unread.length == 0:
+            if copied != 0 or unread.length == 0 or into.total == 0:
                 hand_over_files(message, found)
             if copied == unread.length:
                 own.drop_first()
@@ -159,14 +162,20 @@ def receive_stream(
             if read_up is not None:
                 sender.changed.wake_all()
             sender.tell_of_room(own)
-        if found.files is not None:
+        if found.files is not None or into.left == 0:
             break
         if done != 0 and MessageFlags.WAITALL not in flags:
             wait_ns = NOW
     return done
 
 
-def peek_stream(own: UnixEndpoint, into: ScatterList, found: Incoming, deadline_ns: u64) -> u64:
+def peek_stream(
+    own: UnixEndpoint,
+    peer: UnixEndpoint | None,
+    into: ScatterList,
+    found: Incoming,
+    deadline_ns: u64,
+) -> u64:
     """Copy what waits, and leave it there."""
     while True:
         done: u64 = 0
@@ -175,17 +184,17 @@ def peek_stream(own: UnixEndpoint, into: ScatterList, found: Incoming, deadline_
             if not own.wait_for_message(deadline_ns, stream=True):
                 return 0
             message = own.first
-            while message is not None and into.left != 0 and not short:
+            while message is not None and (into.left != 0 or into.total == 0) and not short:
                 if done != 0 and differs(own, message, found):
                     break
-                note(own, message, found)
+                note(own, peer, message, found)
                 unread = message.unread()
                 wanted = min(unread.length, into.left)
                 copied = into.copy_out_nofault(unread)
                 done += copied
                 short = copied < wanted
                 found.files = message.files
-                if message.files is not None:
+                if message.files is not None or into.total == 0:
                     break
                 message = message.following
         if not short or not into.bring_in_writable(done):
@@ -200,6 +209,8 @@ def receive_message(
     flags: MessageFlags,
     found: Incoming,
     deadline_ns: u64,
+    *,
+    datagrams: bool,
 ) -> u64:
     """Take one message; MSG_TRUNC is noted when `into` was too small for it."""
     while True:
@@ -210,6 +221,8 @@ def receive_message(
         with own.lock:
             own.raise_error()
             if not own.wait_for_message(deadline_ns, stream=False):
+                if datagrams and deadline_ns == NOW:
+                    raise Errno(EAGAIN)  # as Linux: only a connection has an end
                 return 0
             message = own.first
             assert message is not None, "there is a message to read"
@@ -221,7 +234,7 @@ def receive_message(
                 if MessageFlags.PEEK not in flags:
                     own.drop_first()
         if taken is not None:
-            describe(own, taken, found)
+            describe(own, peer, taken, found)
             if MessageFlags.PEEK not in flags:
                 tell_senders(own, peer, taken)
             if size > wanted:
@@ -243,20 +256,23 @@ def tell_senders(own: UnixEndpoint, peer: UnixEndpoint | None, taken: UnixMessag
         peer.tell_of_room(own)
 
 
-def describe(own: UnixEndpoint, message: UnixMessage, found: Incoming) -> None:
+def describe(
+    own: UnixEndpoint, peer: UnixEndpoint | None, message: UnixMessage, found: Incoming
+) -> None:
     """Say from whom a datagram is, and what it carries."""
-    note(own, message, found)
+    note(own, peer, message, found)
     found.files = message.files
-    if (sender := message.sender) is not None:
-        if (name := sender.name) is not None:
-            found.address_length = name.write(found.address)
-        else:
-            put_family(found.address)
-            found.address_length = 0
 
 
-def note(own: UnixEndpoint, message: UnixMessage, found: Incoming) -> None:
-    """Note who has sent, if the program wants to know."""
+def note(
+    own: UnixEndpoint, peer: UnixEndpoint | None, message: UnixMessage, found: Incoming
+) -> None:
+    """Note who has sent: by name if there is one, by ids if the program wants to know."""
+    sender = message.sender
+    if sender is None:
+        sender = peer
+    if sender is not None and (name := sender.name) is not None:
+        found.address_length = name.write(found.address)
     if own.takes_credentials:
         found.has_credentials = True
         found.pid = message.pid

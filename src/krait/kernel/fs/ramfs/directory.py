@@ -15,7 +15,7 @@ from krait.kernel.fs.timestamps import now_ns
 from krait.kernel.fs.vnode import END_OF_DIRECTORY, LINKS_MAX, DirectoryEntry, Vnode
 from krait.kernel.lang import Buffer, Errno, Slice, Struct, Text, inline, u8, u32, u64
 
-ENTRY_SIZE = u64(20)  # BOGO_DIRENT_SIZE: what tmpfs counts for an entry
+ENTRY_SIZE = u64(20)  # BOGO_DIRENT_SIZE: what tmpfs counts for an entry, `.` and `..` too
 FIRST_CURSOR = u64(2)  # behind `.` and `..`
 
 
@@ -181,7 +181,7 @@ class RamDirectory(Vnode):
 
     def changed(self) -> None:
         """Bring size and times up to date."""
-        self.size = self.entries.live * ENTRY_SIZE
+        self.size = (self.entries.live + 2) * ENTRY_SIZE
         self.touch_modified()
 
     def page_count(self) -> u64:
@@ -260,6 +260,7 @@ def make_ram_directory(store: RamFileSystem, mode: u32) -> RamDirectory:
         ino=store.number_of_new(),
         mode=mode | DIRECTORY,
         nlink=2,
+        size=2 * ENTRY_SIZE,
         atime_ns=now,
         mtime_ns=now,
         ctime_ns=now,
