@@ -133,7 +133,7 @@ class File(Counted):
 
     def seek(self, offset: i64, whence: u32) -> u64:
         """Move the position and return it (lseek)."""
-        raise Errno(EBADF if self.flags & PATH != 0 else ESPIPE)
+        raise Errno(ESPIPE)
 
     def poll(self, table: PollTable | None) -> u32:
         """Return the POLL* events that hold now; with a table, also have its owner woken."""
@@ -155,7 +155,7 @@ class File(Counted):
 
         The caller sets `offset` to `next` once it has taken the entry.
         """
-        raise Errno(EBADF if self.flags & PATH != 0 else ENOTDIR)
+        raise Errno(ENOTDIR)
 
     def pager(self, *, writable: bool) -> Pager:
         """Return whose pages mmap shows; `writable` for shared mappings that may be written."""

@@ -85,7 +85,7 @@ def found_from(files: FsContext, directory: i32, path: UserPointer[u8], flags: A
     if name.length == 0 and AtFlags.EMPTY_PATH in flags:
         if directory == AT_FDCWD:
             return Place(files.cwd.present(), files.cwd)
-        return opened_place(directory)
+        return opened_place(directory, u32(0))
     follow = WalkFlags(0) if AtFlags.SYMLINK_NOFOLLOW in flags else WalkFlags.FOLLOW
     found = walk(files, start_of(files, directory, name), name, follow)
     return Place(found.present(), found)
@@ -96,17 +96,12 @@ def named(directory: i32, path: UserPointer[u8], flags: AtFlags) -> Vnode:
     return place(directory, path, flags).vnode
 
 
-def opened_place(descriptor: i32) -> Place:
-    """Give what is behind a descriptor; EBADF, ENOMEM."""
+def opened_place(descriptor: i32, refused: u32) -> Place:
+    """Give what is behind a descriptor; EBADF for one with a flag in `refused`, ENOMEM."""
     file = open_file(descriptor)
-    return Place(vnode_of(file), file.dentry)
-
-
-def changeable_place(descriptor: i32) -> Place:
-    """Give what is behind a descriptor that is open for more than its path; EBADF, ENOMEM."""
-    if open_file(descriptor).flags & PATH != 0:
+    if file.flags & refused != 0:
         raise Errno(EBADF)
-    return opened_place(descriptor)
+    return Place(vnode_of(file), file.dentry)
 
 
 def opened(descriptor: i32) -> Vnode:
@@ -224,7 +219,7 @@ def chmod(path: UserPointer[u8], mode: u32) -> None:
 @syscall("fchmod")
 def fchmod(descriptor: i32, mode: u32) -> None:
     """fchmod(2)."""
-    change_mode(changeable_place(descriptor), mode)
+    change_mode(opened_place(descriptor, u32(PATH)), mode)
 
 
 @syscall("fchmodat")
@@ -259,7 +254,7 @@ def lchown(path: UserPointer[u8], uid: u32, gid: u32) -> None:
 @syscall("fchown")
 def fchown(descriptor: i32, uid: u32, gid: u32) -> None:
     """fchown(2)."""
-    change_owner(changeable_place(descriptor), uid, gid)
+    change_owner(opened_place(descriptor, u32(PATH)), uid, gid)
 
 
 @syscall("fchownat", flags=AtFlags.SYMLINK_NOFOLLOW | AtFlags.EMPTY_PATH)
@@ -304,13 +299,13 @@ def utimensat(
     if u32(flags) & ~u32(0x1100) != 0:
         raise Errno(EINVAL)
     if times.is_null:
-        touch(opened_place(directory) if path.is_null else place(directory, path, flags))
+        touch(opened_place(directory, u32(PATH)) if path.is_null else place(directory, path, flags))
         return
     first = times.load_at(0)
     second = times.load_at(1)
     if first.fraction == UTIME_OMIT and second.fraction == UTIME_OMIT:
         return  # not even the path is looked at (fs/utimes.c)
-    found = opened_place(directory) if path.is_null else place(directory, path, flags)
+    found = opened_place(directory, u32(PATH)) if path.is_null else place(directory, path, flags)
     if first.fraction == UTIME_NOW and second.fraction == UTIME_NOW:
         touch(found)
         return
@@ -359,7 +354,9 @@ def utimes(path: UserPointer[u8], times: UserPointer[Time]) -> None:
 @syscall("futimesat")
 def futimesat(directory: i32, path: UserPointer[u8], times: UserPointer[Time]) -> None:
     """futimesat(2)."""
-    found = opened_place(directory) if path.is_null else place(directory, path, AtFlags(0))
+    found = (
+        opened_place(directory, u32(PATH)) if path.is_null else place(directory, path, AtFlags(0))
+    )
     if times.is_null:
         touch(found)
         return

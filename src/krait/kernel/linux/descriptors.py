@@ -66,8 +66,12 @@ class DescriptorTable(Counted):
     def install_from(self, file: File, least: u32, limit: u64, *, marks: u8) -> u32:
         """Give `file` the lowest free number at or above `least` (F_DUPFD); EMFILE, ENOMEM."""
         with self.lock:
-            number = self._first_free(least)
+            number = max(least, self.lowest_free)
             chunk = self._chunk(number)
+            while chunk is not None and chunk.files[number & CHUNK_MASK] is not None:
+                number += 1
+                if number & CHUNK_MASK == 0:
+                    chunk = self._chunk(number)
             if u64(number) >= limit:
                 raise Errno(EMFILE)
             if chunk is None:
@@ -76,24 +80,6 @@ class DescriptorTable(Counted):
             if number == self.lowest_free:
                 self.lowest_free = number + 1
             return number
-
-    def check_room(self, limit: u64) -> None:
-        """Refuse with EMFILE what `install` would, before anything has been done for the file.
-
-        Another thread may be just changing the table: then it is as if it had done so later.
-        """
-        if u64(self._first_free(0)) >= limit:
-            raise Errno(EMFILE)
-
-    def _first_free(self, least: u32) -> u32:
-        """Find the lowest free number at or above `least`."""
-        number = max(least, self.lowest_free)
-        chunk = self._chunk(number)
-        while chunk is not None and chunk.files[number & CHUNK_MASK] is not None:
-            number += 1
-            if number & CHUNK_MASK == 0:
-                chunk = self._chunk(number)
-        return number
 
     def replace(self, descriptor: u32, file: File, *, marks: u8) -> None:
         """Make `descriptor` stand for `file`, closing what it was (dup2); ENOMEM.

@@ -9,7 +9,6 @@ from krait.kernel.config import config
 from krait.kernel.errno import (
     EAGAIN,
     EBADF,
-    EFAULT,
     EFBIG,
     EINVAL,
     ENODEV,
@@ -19,7 +18,7 @@ from krait.kernel.errno import (
 )
 from krait.kernel.fs import notify
 from krait.kernel.fs.file import READABLE, WRITABLE, File
-from krait.kernel.fs.open_flags import PATH, SEEK_CUR, SEEK_HOLE
+from krait.kernel.fs.open_flags import PATH, SEEK_CUR
 from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.scatter_list import MOST_AT_ONCE, ScatterList, Vector
 from krait.kernel.fs.size_limit import check_new_size
@@ -42,7 +41,7 @@ from krait.kernel.linux.task import current_process
 from krait.kernel.net.socket import Socket, SocketType
 
 CURRENT_OFFSET: Final = i64(-1)  # of preadv2(2)
-PROGRAM_TOP: Final = 0x7FFF_FFFF_F000  # TASK_SIZE
+SIGN: Final = u64(1 << 63)
 READING_BIT: Final = u32(1)  # of the access mode and one (file.py)
 WRITING_BIT: Final = u32(2)
 
@@ -104,13 +103,10 @@ def broken_pipe(target: File) -> None:
 def bytes_at(address: u64, length: u64) -> UserSlice[u8]:
     """Give the memory to read into or write from, as much as goes at once.
 
-    A length, -1 above all, that leads out of a program's half is EFAULT (access_ok of Linux).
+    A negative length leads out of a program's half, and is EFAULT on Linux (access_ok): the memory
+    given lies outside then.
     """
-    if length > MOST_AT_ONCE:
-        if length > PROGRAM_TOP or address > PROGRAM_TOP - length:
-            raise Errno(EFAULT)
-        return UserSlice[u8](address, MOST_AT_ONCE)
-    return UserSlice[u8](address, length)
+    return UserSlice[u8](address | length & SIGN, min(length, MOST_AT_ONCE))
 
 
 @syscall("pread64")
@@ -337,10 +333,7 @@ def move_piece(
 @syscall("lseek")
 def lseek(descriptor: i32, offset: i64, whence: u32) -> u64:
     """lseek(2)."""
-    file = open_file(descriptor)
-    if whence > SEEK_HOLE:
-        raise Errno(EINVAL)
-    return file.seek(offset, whence)
+    return open_file(descriptor).seek(offset, whence)
 
 
 @syscall("ftruncate")
@@ -372,7 +365,7 @@ def sync_file_range(descriptor: i32, offset: i64, length: i64, flags: u32) -> No
     file = open_file(descriptor)
     if offset < 0 or length < 0 or flags & ~u32(7) != 0:
         raise Errno(EINVAL)
-    if (vnode := file.vnode) is None or not (vnode.is_regular or vnode.is_directory):
+    if file.vnode is None or isinstance(file, PipeEnd):
         raise Errno(ESPIPE)
 
 

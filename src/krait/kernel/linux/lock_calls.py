@@ -14,6 +14,6 @@ from krait.kernel.linux.paths import open_file
 def flock(descriptor: i32, operation: u32) -> None:
     """flock(2), of any file that is open, a pipe say."""
     file = open_file(descriptor)
-    if file.flags & PATH != 0 or (file.flags + 1) & 3 == 0:
+    if file.flags & PATH != 0:
         raise Errno(EBADF)
     lock_file(file, vnode_of(file), operation)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final, NamedTuple
 
-from krait.kernel.errno import E2BIG, EAGAIN, EINVAL, ENAMETOOLONG
+from krait.kernel.errno import E2BIG, EAGAIN, EINVAL, EMFILE, ENAMETOOLONG
 from krait.kernel.fs.dentry import Dentry
 from krait.kernel.fs.fs_context import FsContext, Resolve, confined
 from krait.kernel.fs.memfd import MemfdFlags, make_memfd
@@ -65,7 +65,8 @@ def open_from(context: FsContext, start: Dentry, name: Text, flags: u32, mode: u
     permissions: u32 = 0
     if flags & u32(CHANGES) != 0:
         process = current_process()
-        process.descriptors.check_room(descriptor_limit(process))
+        if u64(process.descriptors.lowest_free) >= descriptor_limit(process):
+            raise Errno(EMFILE)  # before a file is made or emptied for nothing
     if flags & TEMPORARY_OR_CREATE != 0:
         permissions = mode & PERMISSIONS & ~context.umask
     file = open_at(context, start, name, OpenFlags(flags) | OpenFlags.LARGE_FILE, permissions)

@@ -8,6 +8,7 @@ from krait.kernel.errno import E2BIG, EINVAL, ENAMETOOLONG, ERANGE
 from krait.kernel.fs import extended_attributes, notify
 from krait.kernel.fs.credentials import CAP_SYS_ADMIN
 from krait.kernel.fs.extended_attributes import VALUE_MOST, XATTR_CREATE, XATTR_REPLACE
+from krait.kernel.fs.open_flags import PATH
 from krait.kernel.fs.vnode import Vnode
 from krait.kernel.lang import (
     Array,
@@ -25,7 +26,7 @@ from krait.kernel.lang import (
     u64,
     usize,
 )
-from krait.kernel.linux.attribute_calls import AtFlags, Place, changeable_place, place
+from krait.kernel.linux.attribute_calls import AtFlags, Place, opened_place, place
 from krait.kernel.linux.paths import AT_FDCWD, read_string
 from krait.kernel.linux.task import current_credentials, current_files
 
@@ -59,7 +60,7 @@ def lgetxattr(path: UserPointer[u8], name: UserPointer[u8], value: u64, size: u6
 @syscall("fgetxattr")
 def fgetxattr(descriptor: i32, name: UserPointer[u8], value: u64, size: u64) -> usize:
     """fgetxattr(2)."""
-    return get_one(changeable_place(descriptor).vnode, name, value, size)
+    return get_one(opened_place(descriptor, u32(PATH)).vnode, name, value, size)
 
 
 def get_one(vnode: Vnode, name: UserPointer[u8], value: u64, size: u64) -> usize:
@@ -97,7 +98,7 @@ def lsetxattr(
 @syscall("fsetxattr", flags=XATTR_CREATE | XATTR_REPLACE)
 def fsetxattr(descriptor: i32, name: UserPointer[u8], value: u64, size: u64, flags: u32) -> None:
     """fsetxattr(2)."""
-    set_one(changeable_place(descriptor), name, value, size, flags)
+    set_one(opened_place(descriptor, u32(PATH)), name, value, size, flags)
 
 
 def set_one(found: Place, name: UserPointer[u8], value: u64, size: u64, flags: u32) -> None:
@@ -131,7 +132,7 @@ def llistxattr(path: UserPointer[u8], list: u64, size: u64) -> usize:
 @syscall("flistxattr")
 def flistxattr(descriptor: i32, list: u64, size: u64) -> usize:
     """flistxattr(2)."""
-    return list_all(changeable_place(descriptor).vnode, list, size)
+    return list_all(opened_place(descriptor, u32(PATH)).vnode, list, size)
 
 
 def list_all(vnode: Vnode, into: u64, size: u64) -> usize:
@@ -161,7 +162,7 @@ def lremovexattr(path: UserPointer[u8], name: UserPointer[u8]) -> None:
 @syscall("fremovexattr")
 def fremovexattr(descriptor: i32, name: UserPointer[u8]) -> None:
     """fremovexattr(2)."""
-    remove_one(changeable_place(descriptor), name)
+    remove_one(opened_place(descriptor, u32(PATH)), name)
 
 
 def remove_one(found: Place, name: UserPointer[u8]) -> None:

@@ -11,17 +11,24 @@ static const char *const names[] = {
     "d/./b", "l/", "missing/a", "d//a", /* inside the root that is the program's own: */ "..", "/", "/a", "/d/b", "../a", "d/../a", "e/..", "l/../a",
 };
 #define CONFINED 8
+/* A name may be wrong, or what else the call is given, but not both: see wrong_once. */
 static char *path(void)
 {
-    if (wrong_once(80)) {
+    int wrong = !spoiled && one_in(60);
+    if (spoiled)
+        return strcpy(given(8), ".");
+    spoiled = 1;
+    if (wrong && one_in(2))
+        return wrong_place();
+    if (wrong) {
         int size = ANY(254, 255, 256, 4094, 4095, 4096);
         char *at = given(5000);
         memset(at, 'x', size), at[size] = 0;
         for (int i = 200; size > 256 && i < size; i += 200)
             at[i] = '/';
-        return placed(at);
+        return at;
     }
-    return placed(strcpy(given(64), names[below(one_in(2) ? 11 : COUNT(names) - (confined ? 0 : CONFINED))]));
+    return strcpy(given(64), names[below(one_in(2) ? 11 : COUNT(names) - (confined ? 0 : CONFINED))]);
 }
 /* One that is there, more likely than not, and is not a special file or another program's. */
 static char *own_name(void) { return placed(strcpy(given(64), names[below(14)])); }
@@ -30,9 +37,7 @@ static int open_flags(void)
 {
     int flags = ANY(O_RDONLY, O_WRONLY, O_RDWR, O_RDWR, O_RDWR) | O_NONBLOCK;
     flags |= SOME(O_CREAT, O_CREAT, O_TRUNC, O_APPEND, O_EXCL, O_DIRECTORY, O_NOFOLLOW, O_CLOEXEC, O_NOATIME, O_DSYNC, O_SYNC, O_NOCTTY, O_ASYNC);
-    if (one_in(20))
-        flags |= ANY(O_PATH, 3, O_TMPFILE, O_PATH | O_NOFOLLOW, O_PATH | O_DIRECTORY, O_DIRECT);
-    return flags;
+    return flags & O_CREAT ? flags & ~O_DIRECTORY : flags;
 }
 static int mode(void) { return one_in(3) ? below(010000) : ANY(0644, 0600, 0755, 0777, 0400, 0); }
 
@@ -149,7 +154,7 @@ static void descriptors(void)
     case 7: made(CALL(fcntl, a, ANY(F_DUPFD, F_DUPFD_CLOEXEC), ANY(0, 3, 10, 20, 30, 39, 40, 100, -1))); break;
     case 8: CALL(fcntl, a, F_SETFD, below(3)); CALL(fcntl, a, F_GETFD, 0); break;
     case 9: {
-        int flags = SOME(O_APPEND, O_NOATIME, O_DIRECT, O_ASYNC, O_DSYNC, O_RDWR, O_CREAT) | O_NONBLOCK;
+        int flags = SOME(O_APPEND, O_NOATIME, O_ASYNC, O_DSYNC, O_RDWR, O_CREAT) | O_NONBLOCK;
         CALL(fcntl, a, F_SETFL, flags), CALL(fcntl, a, F_GETFL, 0);
         break;
     }
@@ -174,8 +179,8 @@ static void io(void)
         data = bytes(n < 16384 ? n : 16384), at_start(a);
         CALL(write, a, data, n < 16384 ? n : one_in(2) ? -1 : 300);
         break;
-    case 2: CALL(pread64, mostly(FILES), output(n), n, offset()); break;
-    case 3: n = short_length(), data = bytes(n), CALL(pwrite64, a, data, n, write_offset()); break;
+    case 2: CALL(pread64, only(FILES), output(n), n, offset()); break;
+    case 3: n = short_length(), data = bytes(n), CALL(pwrite64, only(FILES), data, n, write_offset()); break;
     case 4 ... 5: {
         struct iovec *v = given(sizeof *v * 4);
         int count = wrong_once(12) ? ANY(0, -1, 1025) : 1 + below(3);
@@ -202,7 +207,8 @@ static void io(void)
         break;
     }
     case 8:
-        if (CALL(lseek, a, offset(), wrong_once(12) ? 5 : below(3)) > 1l << 40)
+        a = mostly(FILES);
+        if (CALL(lseek, a, offset(), kinds[a & 31] == FILES && wrong_once(12) ? 5 : below(3)) > 1l << 40)
             lseek(a, 0, SEEK_SET);
         break;
     }
@@ -220,8 +226,8 @@ static void shapes(void)
     case 4: CALL(lseek, a, below(20000), holes && one_in(2) ? SEEK_DATA : holes ? SEEK_HOLE : SEEK_END); break;
     case 5: CALL(fsync, a); break;
     case 6: CALL(fadvise64, a, offset(), length(), below(8)); break;
-    case 7: CALL(sync_file_range, a, offset(), length(), below(10)); break;
-    case 8: CALL(readahead, a, offset(), length()); break;
+    case 7: CALL(sync_file_range, only(FILES), below(20000), below(20000), below(8)); break;
+    case 8: CALL(readahead, a, below(20000), below(20000)); break;
     }
 }
 static void attributes(void)
@@ -249,7 +255,7 @@ static void attributes(void)
         struct timespec *t = given(32);
         t[0] = (struct timespec){ below(1000000), one_in(4) ? ANY(UTIME_NOW, UTIME_OMIT, 1000000000, -1) : below(1000000000) };
         t[1] = (struct timespec){ one_in(20) ? -1 : below(1000000), one_in(4) ? ANY(UTIME_NOW, UTIME_OMIT) : below(1000000000) };
-        if (one_in(3)) CALL(utimensat, a, 0, one_in(8) ? NULL : placed(t), 0);
+        if (one_in(3) && a >= 0) CALL(utimensat, a, 0, one_in(8) ? NULL : placed(t), 0);
         else CALL(utimensat, directory(), path(), one_in(8) ? NULL : placed(t), one_in(2) ? 0 : (wrong_once(5) ? 1 : SOME(AT_SYMLINK_NOFOLLOW, AT_EMPTY_PATH)));
         break;
     }
@@ -265,7 +271,7 @@ static void attributes(void)
 }
 static void extended(void)
 {
-    static const char *const attributes[] = { "user.a", "user.b", "user.c", "user", "none.x", "trusted.t", "security.s", "system.x" };
+    static const char *const attributes[] = { "user.a", "user.b", "user.c", "user", "none.x", "trusted.t" };
     char *name = strcpy(given(300), attributes[wrong_once(8) ? 3 + below(COUNT(attributes) - 3) : below(3)]);
     u64 size = wrong_once(20) ? 65536 : one_in(3) ? below(600) : below(20);
     int a = fd(one_in(2) ? FILES : DIRECTORY);
@@ -281,7 +287,7 @@ static void extended(void)
 }
 static void locks(void)
 {
-    int a = one_in(3) ? fd(NOTHING) : fd(FILES);
+    int a = fd(FILES);
     if (one_in(3)) {
         CALL(flock, a, LOCK_NB | (wrong_once(9) ? 0 : ANY(LOCK_SH, LOCK_EX, LOCK_UN)));
         return;

@@ -103,7 +103,7 @@ static void *output_of(unsigned size, int shown)
 }
 static void *wrong_place(void)
 {
-    return (void *)ANY(0, 1, 4096, READ_ONLY + 4032, READ_ONLY + 4096, 0x6fff00000000);
+    return (void *)ANY(8, 1, 4096, READ_ONLY + 4032, READ_ONLY + 4096, 0x6fff00000000);
 }
 /* Now and then a place that is none. */
 static void *output(unsigned size) { return wrong_once(40) ? wrong_place() : output_of(size, 1); }
@@ -167,7 +167,7 @@ static void show_outputs(void)
 static u64 length(void)
 {
     if (wrong_once(12))
-        return ANY(0, -1ul, 1ul << 63, 0x7fffffff, 0x7ffff000, 0x80000000ul, 1ul << 40);
+        return ANY(0, 0x7fffffff, 0x7ffff000, 0x80000000ul, 1ul << 40);
     return one_in(4) ? below(12000) : one_in(3) ? ANY(0, 1, 7, 8, 4095, 4096, 4097, 8192) : below(300);
 }
 static u64 short_length(void) { return one_in(8) ? 0 : one_in(4) ? below(9000) : below(200); }
@@ -238,6 +238,15 @@ static int fd(enum kind kind)
         if (kinds[3 + (start + i) % (DESCRIPTORS - 3)])
             return 3 + (start + i) % (DESCRIPTORS - 3);
     return start;
+}
+/* One of a kind, or -1. */
+static int only(enum kind kind)
+{
+    int start = below(DESCRIPTORS - 3);
+    for (int i = 0; i < DESCRIPTORS - 3; i++)
+        if (kinds[3 + (start + i) % (DESCRIPTORS - 3)] == kind)
+            return 3 + (start + i) % (DESCRIPTORS - 3);
+    return -1;
 }
 /* One that is likely to be of that kind, or anything. */
 static int mostly(enum kind kind) { return fd(one_in(8) ? NOTHING : kind); }

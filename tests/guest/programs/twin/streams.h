@@ -22,7 +22,7 @@ static void pipes(void)
 }
 static void *offset_at(void) { return one_in(3) ? NULL : PLACED(u64, one_in(10) ? offset() : below(10000)); }
 static u64 some_length(void) { return one_in(12) ? length() : one_in(3) ? below(9000) : below(300); }
-static int a_source(enum kind kind) { return kind == FILES ? CONSTANT : mostly(kind); }
+static int a_source(enum kind kind) { return kind == FILES ? CONSTANT : only(kind); }
 
 static void transfers(void)
 {
@@ -31,12 +31,16 @@ static void transfers(void)
     u64 *source, *target;
     int a, b;
     switch (below(5)) {
-    case 0: a = one_in(12) ? fd(DIRECTORY) : CONSTANT, b = mostly(to), source = offset_at();
+    case 0: a = CONSTANT, b = mostly(to), source = one_in(2) ? NULL : PUT(u64, below(10000));
         struct stat s, t; /* of a file into itself: who has which position then? */
         if (!fstat(a, &s) && !fstat(b, &t) && s.st_ino == t.st_ino && s.st_dev == t.st_dev)
             break;
         CALL(sendfile, b, a, source, some_length()), say("%ld    at %ld\n", now, source >= (u64 *)GIVEN && source < (u64 *)READ_ONLY ? *source : 0); break;
-    case 1 ... 2: source = one_in(2) ? NULL : offset_at(), target = one_in(2) ? NULL : offset_at(), CALL(splice, a_source(one_in(2) ? PIPE : from), source, mostly(to), target, some_length(), flags); break;
+    case 1 ... 2: 
+        a = a_source(one_in(2) ? PIPE : from), b = only(to);
+        source = a == CONSTANT && one_in(2) ? PUT(u64, below(10000)) : NULL, target = to == FILES && one_in(2) ? PUT(u64, below(10000)) : NULL;
+        CALL(splice, a, source, b, target, some_length(), flags);
+        break;
     case 3: CALL(tee, mostly(PIPE), mostly(PIPE), some_length(), flags); break;
     case 4: {
         if (one_in(2)) {
@@ -72,7 +76,7 @@ static struct sockaddr_un *address(int *size)
         strcpy(a->sun_path, places[below(COUNT(places))]);
         *size = 3 + strlen(a->sun_path);
     }
-    if (wrong_once(12))
+    if (!spoiled && one_in(12))
         *size = ANY(0, 1, 2, 3, 110, 111, -1);
     return placed(a);
 }
@@ -96,9 +100,9 @@ static void show_message(struct msghdr *m, unsigned space)
         say(" {%d %d %lu", c->cmsg_level, c->cmsg_type, c->cmsg_len);
         int count = (c->cmsg_len - CMSG_LEN(0)) / 4, *fds = (int *)CMSG_DATA(c);
         if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_RIGHTS)
-            for (int i = 0; i < count && i < 8; i++)
+            for (int i = 0; i < count && i < 8; i++) /* each of them, for what it is */
                 say(" %d", made(fds[i]));
-        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS)
+        else if (c->cmsg_level == SOL_SOCKET && c->cmsg_type == SCM_CREDENTIALS && c->cmsg_len >= CMSG_LEN(12))
             say(" %s %d %d", fds[0] == pid ? "mine" : "other", fds[1], fds[2]);
         say("}");
         if (c->cmsg_len < sizeof *c)
@@ -154,7 +158,12 @@ static void sending(int a)
         int size;
         m->msg_name = address(&size), m->msg_namelen = size;
     }
-    CALL(sendmsg, a, placed(m), MSG_DONTWAIT | SOME(MSG_NOSIGNAL, MSG_NOSIGNAL, MSG_EOR, MSG_MORE, one_in(10) ? MSG_CONFIRM : 0));
+    int pair[2] = { a, -1 };
+    if (spoiled) /* nothing else may be wrong */
+        socketpair(AF_UNIX, SOCK_DGRAM, 0, pair);
+    CALL(sendmsg, pair[0], placed(m), MSG_DONTWAIT | SOME(MSG_NOSIGNAL, MSG_NOSIGNAL, MSG_EOR, MSG_MORE, one_in(10) ? MSG_CONFIRM : 0));
+    if (spoiled && pair[1] >= 0)
+        close(pair[0]), close(pair[1]);
 }
 static void options(int a)
 {
@@ -177,7 +186,7 @@ static void options(int a)
 }
 static void sockets(void)
 {
-    int a = mostly(SOCKET), kind = ANY(SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET), size;
+    int a = one_in(12) ? fd(NOTHING) : only(SOCKET), kind = ANY(SOCK_STREAM, SOCK_DGRAM, SOCK_SEQPACKET), size;
     struct sockaddr_un *name;
     switch (below(16)) {
     case 0 ... 1: {
