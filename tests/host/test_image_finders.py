@@ -12,6 +12,7 @@ from krait.image.fast_path import Request
 from krait.image.finders import go, lua, own_data, package_files, perl, php, ruby
 from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
+from krait.image.finders.python_imports import ImportedModules
 from krait.image.launchers import behind_launcher
 from krait.image.library_search import LibrarySearch
 from krait.image.manifest import Manifest
@@ -249,3 +250,30 @@ def test_a_program_of_no_package_has_no_package_files(
         package_files.add_package_files("/usr/bin/env", manifest, notes, notes.append)
         assert not list(manifest.files())
         assert not notes
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_compiled_code_imports_what_its_project_requires(tmp_path: Path, compiled: bool) -> None:
+    """cryptography's Rust code imports a module of cffi, which no Python code names."""
+    files = {
+        "sealed/__init__.py": "",
+        "sealed/_rust.abi3.so" if compiled else "sealed/plain.py": "",
+        "Sealed-1.0.dist-info/METADATA": "Name: Sealed\nRequires-Dist: C.Ffi>=2.0 ; x < '4'\n"
+        "Requires-Dist: seldom ; extra == 'ssh'\n",
+        "c_ffi-2.dist-info/METADATA": "Name: c-ffi\n",
+        "c_ffi-2.dist-info/RECORD": "_backend.so,sha256=1,2\nffi/__init__.py,,\n../../bin/f,,\n",
+        "_backend.so": "",
+        "ffi/__init__.py": "",
+        "seldom.py": "",
+        "seldom-1.dist-info/RECORD": "seldom.py,,\n",
+    }
+    for path, text in files.items():
+        (tmp_path / path).parent.mkdir(exist_ok=True)
+        (tmp_path / path).write_text(text)
+    manifest = Manifest()
+    ImportedModules(manifest, "/nowhere", [str(tmp_path)], ()).add(["sealed"])
+    found = {path for path, _ in manifest.files()}
+    assert str(tmp_path / "sealed/__init__.py") in found
+    assert (str(tmp_path / "_backend.so") in found) == compiled
+    assert (str(tmp_path / "ffi/__init__.py") in found) == compiled
+    assert str(tmp_path / "seldom.py") not in found

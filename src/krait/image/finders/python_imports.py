@@ -18,6 +18,8 @@ IMPORT: Final = re.compile(
 IMPORT_AT_START: Final = re.compile(
     rb"^(?:from[ \t]+([\w.]+)[ \t]+import\b|import[ \t]+([\w., \t]+))|(?!)(.)", re.MULTILINE
 )
+REQUIRES: Final = re.compile(rb"^Requires-Dist: ([\w.-]+)(?!.*\bextra\b)", re.MULTILINE)
+"""A requirement of every installation (Core metadata specifications)."""
 CODE_MAX: Final = 4 << 20
 PACKAGES_MAX: Final = 400
 EXTENSION_ENDS: Final = (".py", ".so", ".abi3.so")
@@ -43,6 +45,7 @@ class ImportedModules:
         self.done: set[str] = set()
         self.wants_zones = False
         self.missing: list[str] = []
+        self.required: list[str] = []
 
     def add(self, names: Iterable[str], *, start_up: bool = False) -> None:
         """Add modules and, breadth first, what they import.
@@ -60,6 +63,8 @@ class ImportedModules:
                 return
             for path in self._module_files(name):
                 pending.extend(self._imports(path, IMPORT_AT_START if start_up else IMPORT))
+            pending.extend(self.required)
+            self.required.clear()
 
     def add_imports_of(self, path: str) -> None:
         """Add what a script imports."""
@@ -67,12 +72,10 @@ class ImportedModules:
 
     def add_path_files(self, folder: str) -> None:
         """Add a site folder's *.pth files, the modules they import and the folders they name."""
-        try:
-            names = sorted(os.listdir(folder))
-        except OSError:
+        if not os.path.isdir(folder):
             return
         self.manifest.add_host(folder)
-        for name in names:
+        for name in sorted(_listed(folder)):
             if not name.endswith(".pth"):
                 continue
             path = os.path.join(folder, name)
@@ -107,21 +110,37 @@ class ImportedModules:
         libraries = os.path.join(folder, f"{name}.libs")  # auditwheel's
         if os.path.isdir(libraries):
             self.manifest.add_tree(libraries)
-        found = []
+        found: list[str] = []
+        compiled = False
         for directory, below, names in os.walk(package):
             below[:] = [one for one in below if one not in SKIPPED]
             found += [os.path.join(directory, one) for one in names if one.endswith(".py")]
+            compiled |= any(one.endswith(".so") for one in names)
+        if compiled:
+            self.required += self._required_modules(folder, name)
         return found
+
+    def _required_modules(self, folder: str, name: str) -> list[str]:
+        """List the modules of what a package requires: compiled code imports them unseen."""
+        described = self._metadata_of(folder, name)
+        required = {
+            _project(match[1].decode())
+            for each in described
+            for match in REQUIRES.finditer(_read(os.path.join(folder, each, "METADATA")))
+        }
+        return [
+            module
+            for each in _listed(folder)
+            if each.endswith(".dist-info") and _project(each.partition("-")[0]) in required
+            for module in _top_modules(_read(os.path.join(folder, each, "RECORD")))
+        ]
 
     def _single_files(self, folder: str, name: str) -> list[str]:
         """List the files of a module that is not a package."""
         plain = os.path.join(folder, f"{name}.py")
         if self.manifest.lstat(plain) is not None:
             return [plain]
-        try:
-            names = sorted(os.listdir(folder)) if folder not in ("", "/") else []
-        except OSError:
-            return []
+        names = sorted(_listed(folder)) if folder not in ("", "/") else []
         return [
             os.path.join(folder, one)
             for one in names
@@ -130,28 +149,50 @@ class ImportedModules:
 
     def _add_metadata(self, folder: str, name: str) -> None:
         """Add NAME-VERSION.dist-info, which importlib.metadata reads."""
-        plain = name.lower().replace("_", "-")
-        try:
-            names = os.listdir(folder)
-        except OSError:
-            return
-        for one in names:
-            if one.endswith((".dist-info", ".egg-info")):
-                project = one.partition("-")[0].lower().replace("_", "-").replace(".", "-")
-                if project == plain:
-                    self.manifest.add_tree(os.path.join(folder, one))
+        for one in self._metadata_of(folder, name):
+            self.manifest.add_tree(os.path.join(folder, one))
+
+    def _metadata_of(self, folder: str, name: str) -> list[str]:
+        """List the folders that describe the project that is called as a module is."""
+        return [
+            one
+            for one in _listed(folder)
+            if one.endswith((".dist-info", ".egg-info"))
+            and _project(one.partition("-")[0]) == _project(name)
+        ]
 
     def _imports(self, path: str, pattern: re.Pattern[bytes]) -> list[str]:
         """List the top-level names that a file imports."""
         return [name for match in pattern.finditer(_read(path)) for name in _names(match)]
 
 
+def _listed(folder: str) -> list[str]:
+    """List a folder; nothing when it cannot be read."""
+    try:
+        return os.listdir(folder)
+    except OSError:
+        return []
+
+
+def _project(name: str) -> str:
+    """Spell a project's name in the one way that compares (PEP 503)."""
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _top_modules(record: bytes) -> list[str]:
+    """List the modules that a project installed at the top, by its list of files (PEP 376)."""
+    paths = [line.partition(",")[0] for line in record.decode("utf-8", "replace").splitlines()]
+    tops = {
+        path.partition("/")[0].partition(".")[0]
+        for path in paths
+        if path.endswith(EXTENSION_ENDS) and not path.startswith((".", "/"))
+    }
+    return sorted(tops)
+
+
 def _is_package(folder: str) -> bool:
     """Tell whether a folder holds Python modules at its top or one level below."""
-    try:
-        names = os.listdir(folder)
-    except OSError:
-        return False
+    names = _listed(folder)
     if any(name.endswith(EXTENSION_ENDS) for name in names):
         return True
     return any(os.path.exists(os.path.join(folder, name, "__init__.py")) for name in names)
