@@ -49,7 +49,7 @@ LINK_FLAGS = (
     "-no-pie",
     "-Wl,--gc-sections",
     "-Wl,--build-id=none",
-    "-Wl,-z,max-page-size=4096",
+    "-Wl,-z,max-page-size=64",  # of the file: it is read into memory, not mapped
     "-Wl,-z,noexecstack",
     "-Wl,--no-warn-rwx-segments",
 )
