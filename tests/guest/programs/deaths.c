@@ -60,6 +60,10 @@ int main(int count, char **arguments)
         sigaction(SIGILL, &action, NULL);
         __asm__ volatile("movq $0x1000, %rsp; ud2");
     }
+    if (!strcmp(way, "no-stack")) {
+        sigaction(SIGSEGV, &(struct sigaction){ .sa_handler = _exit }, NULL);
+        __asm__ volatile("movq $0x1000, %rsp; movl $0, 0");
+    }
     if (!strcmp(way, "illegal"))
         __asm__("ud2");
     if (!strcmp(way, "breakpoint"))

@@ -130,9 +130,17 @@ def force_signal(task: Task, frame: TrapFrame, info: SignalInfo, trap: FaultDeta
 def no_frame(task: Task, frame: TrapFrame, signo: u32, trap: FaultDetails) -> None:
     """Act on a stack that cannot take a handler's frame: SIGSEGV, which kills if it was that."""
     if signo == SIGSEGV:
+        log_stack(task, frame)
         die_by_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), 0)
     else:
         force_signal(task, frame, SignalInfo(SIGSEGV, 0, SI_KERNEL, 0, 0, 0), trap)
+
+
+def log_stack(task: Task, frame: TrapFrame) -> None:
+    """Say which stack could not take the frame of a handler."""
+    signals = task.signals
+    log("no handler can run in thread {}: stack pointer {:x}, alternate stack of {} bytes at {:x}",
+        task.tid, frame.rsp, signals.stack_size, signals.stack_address)  # fmt: skip
 
 
 class FaultDetails(Struct):
