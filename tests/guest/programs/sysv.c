@@ -276,6 +276,20 @@ static void orders_of_waiting(void)
     }
 }
 
+/* Another mapping begins where the attachment still was and goes on behind its end. */
+static void covered_segment(void)
+{
+    int id = shmget(IPC_PRIVATE, 8192, 0600);
+    char *start = mmap(NULL, 12288, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    VALUE((char *)shmat(id, start, SHM_REMAP) == start);
+    VALUE((char *)mmap(start + 4096, 8192, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) == start + 4096);
+    VALUE(shmdt(start));
+    VALUE(msync(start, 4096, MS_ASYNC));
+    VALUE(msync(start + 4096, 8192, MS_ASYNC));
+    shmctl(id, IPC_RMID, NULL);
+    munmap(start, 12288);
+}
+
 /* Most of it unmapped: what is left goes without a look at every page. */
 static void large_segment(void)
 {
@@ -303,6 +317,7 @@ int main(void)
     queues();
     much_to_undo();
     orders_of_waiting();
+    covered_segment();
     large_segment();
     return 0;
 }

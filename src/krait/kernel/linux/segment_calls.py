@@ -238,13 +238,15 @@ def shmdt(address: u64) -> None:
     segment = name.segment
     end = address + segment.pages.pages * PAGE_SIZE
     segment.last = current_process().pid
-    part = space.vmas.at_or_after(address)
-    while part is not None and part.start < end:
+    here = address
+    while here < end:  # the last part may go on behind the end
+        part = space.vmas.at_or_after(here)
+        if part is None or part.start >= end:
+            return
         start = max(part.start, address)
-        following = min(part.end, end)
+        here = min(part.end, end)
         if part.name is name:
-            space.unmap(start, following - start)
-        part = space.vmas.at_or_after(following)
+            space.unmap(start, here - start)
 
 
 def attachment_at(address: u64) -> Attachment:
