@@ -31,6 +31,7 @@ LINES: dict[str, str] = {
     "/proc/self/smaps": rf"{MAPPING}|\w+:{KIB}|(THPeligible|ProtectionKey): +\d+|"
     r"VmFlags:( [a-z0-9]{2})+ ",
     "/proc/self/smaps_rollup": rf"{MAPPING}|\w+:{KIB}",
+    "/proc/self/io": r"\w+: \d+",
     "/proc/self/mountinfo": r"\d+ \d+ \d+:\d+ /\S* /\S* \S+( \S+:\d+)* - \S+ \S+ \S+",
     "/proc/self/mounts": r"\S+ /\S* \S+ \S+ 0 0",
     "/proc/mounts": r"\S+ /\S* \S+ \S+ 0 0",
@@ -144,7 +145,15 @@ KEYED: dict[str, tuple[str, str]] = {
     "/proc/self/smaps": (":", "Size Rss Pss Private_Dirty Anonymous Swap VmFlags"),
     "/proc/self/smaps_rollup": (":", "Rss Pss Private_Dirty Anonymous"),
     "/proc/self/sched": (":", "se.sum_exec_runtime nr_switches policy prio"),
-    "/proc/meminfo": (":", "MemTotal MemFree MemAvailable Buffers Cached SwapTotal SwapFree"),
+    "/proc/self/io": (
+        ":",
+        "rchar wchar syscr syscw read_bytes write_bytes cancelled_write_bytes",
+    ),
+    "/proc/meminfo": (
+        ":",
+        """MemTotal MemFree MemAvailable Buffers Cached Active Inactive Active(anon)
+        Inactive(anon) Active(file) Inactive(file) SwapTotal SwapFree""",
+    ),
     "/proc/stat": (" ", "cpu cpu0 intr ctxt btime processes procs_running procs_blocked"),
     "/proc/vmstat": (" ", "nr_free_pages pgfault pgmajfault"),
     "/proc/cpuinfo": (":", "processor vendor_id model_name flags cpu_cores siblings"),
@@ -291,3 +300,35 @@ def test_names_and_files_that_can_go_are_available(run_krait: Run) -> None:
     assert full[1] - before[1] > 1000, "nothing was cached"
     assert full[2] > 0.7 * (full[1] - before[1])
     assert abs(full[0] - after[0]) < 250
+
+
+TRANSFERS = """
+import os
+def counts():
+    with open("/proc/self/io", "rb", buffering=0) as file:
+        return [int(line.split()[1]) for line in file.read(4096).splitlines()[:4]]
+file = os.open("/tmp/counted", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+before = counts()
+os.write(file, bytes(1000)); os.pwrite(file, bytes(10), 0); os.writev(file, [bytes(3), bytes(4)])
+os.pread(file, 100, 0); os.preadv(file, [bytearray(5), bytearray(6)], 0); os.read(file, 7)
+try: os.read(os.open("/", os.O_RDONLY), 1)
+except OSError as error: print(error.errno)
+between = counts()
+other = os.open("/tmp/copied", os.O_RDWR | os.O_CREAT | os.O_TRUNC)
+os.sendfile(other, file, 0, 500); os.copy_file_range(file, other, 50, 0, 0)
+after = counts()
+own = between[0] - before[0] - 111  # of reading the counts
+print(before[1:2] != between[1:2], [b - a for a, b in zip(before[1:], between[1:])], own < 400)
+print([b - a for a, b in zip(between[1:], after[1:])])
+os.unlink("/tmp/counted"); os.unlink("/tmp/copied")
+"""
+
+
+@pytest.mark.guest
+def test_what_was_read_and_written_is_counted() -> None:
+    """As on the host: bytes and calls of each kind, those that failed included."""
+    words = [PYTHON, "-S", "-c", TRANSFERS]
+    host = run_on_host(words, b"", ENVIRONMENT)
+    guest = run_in_guest(words, b"", ENVIRONMENT)
+    assert host.output.startswith(b"21\nTrue")
+    assert guest.output == host.output, guest.errors

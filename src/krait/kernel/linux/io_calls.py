@@ -29,6 +29,7 @@ from krait.kernel.lang import (
     UserSlice,
     i32,
     i64,
+    inlined,
     syscall,
     u8,
     u32,
@@ -77,7 +78,8 @@ def read(descriptor: i32, address: u64, length: u64) -> usize:
     """read(2)."""
     file = open_file(descriptor)
     file.check_readable()
-    return file.read(bytes_at(address, length))
+    count_read()
+    return note_read(file.read(bytes_at(address, length)))
 
 
 @syscall("write")
@@ -85,12 +87,43 @@ def write(descriptor: i32, address: u64, length: u64) -> usize:
     """write(2)."""
     file = open_file(descriptor)
     file.check_writable()
+    count_write()
     try:
-        return file.write(bytes_at(address, length))
+        return note_written(file.write(bytes_at(address, length)))
     except Errno as error:
         if error.code == EPIPE:
             broken_pipe(file)
         raise
+
+
+@inlined
+def count_read() -> None:
+    """Note that the program has a file read."""
+    if config.proc:
+        current_process().transferred.reads += 1
+
+
+@inlined
+def note_read(done: usize) -> usize:
+    """Note how much it has got, and give that."""
+    if config.proc:
+        current_process().transferred.read_bytes += done
+    return done
+
+
+@inlined
+def count_write() -> None:
+    """Note that the program has a file written."""
+    if config.proc:
+        current_process().transferred.writes += 1
+
+
+@inlined
+def note_written(done: usize) -> usize:
+    """Note how much was taken, and give that."""
+    if config.proc:
+        current_process().transferred.written_bytes += done
+    return done
 
 
 def broken_pipe(target: File) -> None:
@@ -115,7 +148,8 @@ def pread64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
     place = checked_offset(offset)
     file = open_file(descriptor)
     file.check_readable()
-    return file.read_at(place, bytes_at(address, length))
+    count_read()
+    return note_read(file.read_at(place, bytes_at(address, length)))
 
 
 @syscall("pwrite64")
@@ -124,7 +158,8 @@ def pwrite64(descriptor: i32, address: u64, length: u64, offset: i64) -> usize:
     place = checked_offset(offset)
     file = open_file(descriptor)
     file.check_writable()
-    return file.write_at(place, bytes_at(address, length))
+    count_write()
+    return note_written(file.write_at(place, bytes_at(address, length)))
 
 
 def vector_file(descriptor: i32, offset: i64, wanted: u32) -> File:
@@ -270,13 +305,15 @@ class Direction(IntEnum):
 def read_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Fill each vector in turn until one comes back short."""
     file = vector_file(descriptor, offset, READING_BIT)
-    return move_vectors(file, vectors, count, offset, Direction.READ)
+    count_read()
+    return note_read(move_vectors(file, vectors, count, offset, Direction.READ))
 
 
 def write_vectors(descriptor: i32, vectors: UserPointer[Vector], count: u32, offset: i64) -> usize:
     """Write each vector in turn until one is not taken whole."""
     file = vector_file(descriptor, offset, WRITING_BIT)
-    return move_vectors(file, vectors, count, offset, Direction.WRITE)
+    count_write()
+    return note_written(move_vectors(file, vectors, count, offset, Direction.WRITE))
 
 
 def move_vectors(

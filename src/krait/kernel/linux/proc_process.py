@@ -166,6 +166,8 @@ class LinuxProcess(ProcessSource):
                 out.put(text(b"         0          0 4294967295\n"))
             case ProcessEntry.SETGROUPS:
                 out.put(text(b"allow\n"))
+            case ProcessEntry.IO:
+                process.transferred.write_to(out)
             case ProcessEntry.FAIL_NTH:
                 out.put_decimal(injection.left)
                 out.put(text(b"\n"))

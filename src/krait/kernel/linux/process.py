@@ -17,6 +17,7 @@ from krait.kernel.linux.descriptors import DescriptorTable
 from krait.kernel.linux.limits import Limits
 from krait.kernel.linux.process_timers import ProcessTimers
 from krait.kernel.linux.signal_state import PendingSignals, SignalActions
+from krait.kernel.linux.transferred import Transferred
 from krait.kernel.mm.address_space import AddressSpace
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.wait_queue import WaitQueue
@@ -55,6 +56,7 @@ class Process(Counted):
     ended_switches: u64 = 0
 
     limits: Limits = inline()
+    transferred: Transferred = inline()
 
     signal_lock: SpinLock = inline()
     """Guards `pending`, `actions` and the signal state of every task of this process."""

@@ -18,7 +18,13 @@ from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, syscall, u8, u32, u64
-from krait.kernel.linux.io_calls import broken_pipe
+from krait.kernel.linux.io_calls import (
+    broken_pipe,
+    count_read,
+    count_write,
+    note_read,
+    note_written,
+)
 from krait.kernel.linux.paths import open_file
 from krait.kernel.linux.task import current_process
 from krait.kernel.mm.protection import MapFlags, Protection
@@ -60,6 +66,7 @@ def sendfile(target_number: i32, source_number: i32, offset: UserPointer[i64], l
             raise Errno(EINVAL)
         raise
     advance(offset, place, done)
+    note_copied(done)
     return done
 
 
@@ -90,7 +97,16 @@ def copy_file_range(
     done = transfer(source, source_place, target, target_place, count, u32(0))
     advance(source_offset, source_place, done)
     advance(target_offset, target_place, done)
+    note_copied(done)
     return done
+
+
+def note_copied(done: u64) -> None:
+    """Note a copy from file to file as reading and writing, as Linux does."""
+    count_read()
+    note_read(done)
+    count_write()
+    note_written(done)
 
 
 @syscall(

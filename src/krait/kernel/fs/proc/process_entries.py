@@ -10,7 +10,7 @@ from krait.kernel.fs.proc.source import ProcessEntry
 from krait.kernel.lang import Text, text, u32
 
 FIRST: Final = 1
-LAST: Final = 34
+LAST: Final = ProcessEntry.IO
 
 
 def last() -> u32:
@@ -89,6 +89,8 @@ def name_of(entry: ProcessEntry) -> Text:
             return text(b"gid_map")
         case ProcessEntry.SETGROUPS:
             return text(b"setgroups")
+        case ProcessEntry.IO:
+            return text(b"io")
         case ProcessEntry.FAIL_NTH:
             return text(b"fail-nth")
 
@@ -100,7 +102,7 @@ def mode_of(entry: ProcessEntry) -> u32:
             return u32(modes.SYMBOLIC_LINK | 0o777)
         case ProcessEntry.FD | ProcessEntry.FDINFO | ProcessEntry.TASK:
             return u32(modes.DIRECTORY | 0o555)
-        case ProcessEntry.ENVIRON | ProcessEntry.AUXV:
+        case ProcessEntry.ENVIRON | ProcessEntry.AUXV | ProcessEntry.IO:
             return u32(modes.REGULAR | 0o400)
         case ProcessEntry.COMM | ProcessEntry.OOM_SCORE_ADJ | ProcessEntry.LOGINUID:
             return u32(modes.REGULAR | 0o644)

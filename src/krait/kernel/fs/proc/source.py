@@ -56,7 +56,8 @@ class ProcessEntry(IntEnum):
     TIMERSLACK_NS = 32
     UID_MAP = 33
     GID_MAP = 34
-    FAIL_NTH = 35
+    IO = 35
+    FAIL_NTH = 36
     """In kernels made for debugging only (mm/fault_injection.py)."""
 
 

@@ -48,7 +48,7 @@ def thread_count() -> u32:
 
 
 def write_meminfo(out: TextBuffer) -> None:
-    """Write how memory is used."""
+    """Write how memory is used; active is what stays, inactive what the shrinkers may drop."""
     facts = memory_facts.read()
     put_size(out, text(b"MemTotal:"), facts.total)
     put_size(out, text(b"MemFree:"), facts.free)
@@ -56,6 +56,13 @@ def write_meminfo(out: TextBuffer) -> None:
     put_size(out, text(b"Buffers:"), u64(0))
     put_size(out, text(b"Cached:"), facts.cached)
     put_size(out, text(b"SwapCached:"), u64(0))
+    kept = facts.anonymous + facts.shared
+    put_size(out, text(b"Active:"), kept)
+    put_size(out, text(b"Inactive:"), facts.cached - facts.shared)
+    put_size(out, text(b"Active(anon):"), kept)
+    put_size(out, text(b"Inactive(anon):"), u64(0))
+    put_size(out, text(b"Active(file):"), u64(0))
+    put_size(out, text(b"Inactive(file):"), facts.cached - facts.shared)
     put_size(out, text(b"SwapTotal:"), u64(0))
     put_size(out, text(b"SwapFree:"), u64(0))
     put_size(out, text(b"Dirty:"), u64(0))
