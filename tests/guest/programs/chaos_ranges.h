@@ -24,7 +24,7 @@ static void change(void)
     case 5: CALL(mprotect, at, size, ANY(0, 1, 3, 3)); break;
     case 6: CALL(munmap, at, size), CALL(mmap, at, size, 3, MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE, -1, 0); break;
     case 7 ... 8: CALL(mremap, at, size, more, MREMAP_MAYMOVE | MREMAP_FIXED | SOME(4), to); break;
-    case 9: CALL(mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, page()), CALL(munmap, arena + ARENA, 4096); break;
+    case 9: to = page(), size = size < within(to) ? size : within(to), CALL(mremap, at, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, to); break;
     case 10: CALL(mlock2, at, size, below(2)), CALL(munlock, at, size); break;
     case 11: CALL(msync, at, size, SOME(1, 2, 4)), CALL(mincore, at, size & -4096ul, shared()); break;
     case 12: CALL(mremap, at, size, size / 2, 0), CALL(mmap, at, size, 3, MAP_FIXED | MAP_ANONYMOUS | MAP_PRIVATE, -1, 0); break;
