@@ -80,7 +80,7 @@ static void false_stack(void)
 
 static void alternate_stacks(void)
 {
-    stack_t s = { one_in(3) ? (void *)wild() : alternates[self - states], ANY(0, 0, SS_DISABLE, SS_ONSTACK, 1ul << 31, 1ul << 31, 77, -1u), ANY(0, 2047, 2048, 4096, SCRATCH) };
+    stack_t s = { one_in(3) ? (void *)wild() : alternates[self - states], ANY(0, 0, SS_DISABLE, SS_ONSTACK, 1ul << 31, 1ul << 31, 77, -1u), ANY(0, 2047, SCRATCH, SCRATCH) };
     if (s.ss_sp != alternates[self - states])
         s.ss_size = below(2048), s.ss_flags &= ~2; /* one that is taken must be one */
     CALL(sigaltstack, one_in(9) ? (void *)wild() : &s, one_in(2) ? NULL : buffer());
