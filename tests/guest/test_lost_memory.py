@@ -67,3 +67,19 @@ def test_failures_all_the_time(build_program: Callable[..., str], name: str, eve
     there = run_in_guest([program], b"", ENVIRONMENT, switches)
     assert there.status != 125, there.errors
     assert b"panic" not in there.errors
+
+
+@pytest.mark.usefixtures("debug_kernel")
+@pytest.mark.parametrize(("cpus", "way"), [("1", ()), ("3", ("fail",))])
+def test_random_calls_without_memory(
+    build_program: Callable[..., str], cpus: str, way: tuple[str, ...]
+) -> None:
+    """Several threads call anything while every 97th allocation fails, or one of a thread's."""
+    flags = ("-static-pie", "-fPIE", "-fno-stack-protector", "-w")
+    program = build_program("guest/programs/chaos.c", *flags)
+    failing = () if way else ("--kernel-args", "fail=97")
+    switches = ("-m", "64M", "-c", cpus, "--debug", *failing)
+    there = run_in_guest([program, "1", "2", "300", "5", *way], b"", ENVIRONMENT, switches)
+    assert there.output.startswith(b"seed 1\n")
+    assert b"STUCK" not in there.output, there.output.decode()
+    assert there.status == 0 or there.status > 128, there.errors[-3000:]
