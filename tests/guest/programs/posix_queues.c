@@ -112,7 +112,7 @@ static sem_t *s;
 
 static void *post_later(void *unused)
 {
-    usleep(20000);
+    usleep(100000);
     sem_post(s);
     return NULL;
 }
@@ -162,6 +162,55 @@ static void no_descriptor(void)
     VALUE(mq_unlink("/krait-none"));
 }
 
+static long got;
+static unsigned got_priority;
+
+static void *receive_one(void *unused)
+{
+    char text[20];
+    got = mq_receive(q, text, 20, &got_priority);
+    return NULL;
+}
+
+static void *send_one(void *unused)
+{
+    got = mq_send(q, "late", 5, 7);
+    return NULL;
+}
+
+/* Who waits comes first: a message is not for who receives later, and one that waits for room has its place by priority. */
+static void waiting(void)
+{
+    struct mq_attr a = { .mq_maxmsg = 2, .mq_msgsize = 20 };
+    struct timespec now = { 1, 0 };
+    unsigned priority = 0;
+    char text[20];
+    pthread_t t;
+    q = mq_open("/krait-queue", O_CREAT | O_RDWR, 0600, &a);
+    pthread_create(&t, NULL, receive_one, NULL);
+    usleep(100000);
+    VALUE(mq_send(q, "given", 6, 3));
+    VALUE(mq_timedreceive(q, text, 20, &priority, &now));
+    show_attributes(q);
+    pthread_join(t, NULL);
+    printf("%ld of priority %u\n", got, got_priority);
+    VALUE(mq_send(q, "a", 2, 1));
+    VALUE(mq_send(q, "b", 2, 5));
+    pthread_create(&t, NULL, send_one, NULL);
+    usleep(100000);
+    for (int i = 0; i < 3; i++) {
+        VALUE(mq_receive(q, text, 20, &priority));
+        printf("priority %u\n", priority);
+    }
+    pthread_join(t, NULL);
+    VALUE(got);
+    VALUE(mq_timedsend(q, "c", 2, 1, &now));
+    VALUE(mq_timedsend(q, "d", 2, 1, &now));
+    VALUE(mq_timedsend(q, "e", 2, 1, &now));
+    mq_close(q);
+    VALUE(mq_unlink("/krait-queue"));
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -169,5 +218,6 @@ int main(void)
     mq_unlink("/krait-queue");
     queues();
     named();
+    waiting();
     return 0;
 }

@@ -248,7 +248,7 @@ static void orders_of_waiting(void)
         if (i == 1)
             semop(set, &down, 1); /* or the second would not wait */
         pthread_create(&threads[i], NULL, operate_in_order, &orders[i]);
-        usleep(10000);
+        usleep(50000);
         if (i == 1)
             VALUE(semctl(set, 0, GETNCNT));
     }
@@ -263,10 +263,10 @@ static void orders_of_waiting(void)
     VALUE(semop(set, &down, 1));
     signal(SIGUSR1, do_nothing);
     pthread_create(&t, NULL, be_disturbed, &mask);
-    usleep(20000);
+    usleep(100000);
     kill(getpid(), SIGUSR1);
     signal(SIGUSR1, SIG_IGN); /* what ended the wait is no more: that is no reason for EAGAIN */
-    usleep(20000);
+    usleep(100000);
     semop(set, &up, 1);
     pthread_join(t, NULL);
     semctl(set, 0, IPC_RMID);
@@ -288,6 +288,47 @@ static void covered_segment(void)
     VALUE(msync(start + 4096, 8192, MS_ASYNC));
     shmctl(id, IPC_RMID, NULL);
     munmap(start, 12288);
+}
+
+/* A message is for who waits for one of its kind, and not for who comes later. */
+static struct reception { long size, type, result, error; } receptions[] = { { 10, 5 }, { 100, 5 }, { 100, -7 }, { 100, 0 }, { 100, 3 } };
+
+static void *receive_one(void *reception)
+{
+    struct reception *r = reception;
+    struct { long type; char text[100]; } m;
+    r->result = msgrcv(queue, &m, r->size, r->type, 0);
+    r->error = r->result < 0 ? errno : 0;
+    return NULL;
+}
+
+static void messages_for_waiting(void)
+{
+    enum { COUNT = sizeof receptions / sizeof receptions[0] };
+    struct { long type; char text[100]; } m = { 5 };
+    struct msqid_ds ds;
+    pthread_t threads[COUNT];
+    queue = msgget(IPC_PRIVATE, 0600);
+    for (int i = 0; i < COUNT; i++) {
+        pthread_create(&threads[i], NULL, receive_one, &receptions[i]);
+        usleep(50000);
+    }
+    VALUE(msgsnd(queue, &m, 50, 0)); /* too long for the first */
+    VALUE(msgrcv(queue, &m, 100, 0, IPC_NOWAIT));
+    m.type = 7;
+    VALUE(msgsnd(queue, &m, 51, 0));
+    m.type = 9;
+    VALUE(msgsnd(queue, &m, 52, 0));
+    m.type = 9;
+    VALUE(msgsnd(queue, &m, 53, 0));
+    VALUE(msgctl(queue, IPC_STAT, &ds));
+    printf("%ld messages\n", (long)ds.msg_qnum);
+    VALUE(msgrcv(queue, &m, 100, 0, IPC_NOWAIT));
+    VALUE(msgctl(queue, IPC_RMID, NULL));
+    for (int i = 0; i < COUNT; i++) {
+        pthread_join(threads[i], NULL);
+        printf("%d: %ld %s\n", i, receptions[i].result, receptions[i].error ? strerrorname_np(receptions[i].error) : "");
+    }
 }
 
 /* Most of it unmapped: what is left goes without a look at every page. */
@@ -318,6 +359,7 @@ int main(void)
     much_to_undo();
     orders_of_waiting();
     covered_segment();
+    messages_for_waiting();
     large_segment();
     return 0;
 }

@@ -1,7 +1,9 @@
 """POSIX message queues: mq_open(2) and its relatives (mq_overview(7)).
 
 A queue is found by its name and is used through descriptors. Messages are kept by falling priority,
-those of one priority in the order in which they came. A process may ask to be told when a message
+those of one priority in the order in which they came. A message goes to the thread that has waited
+for one longest, and one that waited for room takes the place of one that is received at once. A
+process may ask to be told when a message
 comes into the empty queue, once; a thread that already waits for it has precedence.
 """
 
@@ -52,6 +54,7 @@ from krait.kernel.lang import (
 )
 from krait.kernel.linux.descriptor_calls import install
 from krait.kernel.linux.event_calls import TimeSpec
+from krait.kernel.linux.ipc_waiting import Waiting, WaitingList
 from krait.kernel.linux.limits import Resource
 from krait.kernel.linux.paths import open_file, read_path
 from krait.kernel.linux.send_signal import post
@@ -106,6 +109,12 @@ class PosixMessage(Counted):
     following: PosixMessage | None = None
 
 
+class WaitingEnd(Waiting):
+    """A thread that waits with a message for room, or for a message."""
+
+    message: PosixMessage | None = None
+
+
 class PosixQueue(Counted):
     """One queue. Invariant: messages are linked by falling priority, `count` of them."""
 
@@ -118,7 +127,8 @@ class PosixQueue(Counted):
     mode: u32
     owner: Owner
     count: u64 = 0
-    receivers: u32 = 0  # threads that wait for a message
+    senders: WaitingList = inline()
+    receivers: WaitingList = inline()
     notified_pid: u32 = 0
     notified_kind: u32 = 0
     notified_signo: u32 = 0
@@ -408,22 +418,32 @@ def mq_timedsend(
     content = Buffer[u8](length=length)
     UserSlice[u8](address, length).copy_in(content.slice)
     message = PosixMessage(priority=priority, content=content)
+    waiting = WaitingEnd(message=message)
     tells = False
     with queue.lock:
-        while queue.count >= queue.most:
-            wait(queue, file, deadline_ns)
-        tells = queue.count == 0 and queue.receivers == 0 and queue.notified_pid != 0
+        if queue.count >= queue.most:
+            wait(queue, queue.senders, waiting, file, deadline_ns)
+            return
+        receiver = queue.receivers.first
+        if receiver is not None and isinstance(receiver, WaitingEnd):
+            receiver.message = message
+            queue.receivers.remove(receiver)
+            receiver.finish()
+            return
+        tells = queue.count == 0 and queue.notified_pid != 0
         queue.put(message)
     queue.changed.wake_all()
     if tells:
         tell(queue)
 
 
-def wait(queue: PosixQueue, file: QueueFile, deadline_ns: u64) -> None:
-    """Sleep until the queue changes; EAGAIN, EINTR, ETIMEDOUT."""
+def wait(
+    queue: PosixQueue, list: WaitingList, waiting: WaitingEnd, file: QueueFile, deadline_ns: u64
+) -> None:
+    """Sleep until somebody has done what is waited for; EAGAIN, EINTR, ETIMEDOUT."""
     if file.flags & NONBLOCK != 0:
         raise Errno(EAGAIN)
-    if not queue.changed.wait_spin_until(queue.lock, deadline_ns):
+    if not list.wait(waiting, queue.lock, deadline_ns):
         raise Errno(ETIMEDOUT)
 
 
@@ -456,15 +476,14 @@ def mq_timedreceive(
     queue = file.queue
     if length < queue.size:
         raise Errno(EMSGSIZE)
-    taken: PosixMessage | None = None
+    waiting = WaitingEnd()
     with queue.lock:
-        queue.receivers += 1
-        try:
-            while queue.first is None:
-                wait(queue, file, deadline_ns)
-        finally:
-            queue.receivers -= 1
         taken = queue.take()
+        if taken is None:
+            wait(queue, queue.receivers, waiting, file, deadline_ns)
+            taken = waiting.message
+        else:
+            let_in(queue)
     queue.changed.wake_all()
     if taken is None:
         raise Errno(EAGAIN)
@@ -472,6 +491,16 @@ def mq_timedreceive(
         priority.store(taken.priority)
     UserSlice[u8](address, taken.content.length).copy_out(taken.content.slice)
     return taken.content.length
+
+
+def let_in(queue: PosixQueue) -> None:
+    """Put the message of who has waited longest for room into the queue; the lock is held."""
+    sender = queue.senders.first
+    if sender is not None and isinstance(sender, WaitingEnd):
+        if (message := sender.message) is not None:
+            queue.put(message)
+        queue.senders.remove(sender)
+        sender.finish()
 
 
 @syscall("mq_notify")

@@ -1,4 +1,7 @@
-"""System V message queues: msgget(2), msgsnd(2), msgrcv(2), msgctl(2)."""
+"""System V message queues: msgget(2), msgsnd(2), msgrcv(2), msgctl(2).
+
+A message goes to the thread that has waited longest for one of its kind, if there is one.
+"""
 
 from __future__ import annotations
 
@@ -46,6 +49,7 @@ from krait.kernel.linux.ipc_objects import (
     existing,
     now_s,
 )
+from krait.kernel.linux.ipc_waiting import Waiting, WaitingList
 from krait.kernel.linux.task import current_credentials, current_process
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
@@ -54,6 +58,8 @@ from krait.kernel.sched.wait_queue import WaitQueue
 MESSAGE_MOST: Final = u64(8192)  # MSGMAX
 QUEUE_BYTES: Final = u64(16384)  # MSGMNB
 QUEUES_MOST: Final = u64(32000)  # MSGMNI
+
+HIGHEST_TYPE: Final = i64(0x7FFF_FFFF_FFFF_FFFF)
 
 MSG_NOERROR: Final = u32(0o10000)
 MSG_EXCEPT: Final = u32(0o20000)
@@ -108,7 +114,9 @@ class Queue(IpcObject):
     """Messages in the order in which they came. Invariant: `bytes` is the sum of their lengths."""
 
     lock: SpinLock = inline()
-    changed: WaitQueue = inline()
+    room_or_end: WaitQueue = inline()
+    """Where senders wait."""
+    receivers: WaitingList = inline()
     first: QueuedMessage | None = None
     last: QueuedMessage | None = None
     bytes: u64 = 0
@@ -156,15 +164,6 @@ class Queue(IpcObject):
         self.clear()
 
 
-class Queues(Struct):
-    """All queues."""
-
-    table: IpcTable = inline()
-
-
-queues = Queues()
-
-
 class Choice(IntEnum):
     """Which message msgrcv(2) wants."""
 
@@ -173,6 +172,45 @@ class Choice(IntEnum):
     OTHER = 2
     LOWEST = 3
     PLACE = 4
+
+
+class Receiver(Waiting):
+    """A thread that waits for a message."""
+
+    choice: Choice
+    type: i64
+    size: u64
+    flags: u32
+    pid: u32
+    message: QueuedMessage | None = None
+    error: u32 = 0
+    """Why it gets none."""
+
+    def wants(self, type: i64) -> bool:
+        """Say whether a message of a type is for it."""
+        match self.choice:
+            case Choice.TYPE:
+                return type == self.type
+            case Choice.OTHER:
+                return type != self.type
+            case Choice.LOWEST:
+                return type <= highest_of(self.type)
+            case _:
+                return True
+
+
+def highest_of(type: i64) -> i64:
+    """Give the highest type that a negative argument of msgrcv(2) stands for."""
+    return -max(type, -HIGHEST_TYPE)
+
+
+class Queues(Struct):
+    """All queues."""
+
+    table: IpcTable = inline()
+
+
+queues = Queues()
 
 
 @syscall("msgget", flags=0o3000)
@@ -211,13 +249,32 @@ def msgsnd(id: u32, message: UserPointer[i64], size: u64, flags: u32) -> None:
         while queue.bytes + size > queue.room or queue.count + 1 > queue.room:
             if flags & IPC_NOWAIT != 0:
                 raise Errno(EAGAIN)
-            queue.changed.wait_spin_until(queue.lock, NEVER)
+            queue.room_or_end.wait_spin_until(queue.lock, NEVER)
             if queue.removed:
                 raise Errno(EIDRM)
-        queue.append(made)
+        if not hand_over(queue, made):
+            queue.append(made)
         queue.last_sender = current_process().pid
         queue.sent_s = now_s()
-    queue.changed.wake_all()
+
+
+def hand_over(queue: Queue, message: QueuedMessage) -> bool:
+    """Give a message to who has waited longest for one of its kind; E2BIG ends a wait, too."""
+    each = queue.receivers.first
+    while each is not None and isinstance(each, Receiver):
+        following = each.following
+        if each.wants(message.type):
+            queue.receivers.remove(each)
+            if message.content.length <= each.size or each.flags & MSG_NOERROR != 0:
+                each.message = message
+                queue.last_receiver = each.pid
+                queue.received_s = now_s()
+                each.finish()
+                return True
+            each.error = u32(E2BIG)
+            each.finish()
+        each = following
+    return False
 
 
 @syscall("msgrcv", flags=IPC_NOWAIT | MSG_NOERROR | MSG_EXCEPT | MSG_COPY)
@@ -231,22 +288,26 @@ def msgrcv(id: u32, into: UserPointer[i64], size: u64, type: i64, flags: u32) ->
     choice = choose(type, flags)
     queue = queue_of(id)
     queue.check(READ)
-    taken: QueuedMessage | None = None
+    pid = current_process().pid
+    waiting = Receiver(choice=choice, type=type, size=size, flags=flags, pid=pid)
     with queue.lock:
-        while (found := find_message(queue, choice, type)) is None:
+        taken = find_message(queue, choice, type)
+        if taken is None:
             if flags & IPC_NOWAIT != 0:
                 raise Errno(ENOMSG)
-            queue.changed.wait_spin_until(queue.lock, NEVER)
             if queue.removed:
                 raise Errno(EIDRM)
-        if found.content.length > size and flags & MSG_NOERROR == 0:
+            queue.receivers.wait(waiting, queue.lock, NEVER)
+            taken = waiting.message
+        elif taken.content.length > size and flags & MSG_NOERROR == 0:
             raise Errno(E2BIG)
-        if flags & MSG_COPY == 0:
-            queue.take(found)
-            queue.last_receiver = current_process().pid
+        elif flags & MSG_COPY == 0:
+            queue.take(taken)
+            queue.last_receiver = pid
             queue.received_s = now_s()
-        taken = found
-    queue.changed.wake_all()
+    queue.room_or_end.wake_all()
+    if taken is None:
+        raise Errno(waiting.error)
     length = min(taken.content.length, size)
     into.store(taken.type)
     content = UserSlice[u8](into.address.checked_add(8, EFAULT), length)
@@ -268,9 +329,7 @@ def choose(type: i64, flags: u32) -> Choice:
 def find_message(queue: Queue, choice: Choice, type: i64) -> QueuedMessage | None:
     """Find the message that is wanted."""
     best: QueuedMessage | None = None
-    lowest: i64 = i64(0x7FFF_FFFF_FFFF_FFFF)
-    if choice == Choice.LOWEST and type > -lowest:
-        lowest = -type
+    lowest = highest_of(type)
     place: i64 = 0
     message = queue.first
     while message is not None:
@@ -320,12 +379,17 @@ def msgctl(id: u32, command: u32, into: u64) -> u32:
                 raise Errno(EPERM)
             queue.set_owner(given.permissions)
             queue.room = min(given.room, u64(1 << 40))
-            queue.changed.wake_all()
+            queue.room_or_end.wake_all()
         case 0:  # IPC_RMID
             queue = queue_of(id)
             queue.check_owner()
             table.remove(queue)
-            queue.changed.wake_all()
+            with queue.lock:
+                while (each := queue.receivers.first) is not None and isinstance(each, Receiver):
+                    queue.receivers.remove(each)
+                    each.error = u32(EIDRM)
+                    each.finish()
+            queue.room_or_end.wake_all()
         case _:
             raise Errno(EINVAL)
     return u32(0)

@@ -52,10 +52,10 @@ from krait.kernel.linux.ipc_objects import (
     existing,
     now_s,
 )
+from krait.kernel.linux.ipc_waiting import Waiting, WaitingList
 from krait.kernel.linux.task import current_process
 from krait.kernel.sched.spin_lock import SpinLock
 from krait.kernel.sched.timer import NEVER
-from krait.kernel.sched.wait_queue import WaitQueue
 
 SETS_MOST: Final = u64(32000)  # SEMMNI
 OF_SET_MOST: Final = u32(32000)  # SEMMSL
@@ -114,25 +114,21 @@ class Undo(Counted):
     following: Undo | None = None
 
 
-class Waiting(Counted):
-    """A call that has to wait, in the list of its set until it is finished."""
+class WaitingCall(Waiting):
+    """A call, which may have to wait."""
 
     operations: Buffer[Operation]
     undo: Undo | None
     pid: u32
     stopped: u64
     """Which of its operations it waits for."""
-    finished: bool = False
     error: u32 = 0
     """What the call ends with, 0: it was done."""
-    arrival: WaitQueue = inline()
-    following: Waiting | None = None
 
-    def finish(self, error: u32) -> None:
-        """Let the caller go on; it is in the list no more."""
-        self.finished = True
+    def end(self, error: u32) -> None:
+        """Let the caller go on with a result."""
         self.error = error
-        self.arrival.wake_all()
+        self.finish()
 
 
 class SemaphoreSet(IpcObject):
@@ -141,8 +137,7 @@ class SemaphoreSet(IpcObject):
     lock: SpinLock = inline()
     values: Buffer[i32]
     pids: Buffer[u32]
-    first: Waiting | None = None
-    last: Waiting | None = None
+    waiting: WaitingList = inline()
     operated_s: i64 = 0
     undos: Undo | None = None
 
@@ -151,38 +146,17 @@ class SemaphoreSet(IpcObject):
         """The number of semaphores."""
         return u32(self.values.length)
 
-    def append(self, waiting: Waiting) -> None:
-        """Let a call wait behind the others."""
-        if (last := self.last) is not None:
-            last.following = waiting
-        else:
-            self.first = waiting
-        self.last = waiting
-
-    def remove(self, gone: Waiting) -> None:
-        """Take a call out of the list."""
-        before: Waiting | None = None
-        each = self.first
-        while each is not None and each is not gone:
-            before = each
-            each = each.following
-        if before is None:
-            self.first = gone.following
-        else:
-            before.following = gone.following
-        if gone.following is None:
-            self.last = before
-        gone.following = None
-
     def waiting_for(self, number: u64, *, zero: bool) -> i64:
         """Count the calls that wait for a semaphore, to become 0 or to rise."""
         count: i64 = 0
-        each = self.first
+        each = self.waiting.first
         while each is not None:
-            operation = each.operations[each.stopped]
-            if u64(operation.number) == number and (operation.change == 0) == zero:
-                count += 1
-            each = each.following
+            following = each.following
+            if isinstance(each, WaitingCall):
+                operation = each.operations[each.stopped]
+                if u64(operation.number) == number and (operation.change == 0) == zero:
+                    count += 1
+            each = following
         return count
 
     def undo_of(self, pid: u32) -> Undo:
@@ -283,34 +257,35 @@ def operate(id: u32, pointer: UserPointer[Operation], count: u64, deadline_ns: u
     undo: Undo | None = None
     if undoes:
         undo = set.undo_of(pid)
-    waiting = Waiting(operations=operations, undo=undo, pid=pid, stopped=u64(0))
+    waiting = WaitingCall(operations=operations, undo=undo, pid=pid, stopped=u64(0))
     with set.lock:
         if set.removed:
             raise Errno(EIDRM)
         if not is_finished(set, waiting):
-            wait_for(set, waiting, deadline_ns)
+            if deadline_ns == 0 or not set.waiting.wait(waiting, set.lock, deadline_ns):
+                raise Errno(EAGAIN)
         elif waiting.error == 0 and alters:
             serve(set)
         if waiting.error != 0:
             raise Errno(waiting.error)
 
 
-def is_finished(set: SemaphoreSet, waiting: Waiting) -> bool:
+def is_finished(set: SemaphoreSet, waiting: WaitingCall) -> bool:
     """Try the operations of a call; False if it has to wait."""
     operations = waiting.operations
     try:
         waiting.stopped = attempt(set, operations, waiting.undo)
     except Errno as error:
-        waiting.finish(error.code)
+        waiting.end(error.code)
         return True
     if waiting.stopped == operations.length:
         for index in range(operations.length):
             set.pids[operations[index].number] = waiting.pid
         set.operated_s = now_s()
-        waiting.finish(u32(0))
+        waiting.end(u32(0))
         return True
     if i32(operations[waiting.stopped].flags) & i32(IPC_NOWAIT) != 0:
-        waiting.finish(u32(EAGAIN))
+        waiting.end(u32(EAGAIN))
         return True
     return False
 
@@ -321,13 +296,13 @@ def serve(set: SemaphoreSet) -> None:
     What one of them gives, or takes away to nothing, may be for one who came before.
     """
     for_zero = False
-    each = set.first
-    while each is not None:
+    each = set.waiting.first
+    while each is not None and isinstance(each, WaitingCall):
         following = each.following
         if is_finished(set, each):
-            set.remove(each)
+            set.waiting.remove(each)
             if each.error == 0 and (for_zero or gives(each.operations)):
-                following = set.first
+                following = set.waiting.first
                 for_zero = False
         elif each.operations[each.stopped].change == 0:
             for_zero = True
@@ -384,20 +359,6 @@ def take_back(
         set.values[operation.number] -= i32(operation.change)
         if undo is not None and operation.flags & SEM_UNDO != 0:
             undo.adjustments[operation.number] += i32(operation.change)
-
-
-def wait_for(set: SemaphoreSet, waiting: Waiting, deadline_ns: u64) -> None:
-    """Sleep until somebody has finished the call; EAGAIN, EINTR."""
-    if deadline_ns == 0:
-        raise Errno(EAGAIN)
-    set.append(waiting)
-    try:
-        while not waiting.finished:
-            if not waiting.arrival.wait_spin_until(set.lock, deadline_ns):
-                raise Errno(EAGAIN)
-    finally:
-        if not waiting.finished:
-            set.remove(waiting)
 
 
 @syscall("semctl")
@@ -504,9 +465,9 @@ def remove_set(set: SemaphoreSet) -> None:
     set.check_owner()
     sets.table.remove(set)
     with set.lock:
-        while (each := set.first) is not None:
-            set.remove(each)
-            each.finish(u32(EIDRM))
+        while (each := set.waiting.first) is not None and isinstance(each, WaitingCall):
+            set.waiting.remove(each)
+            each.end(u32(EIDRM))
 
 
 def write_status(set: SemaphoreSet, into: UserPointer[SetStatus]) -> None:
