@@ -301,6 +301,10 @@ static void nothing_is_lost(void)
     while (write(s[0], bytes, 1) > 0)
         ;
     show_value("sendfile", sendfile(s[0], fileno(f), NULL, 100));
+    int zero = open("/dev/zero", O_RDONLY);
+    long last = 0x7fffffffffffffff - 5;
+    show_value("sendfile up to behind all offsets", sendfile(s[0], zero, &last, 4096));
+    close(zero);
     show_value("position", lseek(fileno(f), 0, SEEK_CUR));
     fclose(f);
     close(s[0]);

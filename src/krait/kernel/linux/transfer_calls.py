@@ -17,6 +17,7 @@ from krait.kernel.fs.open_flags import DIRECT, NONBLOCK, SEEK_CUR
 from krait.kernel.fs.pipe import PipeEnd
 from krait.kernel.fs.poll import POLLERR, POLLHUP, READABLE, WRITABLE
 from krait.kernel.fs.scatter_list import VECTOR_MOST, ScatterList, Vector
+from krait.kernel.fs.vnode import SIZE_MAX
 from krait.kernel.lang import Errno, UserPointer, UserSlice, i32, i64, syscall, u8, u32, u64
 from krait.kernel.linux.io_calls import (
     broken_pipe,
@@ -302,6 +303,8 @@ def transfer(
     """
     if length == 0:
         return 0
+    check_end(from_place, length)
+    check_end(to_place, length)
     space = current_process().space
     size = min(length, u64(CHUNK))
     address = space.map(
@@ -319,6 +322,12 @@ def transfer(
         )
     finally:
         unmap_quietly(address, size)
+
+
+def check_end(place: u64, length: u64) -> None:
+    """Refuse to go on to where no offset is (rw_verify_area of Linux); EINVAL."""
+    if place != CURRENT and length > SIZE_MAX - place:
+        raise Errno(EINVAL)
 
 
 def unmap_quietly(address: u64, size: u64) -> None:
