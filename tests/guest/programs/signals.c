@@ -2,6 +2,8 @@
 #include "show.h"
 #include <setjmp.h>
 #include <signal.h>
+#include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/time.h>
 #include <sys/times.h>
@@ -229,6 +231,25 @@ static void identity(void)
     VALUE(syscall(SYS_uname, 8));
 }
 
+static volatile int alarms;
+
+static void on_alarm(int signo) { alarms++; }
+
+/* Up to 256 random bytes come whole, on two pages and whatever signals come (random(7)). */
+static void random_whole(void)
+{
+    char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int brief = 0;
+    pages[0] = pages[4096] = 1;
+    sigaction(SIGALRM, &(struct sigaction){ .sa_handler = on_alarm }, NULL);
+    setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 200 }, { 0, 200 } }, NULL);
+    while (alarms < 300)
+        brief += getrandom(pages + 4096 - 100, 256, 0) != 256;
+    setitimer(ITIMER_REAL, &(struct itimerval){ { 0, 0 }, { 0, 0 } }, NULL);
+    signal(SIGALRM, SIG_DFL);
+    printf("short %d times\n", brief);
+}
+
 int main(void)
 {
     handlers();
@@ -237,5 +258,6 @@ int main(void)
     clocks();
     restarts();
     identity();
+    random_whole();
     return 0;
 }

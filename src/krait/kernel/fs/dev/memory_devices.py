@@ -35,6 +35,7 @@ MEMORY_MAJOR: Final = 1
 RNDGETENTCNT: Final = 0x80045200  # random(4)
 ENTROPY_BITS: Final = 256
 CHUNK: Final = 256
+WHOLE: Final = 256  # random(7): so many random bytes come whole, whatever signal comes
 
 
 class NullFile(File):
@@ -150,7 +151,7 @@ def read_random(into: UserSlice[u8]) -> u64:
                 raise
             break
         done += count
-        if count == left and let_others_go_on():
+        if count == left and done > WHOLE and let_others_go_on():
             break
     return done
 
