@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from krait.image.fast_path import Request
-from krait.image.finders import go, lua, own_data, package_files, perl, php, ruby
+from krait.image.finders import go, lua, node, own_data, package_files, perl, php, ruby
 from krait.image.finders.asking import add_folders, ask, load_path_switches
 from krait.image.finders.named_in_code import add_named_files
 from krait.image.finders.python_imports import ImportedModules
@@ -277,3 +278,58 @@ def test_compiled_code_imports_what_its_project_requires(tmp_path: Path, compile
     assert (str(tmp_path / "_backend.so") in found) == compiled
     assert (str(tmp_path / "ffi/__init__.py") in found) == compiled
     assert str(tmp_path / "seldom.py") not in found
+
+
+def node_files(tmp_path: Path, arguments: list[str]) -> tuple[set[str], list[str]]:
+    """What Node's finder adds below a folder, and what it notes."""
+    manifest, notes = Manifest(), list[str]()
+    search = LibrarySearch(manifest, {}, str(tmp_path))
+    node.add_node("/usr/bin/node", search, arguments, {}, notes)
+    found = {path for path, _ in manifest.files()}
+    return {path.removeprefix(f"{tmp_path}/") for path in found}, notes
+
+
+@pytest.fixture
+def packages(tmp_path: Path) -> Path:
+    """Lay out a script without a suffix, and packages."""
+    modules = tmp_path / "node_modules"
+    for name, needs in {"thing": ["@some/part"], "@some/part": ["deep"], "other": []}.items():
+        (modules / name).mkdir(parents=True)
+        description = {"name": name, "dependencies": dict.fromkeys(needs, "1")}
+        (modules / name / "package.json").write_text(json.dumps(description))
+    deep = modules / "@some/part/node_modules/deep"
+    deep.mkdir(parents=True)
+    (deep / "index.js").write_text("")
+    (tmp_path / "tool").write_text("#!/usr/bin/env node\nrequire('./lib'); require('thing/x')\n")
+    (tmp_path / "lib.js").write_text("")
+    return tmp_path
+
+
+THING = "node_modules/thing/package.json"
+PART = "node_modules/@some/part/package.json"
+DEEP = "node_modules/@some/part/node_modules/deep/index.js"
+OTHER = "node_modules/other/package.json"
+
+
+@pytest.mark.parametrize(
+    "arguments", [["tool", "x"], ["-e", "import('thing')"], ["--eval=require(`other`)"]]
+)
+def test_node_packages_are_taken_whole(packages: Path, arguments: list[str]) -> None:
+    found, notes = node_files(packages, arguments)
+    assert {THING, PART, DEEP, OTHER} <= found
+    assert ("lib.js" in found) == (arguments[0] == "tool")
+    assert not notes
+
+
+def test_of_many_node_packages_those_named_are_taken(
+    packages: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With what they say they need, also where that lies in a folder of their own."""
+    monkeypatch.setattr(node, "TREE_FILES_MAX", 2)
+    assert node_files(packages, ["tool"]) == ({"lib.js", THING, PART, DEEP}, [])
+    (packages / "node_modules/other/package.json").write_text("no JSON")
+    assert node_files(packages, ["-p", "require('other')"]) == ({OTHER}, [])
+
+
+def test_node_code_without_packages_takes_none(packages: Path) -> None:
+    assert node_files(packages, ["-e", "console.log(1)"]) == (set(), [])

@@ -84,5 +84,9 @@ def add_folders(
         manifest.add_tree(folder, skip_directories=skip_directories, skip_suffixes=skip_suffixes)
         added.append(os.path.realpath(folder) + "/")
     for path, entry in list(manifest.files()):
-        if path.endswith(".so") and entry.host is not None and path.startswith(tuple(added)):
+        if (
+            path.endswith((".so", ".node"))
+            and entry.host is not None
+            and path.startswith(tuple(added))
+        ):
             search.add_library(path)

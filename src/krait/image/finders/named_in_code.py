@@ -44,7 +44,7 @@ def add_named_files(
     seen = set(pending)
     pending.insert(0, os.path.join(search.workdir, INLINE))
     for script in pending:
-        text = "\n".join(code) if script is pending[0] else _read(script)
+        text = "\n".join(code) if script is pending[0] else read_script(script)
         for match in pattern.finditer(text):
             name = next((group for group in match.groups() if group), "")
             if not name.strip("/"):
@@ -91,7 +91,7 @@ def _code_below(folder: str, seen: set[str]) -> list[str]:
     return found
 
 
-def _read(path: str) -> str:
+def read_script(path: str) -> str:
     """Read a script; nothing when it is none."""
     try:
         if os.path.getsize(path) > SCRIPT_MAX:
