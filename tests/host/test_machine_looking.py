@@ -103,6 +103,18 @@ def test_no_bytes_of_the_guest_do_harm(pieces: list[bytes]) -> None:
         all(link.feed(piece) for piece in pieces)
 
 
+def test_nonsense_is_read_to_its_end() -> None:
+    """A guest whose words make no sense does not wait for somebody to take them."""
+    near, far = socket.socketpair()
+    with near, far:
+        loop = Loop()
+        ControlLink(near).listen(loop)
+        far.setblocking(False)
+        for _ in range(64):
+            far.sendall(b"\xff" * 8192)
+            loop.step(0)
+
+
 @given(st.binary(max_size=300))
 def test_no_elf_file_does_harm(data: bytes) -> None:
     for content in (data, b"\x7fELF\x02" + data, Path("/bin/true").read_bytes()[:3000] + data):

@@ -1,7 +1,7 @@
 """The control console's host end: messages to the guest, and those of the guest by type.
 
 The guest is not trusted: a message that claims to be longer than any may be ends the listening, and
-nothing else.
+nothing else. What comes then is read all the same, or the guest would wait for ever to say it.
 """
 
 from __future__ import annotations
@@ -24,12 +24,13 @@ _READ_BYTES = 65536
 class ControlLink:
     """Carries messages over a connected socket."""
 
-    __slots__ = ("_buffer", "_handlers", "_loop", "_socket")
+    __slots__ = ("_buffer", "_handlers", "_listens", "_loop", "_socket")
 
     def __init__(self, connected: socket.socket) -> None:
         self._socket = connected
         self._loop: Loop | None = None
         self._buffer = bytearray()
+        self._listens = True
         self._handlers: dict[int, Callable[[bytes], None]] = {}
 
     def listen(self, loop: Loop) -> None:
@@ -75,5 +76,8 @@ class ControlLink:
             data = self._socket.recv(_READ_BYTES)
         except OSError:
             data = b""
-        if (not data or not self.feed(data)) and self._loop is not None:
+        if not data and self._loop is not None:
             self._loop.off(self._socket.fileno())
+        elif self._listens and not self.feed(data):
+            self._listens = False
+            self._buffer.clear()
