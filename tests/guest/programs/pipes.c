@@ -321,6 +321,19 @@ static void nothing_is_lost(void)
         close(p[i]), close(q[i]);
 }
 
+/* A reader that came first has not been hung up on before a writer has come and gone. */
+static void first_writer(void)
+{
+    mkfifo("/tmp/krait-fifo", 0600);
+    struct pollfd reader = { open("/tmp/krait-fifo", O_RDONLY | O_NONBLOCK), POLLIN };
+    VALUE(poll(&reader, 1, 0)), printf("no writer yet: %x\n", reader.revents);
+    int writer = open("/tmp/krait-fifo", O_WRONLY | O_NONBLOCK);
+    VALUE(poll(&reader, 1, 0)), printf("a writer: %x\n", reader.revents);
+    close(writer);
+    VALUE(poll(&reader, 1, 0)), printf("none any more: %x\n", reader.revents);
+    close(reader.fd), unlink("/tmp/krait-fifo");
+}
+
 int main(void)
 {
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -349,5 +362,6 @@ int main(void)
     nested();
     threads();
     again();
+    first_writer();
     return 0;
 }

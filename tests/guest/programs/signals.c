@@ -1,5 +1,6 @@
 /* Signals, timers and time, as far as one thread sees them. */
 #include "show.h"
+#include <poll.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <sys/mman.h>
@@ -250,8 +251,27 @@ static void random_whole(void)
     printf("short %d times\n", brief);
 }
 
+static void counts(int number) { printf("caught %d\n", number); }
+
+/* What ppoll's mask lets in is not delivered if there is something to return. */
+static void found_before_the_signal(void)
+{
+    sigset_t set, none;
+    sigemptyset(&none), sigemptyset(&set), sigaddset(&set, SIGUSR2);
+    signal(SIGUSR2, counts), sigprocmask(SIG_BLOCK, &set, NULL), raise(SIGUSR2);
+    int ends[2];
+    pipe(ends);
+    struct pollfd writable = { ends[1], POLLOUT };
+    printf("found %d\n", ppoll(&writable, 1, NULL, &none));
+    sigpending(&set);
+    printf("waits on %d\n", sigismember(&set, SIGUSR2));
+    sigprocmask(SIG_SETMASK, &none, NULL), signal(SIGUSR2, SIG_DFL);
+    close(ends[0]), close(ends[1]);
+}
+
 int main(void)
 {
+    found_before_the_signal();
     handlers();
     stacks();
     registers();

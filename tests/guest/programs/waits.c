@@ -113,7 +113,7 @@ static void *stop(void *unused)
         munmap(length, 4096);
     length = NULL;
     kill(getpid(), SIGSTOP);
-    sleep_ms(1);
+    sleep_ms(300); /* the one who takes the signal may come late to stop the others */
     timer_delete(timer);
     return NULL;
 }

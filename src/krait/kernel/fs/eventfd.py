@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from krait.kernel.arch.x86_64.cpu import interrupts_off
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
-from krait.kernel.fs.poll import READABLE, WRITABLE
+from krait.kernel.fs.poll import POLLIN, POLLOUT
 from krait.kernel.lang import (
     Errno,
     Struct,
@@ -161,7 +161,7 @@ class EventFile(File):
         self.settle()
         events: u32 = 0
         if self.counter != 0:
-            events |= READABLE
+            events |= POLLIN
         if self.counter < LIMIT:
-            events |= WRITABLE
+            events |= POLLOUT
         return events

@@ -29,7 +29,6 @@ class Fifo(NodeState):
     lock: Mutex = inline()
     opened: WaitQueue = inline()
     reader_opens: u64 = 0
-    writer_opens: u64 = 0
 
 
 class FifoFile(PipeReader):
@@ -105,7 +104,7 @@ def open_both(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     """Open both ends at once, which never waits."""
     file = open_pipe(fifo.pipe, vnode, flags, dentry)
     fifo.reader_opens += 1
-    fifo.writer_opens += 1
+    fifo.pipe.writer_opens += 1
     fifo.opened.wake_all()
     return file
 
@@ -115,9 +114,12 @@ def open_reader(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     file = open_pipe(fifo.pipe, vnode, flags, dentry)
     fifo.reader_opens += 1
     fifo.opened.wake_all()
-    seen = fifo.writer_opens
-    if flags & NONBLOCK == 0 and fifo.pipe.writers == 0:
-        while fifo.writer_opens == seen:
+    seen = fifo.pipe.writer_opens
+    if flags & NONBLOCK != 0:
+        if isinstance(file, PipeReader) and fifo.pipe.writers == 0:
+            file.waits_since = seen
+    elif fifo.pipe.writers == 0:
+        while fifo.pipe.writer_opens == seen:
             fifo.opened.wait(fifo.lock)
     return file
 
@@ -127,7 +129,7 @@ def open_writer(fifo: Fifo, vnode: Vnode, flags: u32, dentry: Dentry) -> File:
     if flags & NONBLOCK != 0 and fifo.pipe.readers == 0:
         raise Errno(ENXIO)
     file = open_pipe(fifo.pipe, vnode, flags, dentry)
-    fifo.writer_opens += 1
+    fifo.pipe.writer_opens += 1
     fifo.opened.wake_all()
     seen = fifo.reader_opens
     if fifo.pipe.readers == 0:

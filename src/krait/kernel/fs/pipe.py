@@ -74,6 +74,7 @@ class Pipe(Counted):
     """Bytes that splice(2) has taken and may put back, or will write: their room stays free."""
     readers: u32 = 0
     writers: u32 = 0
+    writer_opens: u64 = 0  # of a FIFO, so far
     packets: Packets | None = None
     uid: u32 = 0  # who made it
     gid: u32 = 0
@@ -494,6 +495,9 @@ class PipeEnd(File):
 class PipeReader(PipeEnd):
     """The readable end."""
 
+    waits_since: u64 = (1 << 64) - 1
+    """What `writer_opens` was when a FIFO was opened without a writer: none has hung up yet."""
+
     def read(self, into: UserSlice[u8]) -> usize:
         """Take bytes out."""
         return self.pipe.read(into, self.flags)
@@ -517,7 +521,7 @@ class PipeReader(PipeEnd):
         events: u32 = 0
         if self.pipe.count != 0:
             events |= READABLE
-        if self.pipe.writers == 0:
+        if self.pipe.writers == 0 and self.pipe.writer_opens != self.waits_since:
             events |= POLLHUP
         return events
 

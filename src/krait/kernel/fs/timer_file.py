@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from krait.kernel.errno import EAGAIN, ECANCELED, EINVAL
 from krait.kernel.fs.file import File
-from krait.kernel.fs.poll import READABLE
+from krait.kernel.fs.poll import POLLIN
 from krait.kernel.lang import (
     Errno,
     Text,
@@ -146,7 +146,7 @@ class TimerFile(File):
         if table is not None:
             table.add(counting.expired)
         if counting.expirations != 0:
-            return READABLE
+            return POLLIN
         return u32(0)
 
     def __del__(self) -> None:

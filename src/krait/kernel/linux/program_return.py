@@ -45,6 +45,8 @@ def finish_call(task: Task, frame: TrapFrame, number: u32, interrupted: bool) ->
     if interrupted and task.never_restarts:
         task.never_restarts = False
         interrupted = False
+    elif frame.rax != 0 and not interrupted and task.work & WORK_RESTORE_MASK != 0:
+        restore_mask(task)  # something was found: signals of the other mask wait on, as on Linux
     while True:
         disable_interrupts()
         if task.work & ~u32(WORK_TRACE | WORK_RELOAD) == 0:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from krait.kernel.errno import EAGAIN, EINVAL
 from krait.kernel.fs.file import File
-from krait.kernel.fs.poll import READABLE
+from krait.kernel.fs.poll import POLLIN
 from krait.kernel.lang import (
     Array,
     Errno,
@@ -111,7 +111,7 @@ class SignalFile(File):
         if table is not None:
             table.add(process.signal_arrival)
         if (task.signals.pending.bits | process.pending.bits) & self.mask != 0:
-            return READABLE
+            return POLLIN
         return u32(0)
 
 
