@@ -121,4 +121,4 @@ def _functions(elf: Elf, data: bytes) -> list[tuple[int, int]]:
             continue
         *_, size = FRAME_ENTRY.unpack_from(data, described)
         functions.append((start, start + size))
-    return sorted(functions)
+    return functions

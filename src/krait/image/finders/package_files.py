@@ -14,6 +14,7 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Mapping
+from functools import cache
 from typing import Final, NamedTuple
 
 from krait.image.finders.own_data import SERVED, TOO_LARGE
@@ -63,11 +64,11 @@ def add_package_files(
         return
     if not real.startswith(PACKAGED) or real.startswith(LOCAL):
         return
-    lists = _lists()
+    lists = _lists(DATABASE)
     owner = next((each for each, text in lists.items() if _names(text, real)), None)
     if owner is None:
         return
-    packages = _installed()
+    packages = _installed(DATABASE)
     owner_name = owner.partition(":")[0]
     family = _family(owner_name, packages)
     needed = _needed(owner_name, packages, family)
@@ -85,11 +86,12 @@ def add_package_files(
             add_libraries(file)
 
 
-def _lists() -> dict[str, bytes]:
-    """Read the lists of files of all packages, by their names."""
+@cache
+def _lists(database: str) -> dict[str, bytes]:
+    """Read the lists of files of all packages, by their names; a script may name many programs."""
     lists: dict[str, bytes] = {}
     with contextlib.suppress(OSError):
-        for entry in os.scandir(f"{DATABASE}/info"):
+        for entry in os.scandir(f"{database}/info"):
             if entry.name.endswith(".list"):
                 with open(entry.path, "rb") as file:
                     lists[entry.name.removesuffix(".list")] = file.read()
@@ -125,10 +127,11 @@ def _needed(owner: str, packages: Mapping[str, Package], family: set[str]) -> se
     return needed
 
 
-def _installed() -> dict[str, Package]:
+@cache
+def _installed(database: str) -> dict[str, Package]:
     """Read the database of packages (deb-control(5))."""
     try:
-        with open(f"{DATABASE}/status", encoding="utf-8", errors="replace") as file:
+        with open(f"{database}/status", encoding="utf-8", errors="replace") as file:
             paragraphs = file.read().split("\n\n")
     except OSError:
         return {}
